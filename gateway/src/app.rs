@@ -1,0 +1,1 @@
+//! Assembles everything from settings: serves, reloads, drains; the command-line verbs.

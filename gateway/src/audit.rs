@@ -1,0 +1,1 @@
+//! The decision record: content, bytes, hashes, redaction. Pure.

@@ -1,0 +1,1 @@
+//! The decision point (PDP): schema, policy set, index, decision with reasons.

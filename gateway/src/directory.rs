@@ -1,0 +1,1 @@
+//! An organisation's snapshot: tree, members, resources (PIP).

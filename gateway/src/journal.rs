@@ -1,0 +1,1 @@
+//! Puts decision records on disk durably, recovers, verifies, tails.

@@ -1,0 +1,3 @@
+//! The `hubgate` command.
+
+fn main() {}

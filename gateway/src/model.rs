@@ -1,0 +1,24 @@
+//! The words every module shares: ids, entities, principals, refusals, secrets, time.
+//!
+//! Floor 0. It must never do I/O, read a clock or know a module above it.
+
+mod clock;
+mod connection;
+mod entity;
+mod entropy;
+mod ids;
+mod principal;
+mod refusal;
+mod secret;
+
+pub use clock::{Clock, ManualClock, SystemClock, UnixNanos};
+pub use connection::{Connection, ConnectionKey};
+pub use entity::{EntityRecord, EntityUid, EntityUidError, RoleAssignment};
+pub use entropy::{Entropy, EntropyError, OsEntropy};
+pub use ids::{
+    ActionId, ConnectionId, DecisionId, IdError, KeyId, MemberId, RouteId, ServiceId, SnapshotId,
+    TenantId,
+};
+pub use principal::{AuthMethod, PersonId, Principal};
+pub use refusal::{Dependency, Malformed, Refusal};
+pub use secret::Secret;

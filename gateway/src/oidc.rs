@@ -1,0 +1,1 @@
+//! Relying party over the network: discovery, keys, code flow, logout.

@@ -1,0 +1,1 @@
+//! Canonical request and route table: host + method + path to operation.

@@ -1,0 +1,1 @@
+//! Installs exporters; everybody else emits through the facades.

@@ -1,0 +1,1 @@
+//! Test doubles and the demo hub. Never linked into the product.

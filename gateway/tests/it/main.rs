@@ -1,0 +1,2 @@
+//! The one integration binary: one file per behaviour.
+#![expect(missing_docs, reason = "a test binary has no readers of its interface")]

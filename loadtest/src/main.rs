@@ -1,0 +1,3 @@
+//! Load generator and the bare Pingora it compares with.
+
+fn main() {}
