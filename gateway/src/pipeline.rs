@@ -1,1 +1,25 @@
 //! The one request path: route, authenticate, limit, authorize, record. No I/O types.
+//!
+//! [`Pipeline::admit`] is the only way to a [`Forward`], and a [`Forward`] the only way to an upstream. Every
+//! stage hands on to the next; none looks back. What the stages need from outside comes as traits.
+
+mod admission;
+mod answer;
+mod asker;
+mod gateway_paths;
+mod outcome;
+mod recording;
+mod sign_in;
+mod snapshot;
+
+pub use admission::{LiveBinding, Pipeline, PipelineParts};
+pub use answer::{Answer, PageKind, STYLE_PATH};
+pub use asker::Asker;
+pub use outcome::{
+    Arrival, BodySource, Enforcement, Forward, Outcome, Refused, Reply,
+};
+pub use recording::Identity;
+pub use sign_in::{
+    Answered, GatewayRequest, RefusalPage, ReturnTo, SignIn, SignInEvent, SignInParts, refusal_page,
+};
+pub use snapshot::{Snapshot, SnapshotError, SnapshotParts, Tenant};

@@ -1,1 +1,22 @@
-//! The enforcement door (PEP): turns a Pingora session into a canonical request, applies an outcome, forwards.
+//! The enforcement door (PEP): listens, turns a Pingora session into a canonical request, applies an
+//! outcome, forwards. It never decides.
+
+mod arrival;
+mod body;
+mod certificates;
+mod door;
+mod exchange;
+mod live;
+mod observe;
+mod phases;
+mod reply;
+mod respond;
+mod services;
+mod upstream_head;
+mod watch;
+mod websocket;
+
+pub use certificates::{CertificateError, CertificateSource, CertificateStore};
+pub use door::{Door, DoorLimits, Listen, ListenError};
+pub use observe::{Observe, Readiness};
+pub use services::{HealthCheck, ServiceError, ServiceSettings, Services, UpstreamTls};

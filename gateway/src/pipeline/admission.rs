@@ -1,0 +1,426 @@
+//! Takes a request through every stage, in order. There is no other way to an upstream.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+
+use super::asker::Asker;
+use super::outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused};
+use super::recording::{Identity, Trail};
+use super::sign_in::SignIn;
+use super::snapshot::Snapshot;
+use crate::audit::{Durability, OutcomeRecord, Recorded, Sink};
+use crate::authn::{AssertionSigner, Authenticator, Statement};
+use crate::authz::{Decision, Facts, Permit, Question};
+use crate::limits::Limiter;
+use crate::model::{
+    Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Malformed, Refusal, UnixNanos,
+};
+use crate::routing::{BodyRule, CanonicalRequest, LogClass, Matched, Route, Stream, Upgrade};
+
+/// A body that names the resource is read before the decision; PD-19 bounds it.
+const RESOURCE_BODY_BYTES_MAX: usize = 64 * 1024;
+/// PD-13: a decision that took longer was not one the policies' author meant; it is refused.
+const DECISION_TIME_MAX: Duration = Duration::from_millis(50);
+
+/// What the pipeline works with.
+#[derive(Debug)]
+pub struct PipelineParts {
+    /// The first snapshot.
+    pub snapshot: Arc<Snapshot>,
+    /// Tells who asks.
+    pub authenticator: Authenticator,
+    /// Counts requests.
+    pub limiter: Limiter,
+    /// Takes records.
+    pub sink: Arc<dyn Sink>,
+    /// Signs assertions.
+    pub signer: Arc<AssertionSigner>,
+    /// Signs people in and out.
+    pub sign_in: SignIn,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Who writes the records.
+    pub identity: Identity,
+}
+
+/// The way of every request.
+#[derive(Debug)]
+pub struct Pipeline {
+    pub(super) parts: PipelineParts,
+    snapshot: ArcSwap<Snapshot>,
+    ids: Ids,
+    failures: AtomicU64,
+}
+
+impl Pipeline {
+    /// Assembles the way.
+    ///
+    /// # Errors
+    /// [`EntropyError`] when there is no randomness for decision ids.
+    pub fn new(parts: PipelineParts, entropy: &dyn Entropy) -> Result<Self, EntropyError> {
+        let snapshot = ArcSwap::new(Arc::clone(&parts.snapshot));
+        Ok(Self { parts, snapshot, ids: Ids::new(entropy)?, failures: AtomicU64::new(0) })
+    }
+
+    /// The snapshot in force.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Puts a snapshot in force: requests that start from now on are decided under it (promise P10).
+    pub fn activate(&self, snapshot: Arc<Snapshot>) {
+        self.snapshot.store(snapshot);
+    }
+
+    /// The time, as this gateway sees it.
+    pub fn now(&self) -> UnixNanos {
+        self.parts.clock.now()
+    }
+
+    /// An id for a refusal that has no record of its own.
+    pub fn new_decision_id(&self) -> DecisionId {
+        self.ids.next(self.now())
+    }
+
+    /// How many refusals and outcomes could not be recorded since start.
+    pub fn record_failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// Takes a request to its end: forwarded, answered or refused; recorded in each case.
+    pub async fn admit(
+        &self,
+        request: Arc<CanonicalRequest>,
+        arrival: &Arrival,
+        body: &mut dyn BodySource,
+    ) -> Outcome {
+        let mut trail = Trail::new(arrival, Some(&request), self.snapshot());
+        let end = if super::gateway_paths::owns(request.path()) {
+            self.answer(&mut trail, &request, body).await.map(Outcome::Answer)
+        } else {
+            let forward = self.walk(&mut trail, &request, body).await;
+            forward.map(|forward| Outcome::Forward(Box::new(forward)))
+        };
+        end.unwrap_or_else(|refusal| {
+            Outcome::Refuse(self.refuse(&trail, refusal, request.wants_html()))
+        })
+    }
+
+    /// Refuses a head that is not canonical.
+    pub fn refuse_head(&self, arrival: &Arrival, refusal: Refusal) -> Refused {
+        self.refuse(&Trail::new(arrival, None, self.snapshot()), refusal, false)
+    }
+
+    /// Refuses a canonical request for a reason outside the stages.
+    pub fn refuse_request(
+        &self,
+        request: &CanonicalRequest,
+        arrival: &Arrival,
+        refusal: Refusal,
+    ) -> Refused {
+        let html = request.wants_html();
+        self.refuse(&Trail::new(arrival, Some(request), self.snapshot()), refusal, html)
+    }
+
+    /// The stages.
+    async fn walk(
+        &self,
+        trail: &mut Trail<'_>,
+        request: &Arc<CanonicalRequest>,
+        body: &mut dyn BodySource,
+    ) -> Result<Forward, Refusal> {
+        let snapshot = Arc::clone(&trail.snapshot);
+        let matched = snapshot.routes.find(request)?;
+        trail.route = Some(Arc::clone(&matched.route));
+        check_shape(&matched.route, request)?;
+        self.parts.limiter.admit_address(trail.arrival.peer.ip())?;
+        let asker = self.authenticate(&snapshot, request, trail.arrival.at).await?;
+        trail.asker = Some(asker.clone());
+        belongs_here(&snapshot, request, &asker)?;
+        if let Some(tenant) = asker.tenant() {
+            self.parts.limiter.admit_credential(tenant, asker.credential())?;
+        }
+        let resource = resource(&snapshot, &matched, request, &asker, body).await?;
+        trail.resource = Some(resource.clone());
+        let started = Instant::now();
+        let at = (trail.arrival.peer, trail.arrival.at);
+        let decision = decide(&snapshot, &matched.route, &asker, &resource, at);
+        trail.evaluation = started.elapsed();
+        trail.decision = Some(decision.clone());
+        if trail.evaluation > DECISION_TIME_MAX {
+            trail.decision = None;
+            return Err(Refusal::Unavailable(Dependency::DecisionPoint));
+        }
+        let hidden = snapshot.hides(matched.route.service());
+        let permit = decision
+            .into_permit()
+            .map_err(|denial| denied(request, &asker, denial.reason(), hidden))?;
+        let permit = self.record(trail, permit).await?;
+        self.forward(trail, Arc::clone(request), permit, (asker, resource))
+    }
+
+    async fn authenticate(
+        &self,
+        snapshot: &Snapshot,
+        request: &CanonicalRequest,
+        now: UnixNanos,
+    ) -> Result<Asker, Refusal> {
+        let authenticated = self.parts.authenticator.authenticate(request.headers(), now).await;
+        let authenticated = authenticated.map_err(|refusal| to_sign_in(refusal, request))?;
+        snapshot.asker(authenticated)
+    }
+
+    async fn record(&self, trail: &Trail<'_>, permit: Permit) -> Result<Recorded<Permit>, Refusal> {
+        let strict_route =
+            trail.route.as_ref().is_some_and(|route| route.log_class() == LogClass::Strict);
+        let strict_policy = trail.decision.as_ref().is_some_and(Decision::log_strict);
+        let durability =
+            if strict_route || strict_policy { Durability::Strict } else { Durability::CrashSafe };
+        let now = self.now();
+        let id = self.ids.next(now);
+        let record = trail.record(id, now, &self.parts.identity, trail.verdict());
+        Recorded::begin(&*self.parts.sink, &record, durability, permit).await.map_err(|error| {
+            tracing::error!(%error, "a decision could not be recorded: the request is refused");
+            Refusal::Unavailable(Dependency::Journal)
+        })
+    }
+
+    fn forward(
+        &self,
+        trail: &Trail<'_>,
+        request: Arc<CanonicalRequest>,
+        permit: Recorded<Permit>,
+        (asker, resource): (Asker, EntityUid),
+    ) -> Result<Forward, Refusal> {
+        let broken = Refusal::Unavailable(Dependency::DecisionPoint);
+        let (Some(route), Some(subject)) = (trail.route.clone(), asker.entity().cloned()) else {
+            return Err(broken);
+        };
+        let statement = Statement {
+            audience: route.service().clone(),
+            subject,
+            tenant: asker.tenant().cloned(),
+            method: asker.method(),
+            credential: Arc::clone(asker.credential()),
+            roles: Arc::clone(asker.roles()),
+            action: route.action().clone(),
+            resource: resource.clone(),
+            snapshot: trail.snapshot.id().clone(),
+        };
+        let assertion = self.parts.signer.sign(statement, permit.decision(), self.now());
+        let assertion = assertion.map_err(|error| {
+            tracing::error!(%error, "no assertion: the request is refused");
+            // The Allow is in the log already; its outcome says that nothing was sent.
+            self.complete_unsent(permit.decision(), trail);
+            broken
+        })?;
+        Ok(Forward {
+            permit,
+            request,
+            route,
+            assertion,
+            asker,
+            resource,
+            peer: trail.arrival.peer,
+        })
+    }
+
+    /// Records a refusal. If even that fails, the refusal stands and is counted.
+    pub(super) fn refuse(&self, trail: &Trail<'_>, refusal: Refusal, html: bool) -> Refused {
+        let now = self.now();
+        let id = self.ids.next(now);
+        let verdict = trail.refusal_verdict(&refusal);
+        let record = trail.record(id, now, &self.parts.identity, verdict);
+        if let Err(error) = self.parts.sink.append(record.encode()) {
+            self.unrecorded(&error);
+        }
+        Refused { refusal, decision: id, html }
+    }
+
+    /// Records what became of a decision.
+    pub fn complete(&self, decision: DecisionId, enforcement: &Enforcement) {
+        let record = OutcomeRecord {
+            decision,
+            ts: self.now(),
+            tenant: enforcement.tenant.as_ref(),
+            service: enforcement.service.as_ref(),
+            upstream: enforcement.upstream.as_deref(),
+            first_byte_sent: enforcement.first_byte_sent,
+            status: enforcement.status,
+            bytes_in: enforcement.bytes_in,
+            bytes_out: enforcement.bytes_out,
+            duration_us: u64::try_from(enforcement.duration.as_micros()).unwrap_or(u64::MAX),
+            attempts: enforcement.attempts,
+            aborted: enforcement.ended_by,
+        };
+        if let Err(error) = self.parts.sink.append(record.encode()) {
+            self.unrecorded(&error);
+        }
+    }
+
+    fn complete_unsent(&self, decision: DecisionId, trail: &Trail<'_>) {
+        let enforcement = Enforcement {
+            tenant: trail.asker.as_ref().and_then(|asker| asker.tenant().cloned()),
+            ended_by: Some("unsigned"),
+            ..Enforcement::default()
+        };
+        self.complete(decision, &enforcement);
+    }
+
+    pub(super) fn unrecorded(&self, error: &crate::audit::SinkError) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(%error, "a record could not be written");
+    }
+
+    pub(super) fn next_id(&self, now: UnixNanos) -> DecisionId {
+        self.ids.next(now)
+    }
+
+    /// Whether what a live stream was allowed by still allows it, now and under the snapshot in force.
+    pub async fn still_allowed(&self, binding: &LiveBinding) -> bool {
+        let now = self.now();
+        let authenticated = binding.asker.authenticated();
+        if !self.parts.authenticator.still_valid(authenticated, now).await {
+            return false;
+        }
+        let snapshot = self.snapshot();
+        let Ok(asker) = snapshot.asker(authenticated.clone()) else { return false };
+        let Some(route) = snapshot.routes.route(binding.route.id()) else { return false };
+        let at = (binding.peer, now);
+        decide(&snapshot, route, &asker, &binding.resource, at).allowed()
+    }
+}
+
+/// What a live stream stands on.
+#[derive(Clone, Debug)]
+pub struct LiveBinding {
+    pub(super) asker: Asker,
+    pub(super) route: Arc<Route>,
+    pub(super) resource: EntityUid,
+    pub(super) peer: SocketAddr,
+}
+
+/// Requirements on the request that only the route can tell.
+fn check_shape(route: &Route, request: &CanonicalRequest) -> Result<(), Refusal> {
+    let upgrade_offered = route.stream() == Stream::WebSocket;
+    let upgrade_asked = request.upgrade() == Upgrade::WebSocket;
+    // PX-09: an upgrade only where the route has one, and there nothing else.
+    if upgrade_offered != upgrade_asked {
+        return Err(Refusal::Malformed(Malformed::Upgrade));
+    }
+    // PX-10: a body only where the route has one.
+    if request.has_body() && route.body_rule() == BodyRule::Refused {
+        return Err(Refusal::Malformed(Malformed::UnexpectedBody));
+    }
+    if request.content_length().is_some_and(|length| length > route.body_bytes_max()) {
+        return Err(Refusal::BodyTooLarge);
+    }
+    Ok(())
+}
+
+/// MT-10: a host bound to an organisation serves that organisation's principals only.
+fn belongs_here(
+    snapshot: &Snapshot,
+    request: &CanonicalRequest,
+    asker: &Asker,
+) -> Result<(), Refusal> {
+    let bound = snapshot.directory.organisation_for_host(request.host());
+    match (bound, asker.tenant()) {
+        (Some(organisation), Some(tenant)) if organisation.id() != tenant => {
+            Err(Refusal::OtherTenant)
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn resource(
+    snapshot: &Snapshot,
+    matched: &Matched,
+    request: &CanonicalRequest,
+    asker: &Asker,
+    body: &mut dyn BodySource,
+) -> Result<EntityUid, Refusal> {
+    let read = if matched.needs_body() {
+        Some(body.read(RESOURCE_BODY_BYTES_MAX).await?)
+    } else {
+        None
+    };
+    matched.resource(request, read.as_deref(), snapshot.root(asker.tenant()))
+}
+
+fn decide(
+    snapshot: &Snapshot,
+    route: &Route,
+    asker: &Asker,
+    resource: &EntityUid,
+    (peer, now): (SocketAddr, UnixNanos),
+) -> Decision {
+    let (Some(principal), Some(partition)) =
+        (asker.prepared(), snapshot.partition(asker.tenant()))
+    else {
+        return Decision::without_principal();
+    };
+    let question = Question {
+        principal,
+        action: route.action(),
+        resource,
+        context: Facts { method: asker.method(), source: peer.ip(), now },
+    };
+    snapshot.pdp.decide(asker.tenant(), partition, &question)
+}
+
+/// Nobody known may sign in or bring a credential; somebody known is denied.
+fn denied(
+    request: &CanonicalRequest,
+    asker: &Asker,
+    reason: Option<&str>,
+    hidden: bool,
+) -> Refusal {
+    if asker.tenant().is_none() {
+        return to_sign_in(Refusal::CredentialMissing, request);
+    }
+    Refusal::Denied { reason: reason.map(str::to_owned), hidden }
+}
+
+/// A browser is sent to sign in where anybody else gets a 401 (CK-10: scripts get the 401 too).
+fn to_sign_in(refusal: Refusal, request: &CanonicalRequest) -> Refusal {
+    let has_header = request.headers().contains_key(http::header::AUTHORIZATION);
+    let unknown = matches!(refusal, Refusal::CredentialMissing | Refusal::CredentialInvalid);
+    if unknown && !has_header && request.wants_html() {
+        return Refusal::SignInNeeded { return_to: request.target().to_owned() };
+    }
+    refusal
+}
+
+/// Decision ids: 80 random bits of this process plus a counter, so no id costs a system call and none repeats.
+#[derive(Debug)]
+struct Ids {
+    prefix: [u8; 2],
+    start: u64,
+    count: AtomicU64,
+}
+
+impl Ids {
+    fn new(entropy: &dyn Entropy) -> Result<Self, EntropyError> {
+        let mut prefix = [0; 2];
+        let mut start = [0; 8];
+        entropy.fill(&mut prefix)?;
+        entropy.fill(&mut start)?;
+        Ok(Self { prefix, start: u64::from_be_bytes(start), count: AtomicU64::new(0) })
+    }
+
+    fn next(&self, now: UnixNanos) -> DecisionId {
+        let count = self.start.wrapping_add(self.count.fetch_add(1, Ordering::Relaxed));
+        let mut random = [0; 10];
+        for (to, from) in
+            random.iter_mut().zip(self.prefix.into_iter().chain(count.to_be_bytes()))
+        {
+            *to = from;
+        }
+        DecisionId::from_parts(now, random)
+    }
+}

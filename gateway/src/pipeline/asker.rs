@@ -1,0 +1,172 @@
+//! Who asks, with everything later stages want of them worked out once per credential and snapshot.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::audit::{Pseudonym, PseudonymKey};
+use crate::authn::{ApiKey, Authenticated, Session};
+use crate::authz::PreparedPrincipal;
+use crate::model::{AuthMethod, EntityUid, Principal, RoleAssignment, TenantId};
+
+/// Who asks. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Asker(Arc<Known>);
+
+#[derive(Debug)]
+struct Known {
+    authenticated: Authenticated,
+    entity: Option<EntityUid>,
+    prepared: Option<PreparedPrincipal>,
+    roles: Arc<[RoleAssignment]>,
+    credential: Arc<str>,
+    person: Option<Pseudonym>,
+}
+
+/// What the directory and the decision point add to an authenticated principal.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    /// The entity policies speak of; none for a person without membership.
+    pub(super) prepared: Option<PreparedPrincipal>,
+    /// The roles given.
+    pub(super) roles: Arc<[RoleAssignment]>,
+}
+
+impl Asker {
+    /// Puts together what is known.
+    pub(super) fn new(
+        authenticated: Authenticated,
+        standing: Standing,
+        pseudonyms: &PseudonymKey,
+    ) -> Self {
+        let person = match authenticated.principal() {
+            Principal::User { person, .. } => Some(pseudonyms.person(person)),
+            Principal::ApiClient { .. } | Principal::Anonymous => None,
+        };
+        Self(Arc::new(Known {
+            entity: authenticated.principal().entity(),
+            credential: Arc::from(authenticated.credential_handle()),
+            authenticated,
+            prepared: standing.prepared,
+            roles: standing.roles,
+            person,
+        }))
+    }
+
+    /// The authentication this stands on.
+    pub fn authenticated(&self) -> &Authenticated {
+        &self.0.authenticated
+    }
+
+    /// The principal.
+    pub fn principal(&self) -> &Principal {
+        self.0.authenticated.principal()
+    }
+
+    /// The organisation.
+    pub fn tenant(&self) -> Option<&TenantId> {
+        self.principal().tenant()
+    }
+
+    /// How it was proved.
+    pub fn method(&self) -> AuthMethod {
+        self.0.authenticated.method()
+    }
+
+    /// The Cedar entity.
+    pub fn entity(&self) -> Option<&EntityUid> {
+        self.0.entity.as_ref()
+    }
+
+    /// The entity, prepared for decisions.
+    pub(super) fn prepared(&self) -> Option<&PreparedPrincipal> {
+        self.0.prepared.as_ref()
+    }
+
+    /// The roles given.
+    pub fn roles(&self) -> &Arc<[RoleAssignment]> {
+        &self.0.roles
+    }
+
+    /// The handle of the credential.
+    pub fn credential(&self) -> &Arc<str> {
+        &self.0.credential
+    }
+
+    /// The person, as the log names them.
+    pub fn person(&self) -> Option<&Pseudonym> {
+        self.0.person.as_ref()
+    }
+
+    fn stands_on(&self, other: &Authenticated) -> bool {
+        let own = &self.0.authenticated;
+        let same_session = same(own.session(), other.session());
+        let same_key = same(own.api_key(), other.api_key());
+        same_session || same_key
+    }
+}
+
+fn same<T>(a: Option<&Arc<T>>, b: Option<&Arc<T>>) -> bool {
+    matches!((a, b), (Some(a), Some(b)) if Arc::ptr_eq(a, b))
+}
+
+/// Sixteen locks keep two cores apart.
+const SHARDS: usize = 16;
+/// 4,096 for each shard and about half a kilobyte each bound the cache at 32 MB; a full shard is emptied.
+const SHARD_ENTRIES_MAX: usize = 4_096;
+
+/// The askers of one snapshot. It dies with the snapshot, and an entry counts only for the very same session
+/// or key value, so it cannot outlive what it was made from.
+#[derive(Debug)]
+pub(super) struct Askers {
+    hasher: RandomState,
+    shards: Box<[RwLock<HashMap<Handle, Asker>>]>,
+}
+
+/// Sessions and keys are kept apart by the address of their one shared value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Handle {
+    Session(usize),
+    ApiKey(usize),
+}
+
+impl Handle {
+    fn of(authenticated: &Authenticated) -> Option<Self> {
+        let session = |session: &Arc<Session>| Self::Session(Arc::as_ptr(session).addr());
+        let key = |key: &Arc<ApiKey>| Self::ApiKey(Arc::as_ptr(key).addr());
+        authenticated.session().map(session).or_else(|| authenticated.api_key().map(key))
+    }
+}
+
+impl Askers {
+    pub(super) fn new() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+        }
+    }
+
+    /// The asker of this very credential value, if it asked before. The entry holds the value, so its
+    /// address cannot have been given to another.
+    pub(super) fn find(&self, authenticated: &Authenticated) -> Option<Asker> {
+        let handle = Handle::of(authenticated)?;
+        let shard = self.shard(&handle)?.read().unwrap_or_else(PoisonError::into_inner);
+        shard.get(&handle).filter(|asker| asker.stands_on(authenticated)).cloned()
+    }
+
+    /// Keeps an asker for the next request.
+    pub(super) fn keep(&self, asker: &Asker) {
+        let Some(handle) = Handle::of(asker.authenticated()) else { return };
+        let Some(shard) = self.shard(&handle) else { return };
+        let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+        if shard.len() >= SHARD_ENTRIES_MAX {
+            shard.clear();
+        }
+        shard.insert(handle, asker.clone());
+    }
+
+    fn shard(&self, handle: &Handle) -> Option<&RwLock<HashMap<Handle, Asker>>> {
+        let index = usize::try_from(self.hasher.hash_one(handle) % SHARDS as u64).ok()?;
+        self.shards.get(index)
+    }
+}

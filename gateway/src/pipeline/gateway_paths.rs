@@ -1,0 +1,178 @@
+//! Paths under `/.hubgate/` belong to the gateway on every host it serves.
+
+use std::sync::Arc;
+
+use super::admission::Pipeline;
+use super::answer::Answer;
+use super::outcome::{BodySource, Reply};
+use super::recording::Trail;
+use super::sign_in::{GatewayRequest, SignIn, SignInEvent};
+use crate::audit::{Effect, Event, EventRecord, Verdict};
+use crate::authn::Authenticated;
+use crate::model::{Dependency, Malformed, Principal, Refusal};
+use crate::routing::{CanonicalRequest, Upgrade};
+
+const PREFIX: &str = "/.hubgate/";
+const KEY_SET_PATH: &str = "/.hubgate/jwks.json";
+
+/// Whether a path is the gateway's own.
+pub(super) fn owns(path: &str) -> bool {
+    path.starts_with(PREFIX)
+}
+
+impl Pipeline {
+    /// Answers a path of the gateway's own.
+    pub(super) async fn answer(
+        &self,
+        trail: &mut Trail<'_>,
+        request: &Arc<CanonicalRequest>,
+        body: &mut dyn BodySource,
+    ) -> Result<Reply, Refusal> {
+        if !trail.snapshot.routes.knows_host(request.host()) {
+            return Err(Refusal::UnknownHost);
+        }
+        if request.upgrade() != Upgrade::None {
+            return Err(Refusal::Malformed(Malformed::Upgrade));
+        }
+        self.parts.limiter.admit_address(trail.arrival.peer.ip())?;
+        let answer = match (request.path(), request.method().as_str()) {
+            (KEY_SET_PATH, "GET") => {
+                Answer::Json { body: String::from(&*self.parts.signer.key_set()) }
+            }
+            (KEY_SET_PATH, _) => {
+                return Err(Refusal::MethodNotAllowed { allow: String::from("GET") });
+            }
+            (path, _) if SignIn::serves(path) => self.sign_in(trail, request, body).await?,
+            _ => return Err(Refusal::RouteNotFound),
+        };
+        self.record_answer(trail, answer)
+    }
+
+    async fn sign_in(
+        &self,
+        trail: &mut Trail<'_>,
+        request: &Arc<CanonicalRequest>,
+        body: &mut dyn BodySource,
+    ) -> Result<Answer, Refusal> {
+        let authenticated = self.who(trail, request).await?;
+        let body = match request.has_body() {
+            true => body.read(GatewayRequest::BODY_BYTES_MAX).await?,
+            false => bytes::Bytes::new(),
+        };
+        let principal = authenticated
+            .as_ref()
+            .map_or(&Principal::Anonymous, Authenticated::principal);
+        let asked = GatewayRequest {
+            method: request.method(),
+            scheme: if trail.arrival.secure { "https" } else { "http" },
+            host: request.host(),
+            authority: request.authority(),
+            path: request.path(),
+            query: request.query(),
+            headers: request.headers(),
+            body: &body,
+            principal,
+            session: authenticated.as_ref().and_then(Authenticated::session),
+            api_key: authenticated.as_ref().and_then(Authenticated::api_key),
+        };
+        let snapshot = Arc::clone(&trail.snapshot);
+        let answered = self.parts.sign_in.handle(snapshot.directory(), &asked).await;
+        let answered = answered.inspect_err(|refusal| self.record_failed(trail, refusal))?;
+        if let Some(event) = &answered.event {
+            self.record_event(trail, event)?;
+        }
+        Ok(answered.answer)
+    }
+
+    /// Who asks; a stale cookie counts as nobody, so that one can sign in again.
+    async fn who(
+        &self,
+        trail: &mut Trail<'_>,
+        request: &CanonicalRequest,
+    ) -> Result<Option<Authenticated>, Refusal> {
+        let now = trail.arrival.at;
+        match self.parts.authenticator.authenticate(request.headers(), now).await {
+            Ok(authenticated) => {
+                let asker = trail.snapshot.asker(authenticated);
+                trail.asker = asker.ok();
+                Ok(trail.asker.as_ref().map(|asker| asker.authenticated().clone()))
+            }
+            Err(Refusal::CredentialInvalid)
+                if !request.headers().contains_key(http::header::AUTHORIZATION) =>
+            {
+                Ok(None)
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    fn record_answer(&self, trail: &Trail<'_>, answer: Answer) -> Result<Reply, Refusal> {
+        let now = self.now();
+        let id = self.next_id(now);
+        // Nothing here reaches an upstream; the record says so by its reason.
+        let verdict = Verdict { effect: Effect::Allow, ..Verdict::refused("gateway_endpoint") };
+        let record = trail.record(id, now, &self.parts.identity, verdict);
+        self.parts.sink.append(record.encode()).map_err(|error| {
+            self.unrecorded(&error);
+            Refusal::Unavailable(Dependency::Journal)
+        })?;
+        Ok(Reply { answer, decision: id })
+    }
+
+    fn record_event(&self, trail: &Trail<'_>, event: &SignInEvent) -> Result<(), Refusal> {
+        let now = self.now();
+        let id = self.next_id(now);
+        let identity = &self.parts.identity;
+        let blank = |kind| EventRecord::of(kind, id, now, &identity.node, &identity.build);
+        let (person, session, kind, detail) = match event {
+            SignInEvent::Started { .. } => return Ok(()),
+            SignInEvent::SignedIn { person, session, member, .. } => {
+                let detail = if member.is_none() { Some("not a member") } else { None };
+                (person, session, Event::SignIn, detail)
+            }
+            SignInEvent::SignedOut { person, session } => (person, session, Event::SignOut, None),
+        };
+        let pseudonym = trail.snapshot.pseudonym(person);
+        let connection = crate::model::ConnectionKey {
+            tenant: person.tenant.clone(),
+            id: person.connection.clone(),
+        };
+        let member = match event {
+            SignInEvent::SignedIn { member: Some(member), .. } => {
+                crate::model::EntityUid::new("User", member.as_str()).ok()
+            }
+            _ => None,
+        };
+        let record = EventRecord {
+            tenant: Some(&person.tenant),
+            principal: member.as_ref(),
+            person: Some(&pseudonym),
+            connection: Some(&connection),
+            session: Some(session),
+            snapshot: Some(trail.snapshot.id()),
+            peer: Some(trail.arrival.peer),
+            detail,
+            ..blank(kind)
+        };
+        self.parts.sink.append(record.encode()).map(drop).map_err(|error| {
+            self.unrecorded(&error);
+            Refusal::Unavailable(Dependency::Journal)
+        })
+    }
+
+    fn record_failed(&self, trail: &Trail<'_>, refusal: &Refusal) {
+        let Refusal::SignInFailed { code } = refusal else { return };
+        let now = self.now();
+        let id = self.next_id(now);
+        let identity = &self.parts.identity;
+        let record = EventRecord {
+            snapshot: Some(trail.snapshot.id()),
+            peer: Some(trail.arrival.peer),
+            reason: Some(code),
+            ..EventRecord::of(Event::SignInFailed, id, now, &identity.node, &identity.build)
+        };
+        if let Err(error) = self.parts.sink.append(record.encode()) {
+            self.unrecorded(&error);
+        }
+    }
+}

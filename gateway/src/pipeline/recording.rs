@@ -1,0 +1,143 @@
+//! Turns what is known of a request into its records.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::asker::Asker;
+use super::outcome::Arrival;
+use super::snapshot::Snapshot;
+use crate::audit::{DecisionRecord, Effect, QueryKeys, Source, Verdict, What, Who};
+use crate::authz::Decision;
+use crate::model::{DecisionId, EntityUid, Refusal, UnixNanos};
+use crate::routing::{CanonicalRequest, Protocol, Route};
+
+/// Who writes the records.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// This gateway.
+    pub node: String,
+    /// Its build.
+    pub build: String,
+}
+
+/// What is known of a request so far. A refusal at any stage records as much as is known there.
+#[derive(Debug)]
+pub(super) struct Trail<'a> {
+    pub(super) arrival: &'a Arrival,
+    pub(super) request: Option<&'a CanonicalRequest>,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) route: Option<Arc<Route>>,
+    pub(super) asker: Option<Asker>,
+    pub(super) resource: Option<EntityUid>,
+    pub(super) decision: Option<Decision>,
+    pub(super) evaluation: Duration,
+}
+
+impl<'a> Trail<'a> {
+    /// At the start, only how it came in and the canonical form are known.
+    pub(super) const fn new(
+        arrival: &'a Arrival,
+        request: Option<&'a CanonicalRequest>,
+        snapshot: Arc<Snapshot>,
+    ) -> Self {
+        Self {
+            arrival,
+            request,
+            snapshot,
+            route: None,
+            asker: None,
+            resource: None,
+            decision: None,
+            evaluation: Duration::ZERO,
+        }
+    }
+
+    /// The record, with `verdict`.
+    pub(super) fn record<'r>(
+        &'r self,
+        id: DecisionId,
+        ts: UnixNanos,
+        identity: &'r Identity,
+        verdict: Verdict<'r>,
+    ) -> DecisionRecord<'r> {
+        DecisionRecord {
+            id,
+            ts,
+            node: &identity.node,
+            build: &identity.build,
+            snapshot: Some(self.snapshot.id()),
+            traceparent: self.field("traceparent"),
+            who: self.who(),
+            from: self.from(),
+            what: self.what(),
+            decision: verdict,
+        }
+    }
+
+    /// The verdict of a decision.
+    pub(super) fn verdict(&self) -> Verdict<'_> {
+        let Some(decision) = &self.decision else { return Verdict::refused("undecided") };
+        Verdict {
+            effect: if decision.allowed() { Effect::Allow } else { Effect::Deny },
+            reason: decision.reason_code(),
+            determining: decision.determining(),
+            erring: decision.erring(),
+            quota: decision.quota(),
+            cached: decision.cached(),
+            evaluation_us: u64::try_from(self.evaluation.as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// The verdict of a refusal: a denial is the decision's own, everything else the refusal's.
+    pub(super) fn refusal_verdict<'r>(&'r self, refusal: &'r Refusal) -> Verdict<'r> {
+        match (&self.decision, refusal) {
+            (Some(decision), _) if !decision.allowed() => self.verdict(),
+            (_, Refusal::Unavailable(_)) => {
+                Verdict { effect: Effect::Error, ..Verdict::refused(refusal.code()) }
+            }
+            _ => Verdict::refused(refusal.code()),
+        }
+    }
+
+    fn who(&self) -> Who<'_> {
+        let Some(asker) = &self.asker else { return Who::UNKNOWN };
+        let credential = &**asker.credential();
+        Who {
+            tenant: asker.tenant(),
+            principal: asker.entity(),
+            person: asker.person(),
+            credential: if credential.is_empty() { None } else { Some(credential) },
+            method: asker.method(),
+        }
+    }
+
+    fn from(&self) -> Source<'_> {
+        Source {
+            peer: Some(self.arrival.peer),
+            protocol: self.request.map(|request| match request.protocol() {
+                Protocol::H1 => "h1",
+                Protocol::H2 => "h2",
+            }),
+            tls: None,
+            server_name: self.arrival.server_name.as_deref(),
+            user_agent: self.field("user-agent"),
+        }
+    }
+
+    fn what(&self) -> What<'_> {
+        let Some(request) = self.request else { return What::default() };
+        What {
+            method: Some(request.method().as_str()),
+            authority: Some(request.authority()),
+            path: Some(request.path()),
+            query: QueryKeys::of(request.query()),
+            route: self.route.as_ref().map(|route| route.id()),
+            action: self.route.as_ref().map(|route| route.action()),
+            resource: self.resource.as_ref(),
+        }
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        self.request?.headers().get(name)?.to_str().ok()
+    }
+}

@@ -1,0 +1,45 @@
+//! Reads a request body before the decision, for the few that need it, so that it can still be forwarded.
+
+use bytes::{Bytes, BytesMut};
+use pingora::proxy::Session;
+
+use crate::model::{Malformed, Refusal};
+use crate::pipeline::BodySource;
+
+/// The body of a Pingora session. Pingora replays what was read, up to 64 KiB, when it goes upstream.
+pub(super) struct SessionBody<'a> {
+    session: &'a mut Session,
+    continued: bool,
+}
+
+impl<'a> SessionBody<'a> {
+    /// Wraps a session. `expects_continue`: the client waits for leave to send (RFC 9110 §10.1.1).
+    pub(super) fn new(session: &'a mut Session, expects_continue: bool) -> Self {
+        Self { session, continued: !expects_continue }
+    }
+
+    /// Whether a waiting client has had its `100 Continue`.
+    pub(super) fn continued(&self) -> bool {
+        self.continued
+    }
+}
+
+#[async_trait::async_trait]
+impl BodySource for SessionBody<'_> {
+    async fn read(&mut self, bytes_max: usize) -> Result<Bytes, Refusal> {
+        let broken = |_| Refusal::Malformed(Malformed::Body);
+        if !self.continued {
+            self.session.write_continue_response().await.map_err(broken)?;
+            self.continued = true;
+        }
+        self.session.enable_retry_buffering();
+        let mut body = BytesMut::new();
+        while let Some(part) = self.session.read_request_body().await.map_err(broken)? {
+            if body.len().saturating_add(part.len()) > bytes_max {
+                return Err(Refusal::BodyTooLarge);
+            }
+            body.extend_from_slice(&part);
+        }
+        Ok(body.freeze())
+    }
+}

@@ -1,0 +1,111 @@
+//! Health and metrics, on a listener of their own: loopback unless the configuration says otherwise.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use http::{Response, StatusCode, header};
+use pingora::apps::http_app::ServeHttp;
+use pingora::protocols::http::ServerSession;
+use pingora::services::listening::Service as ListeningService;
+
+use crate::telemetry::Metrics;
+
+/// Whether the gateway wants requests.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    started: AtomicBool,
+    draining: AtomicBool,
+}
+
+impl Readiness {
+    /// The first snapshot is in force.
+    pub fn started(&self) {
+        self.started.store(true, Ordering::Release);
+    }
+
+    /// It is stopping: what runs ends, new requests should go elsewhere.
+    pub fn draining(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    fn is_ready(&self) -> bool {
+        self.started.load(Ordering::Acquire) && !self.draining.load(Ordering::Acquire)
+    }
+}
+
+/// Answers `/livez`, `/readyz` and `/metrics`.
+pub struct Observe {
+    readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
+    can_record: Box<dyn Fn() -> bool + Send + Sync>,
+    refresh: Box<dyn Fn(&Metrics) + Send + Sync>,
+}
+
+impl std::fmt::Debug for Observe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Observe").field("readiness", &self.readiness).finish_non_exhaustive()
+    }
+}
+
+impl Observe {
+    /// `can_record` tells whether the decision log takes records; `refresh` brings gauges up to date.
+    pub fn new(
+        readiness: Arc<Readiness>,
+        metrics: Arc<Metrics>,
+        can_record: impl Fn() -> bool + Send + Sync + 'static,
+        refresh: impl Fn(&Metrics) + Send + Sync + 'static,
+    ) -> Self {
+        Self { readiness, metrics, can_record: Box::new(can_record), refresh: Box::new(refresh) }
+    }
+
+    /// The Pingora service, without an address yet.
+    pub fn service(self) -> ListeningService<Self> {
+        ListeningService::new(String::from("observe"), self)
+    }
+}
+
+#[async_trait]
+impl ServeHttp for Observe {
+    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        let head = session.req_header();
+        match (head.method.as_str(), head.uri.path()) {
+            ("GET", "/livez") => text(StatusCode::OK, "live\n"),
+            ("GET", "/readyz") => self.ready(),
+            ("GET", "/metrics") => {
+                (self.refresh)(&self.metrics);
+                reply(StatusCode::OK, "text/plain; version=0.0.4", self.metrics.render())
+            }
+            ("GET", _) => text(StatusCode::NOT_FOUND, "try /livez, /readyz or /metrics\n"),
+            _ => text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n"),
+        }
+    }
+}
+
+impl Observe {
+    fn ready(&self) -> Response<Vec<u8>> {
+        if !self.readiness.is_ready() {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "not ready: starting or draining\n");
+        }
+        if !(self.can_record)() {
+            let why = "not ready: the decision log takes no records\n";
+            return text(StatusCode::SERVICE_UNAVAILABLE, why);
+        }
+        text(StatusCode::OK, "ready\n")
+    }
+}
+
+fn text(status: StatusCode, body: &str) -> Response<Vec<u8>> {
+    reply(status, "text/plain; charset=utf-8", body.as_bytes().to_vec())
+}
+
+fn reply(status: StatusCode, media_type: &str, body: Vec<u8>) -> Response<Vec<u8>> {
+    let length = body.len();
+    Response::builder()
+        .status(status)
+        .header(header::CONTENT_TYPE, media_type)
+        .header(header::CONTENT_LENGTH, length)
+        .header(header::CACHE_CONTROL, "no-store")
+        .body(body)
+        .unwrap_or_default()
+}

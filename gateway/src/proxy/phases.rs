@@ -1,0 +1,369 @@
+//! Pingora's phases. Nothing here decides: `pipeline` does, and these carry out what it says.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::{HeaderValue, StatusCode, header};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::protocols::Digest;
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
+use pingora::{Error, ErrorSource, ErrorType};
+
+use super::body::SessionBody;
+use super::door::Door;
+use super::exchange::Exchange;
+use super::watch::{Reused, Watch};
+use super::{arrival, live, reply, upstream_head, websocket};
+use crate::authn::is_gateway_cookie;
+use crate::model::{Dependency, Malformed, Refusal};
+use crate::pipeline::{Forward, Outcome, Refused};
+use crate::routing::Stream;
+
+/// Two tries: one retry, and only where nothing can have happened.
+const ATTEMPTS_MAX: u32 = 2;
+/// A tunnel or event stream may be silent this long; what ends it sooner is the live check.
+const STREAM_SILENCE: std::time::Duration = std::time::Duration::from_hours(1);
+
+#[async_trait]
+impl ProxyHttp for Door {
+    type CTX = Exchange;
+
+    fn new_ctx(&self) -> Exchange {
+        Exchange::new(Arc::clone(&self.pipeline), Arc::clone(&self.metrics))
+    }
+
+    /// None: no compression, no modules; bodies pass as they are.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn early_request_filter(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+    ) -> pingora::Result<()> {
+        if let Some(watch) = Watch::current() {
+            watch.head_complete();
+        }
+        session.set_read_timeout(Some(self.limits.body_silence));
+        session.set_write_timeout(Some(self.limits.write_stall));
+        let arrival = arrival::of(session, self.pipeline.now());
+        exchange.begin(arrival, arrival::canonical(session, &self.limits.head));
+        Ok(())
+    }
+
+    async fn request_filter(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+    ) -> pingora::Result<bool> {
+        let outcome = self.outcome(session, exchange).await;
+        match outcome {
+            Outcome::Forward(forward) => {
+                let Some(service) = self.service(&forward) else {
+                    return self.send_refusal(session, exchange, unavailable(&forward)).await;
+                };
+                live::watch(&self.pipeline, &forward);
+                exchange.forward(forward, service);
+                if session.req_header().headers.contains_key(header::EXPECT)
+                    && !exchange.continued
+                {
+                    session.write_continue_response().await?;
+                }
+                Ok(false)
+            }
+            Outcome::Answer(answer) => {
+                exchange.answered(answer.decision);
+                close_after_body(session, exchange);
+                let status = reply::answer(session, answer).await?;
+                exchange.enforcement.status = Some(status);
+                Ok(true)
+            }
+            Outcome::Refuse(refused) => self.send_refusal(session, exchange, refused).await,
+        }
+    }
+
+    async fn upstream_peer(
+        &self,
+        _session: &mut Session,
+        exchange: &mut Exchange,
+    ) -> pingora::Result<Box<HttpPeer>> {
+        let Some((forward, service)) = exchange.allowed() else {
+            // Unreachable by construction, and shut if it were reached.
+            return Err(Error::explain(ErrorType::InternalError, "no permit for this exchange"));
+        };
+        let stream = forward.route().stream();
+        let Some(mut peer) = service.peer(exchange.last_tried) else {
+            return Err(Error::explain(ErrorType::ConnectNoRoute, "no healthy address"));
+        };
+        if stream == Stream::WebSocket {
+            peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::standard();
+        }
+        if stream != Stream::None {
+            peer.options.read_timeout = Some(STREAM_SILENCE);
+        }
+        if forward.request().connection_must_close() {
+            peer.options.idle_timeout = Some(std::time::Duration::ZERO);
+        }
+        exchange.attempt(peer._address.as_inet().copied());
+        Ok(Box::new(peer))
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        _reused: bool,
+        _peer: &HttpPeer,
+        _fd: std::os::unix::io::RawFd,
+        _digest: Option<&Digest>,
+        exchange: &mut Exchange,
+    ) -> pingora::Result<()> {
+        exchange.connected = true;
+        Ok(())
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        upstream_request: &mut RequestHeader,
+        exchange: &mut Exchange,
+    ) -> pingora::Result<()> {
+        let Some((forward, service)) = exchange.allowed() else {
+            return Err(Error::explain(ErrorType::InternalError, "no permit for this exchange"));
+        };
+        // Replaced whole: nothing of the client's head survives but what the writer put in.
+        let mut head = upstream_head::write(forward, service, &exchange.arrival)?;
+        head.set_version(upstream_request.version);
+        if service.settings().http2 {
+            head.remove_header(&header::CONNECTION);
+            head.set_send_end_stream(upstream_request.send_end_stream().unwrap_or(true));
+        }
+        *upstream_request = head;
+        exchange.enforcement.first_byte_sent = true;
+        Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        exchange: &mut Exchange,
+    ) -> pingora::Result<()> {
+        let length = body.as_ref().map_or(0, |part| part.len() as u64);
+        exchange.enforcement.bytes_in = exchange.enforcement.bytes_in.saturating_add(length);
+        let Some((forward, _)) = exchange.allowed() else { return Ok(()) };
+        if forward.route().stream() != Stream::WebSocket
+            && exchange.enforcement.bytes_in > forward.route().body_bytes_max()
+        {
+            return Err(Error::explain(ErrorType::HTTPStatus(413), "body too large").into_down());
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> pingora::Result<()> {
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            check_upgrade(session, response, exchange)?;
+        }
+        exchange.enforcement.status = Some(response.status.as_u16());
+        drop_our_cookies(response);
+        // PX-48: what was decided for one person is not kept for the next, unless the service says so.
+        if !response.headers.contains_key(header::CACHE_CONTROL) {
+            response.insert_header(header::CACHE_CONTROL, "no-store, private")?;
+        }
+        response.remove_header("hubgate-assertion");
+        if let Some(decision) = exchange.decision {
+            response.insert_header(upstream_head::REQUEST_ID, decision.to_string())?;
+        }
+        if exchange.request().is_some_and(|request| request.connection_must_close()) {
+            session.set_keepalive(None);
+        }
+        Ok(())
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        exchange: &mut Exchange,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        // Nothing was sent: any method may be tried once more.
+        error.set_retry(exchange.may_retry(ATTEMPTS_MAX));
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        exchange: &mut Exchange,
+        client_reused: bool,
+    ) -> Box<Error> {
+        // A kept connection the service closed meanwhile: safe methods may be tried once more, as long as
+        // the whole body is at hand and nothing has gone back to the client.
+        let safe = session.req_header().method.is_idempotent()
+            && !session.as_ref().retry_buffer_truncated()
+            && session.response_written().is_none();
+        if safe && exchange.may_retry(ATTEMPTS_MAX) {
+            error.retry.decide_reuse(client_reused);
+        } else {
+            error.set_retry(false);
+        }
+        error
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        exchange: &mut Exchange,
+    ) -> FailToProxy {
+        let refusal = refusal_of(error);
+        exchange.enforcement.ended_by = Some(refusal.as_ref().map_or("client_gone", Refusal::code));
+        tracing::debug!(target: "hubgate::proxy", %error, "exchange failed");
+        let mut error_code = 0;
+        if let (Some(refusal), None) = (refusal, session.response_written()) {
+            let refused = Refused {
+                refusal,
+                decision: exchange.decision.unwrap_or_else(|| self.pipeline.new_decision_id()),
+                html: exchange.request().is_some_and(|request| request.wants_html()),
+            };
+            session.set_keepalive(None);
+            error_code = reply::refuse(session, &refused).await.unwrap_or(0);
+            exchange.enforcement.status = Some(error_code).filter(|code| *code > 0);
+        }
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    async fn logging(
+        &self,
+        session: &mut Session,
+        _error: Option<&Error>,
+        exchange: &mut Exchange,
+    ) {
+        exchange.enforcement.bytes_out = session.body_bytes_sent() as u64;
+        exchange.complete();
+    }
+
+    fn persist_connection_context(
+        &self,
+        _session: &Session,
+        _exchange: &Exchange,
+    ) -> Option<Box<dyn std::any::Any + Send + Sync>> {
+        Some(Box::new(Reused))
+    }
+
+    /// The decision log tells of every exchange; a client that went away is not an error of ours.
+    fn suppress_error_log(&self, _: &Session, _: &Exchange, _: &Error) -> bool {
+        true
+    }
+}
+
+impl Door {
+    /// The end of the way for this exchange. A panic on the way is a refusal.
+    async fn outcome(&self, session: &mut Session, exchange: &mut Exchange) -> Outcome {
+        let request = match exchange.take_head() {
+            Ok(request) => request,
+            Err(refusal) => {
+                session.set_keepalive(None);
+                return Outcome::Refuse(self.pipeline.refuse_head(&exchange.arrival, refusal));
+            }
+        };
+        let expects = request.headers().contains_key(header::EXPECT);
+        let mut body = SessionBody::new(session, expects);
+        let way = self.pipeline.admit(Arc::clone(&request), &exchange.arrival, &mut body);
+        let outcome = std::panic::AssertUnwindSafe(way).catch_unwind().await;
+        exchange.continued = body.continued() && expects;
+        outcome.unwrap_or_else(|_| {
+            tracing::error!(target: "hubgate::proxy", "the way of a request panicked");
+            let refusal = Refusal::Unavailable(Dependency::DecisionPoint);
+            Outcome::Refuse(self.pipeline.refuse_request(&request, &exchange.arrival, refusal))
+        })
+    }
+
+    async fn send_refusal(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        refused: Refused,
+    ) -> pingora::Result<bool> {
+        exchange.refused(refused.decision);
+        exchange.enforcement.ended_by = Some(refused.refusal.code());
+        close_after_body(session, exchange);
+        let status = reply::refuse(session, &refused).await?;
+        exchange.enforcement.status = Some(status);
+        Ok(true)
+    }
+}
+
+/// A body nobody read would be taken for the next request (PX-11): the connection ends instead.
+fn close_after_body(session: &mut Session, exchange: &Exchange) {
+    if exchange.request().is_none_or(|request| request.has_body()) {
+        session.set_keepalive(None);
+    }
+}
+
+fn unavailable(forward: &Forward) -> Refused {
+    Refused { refusal: Refusal::UpstreamFailed, decision: forward.decision(), html: false }
+}
+
+/// What the client is told; nothing when it is gone.
+fn refusal_of(error: &Error) -> Option<Refusal> {
+    match (error.etype(), error.esource()) {
+        (ErrorType::HTTPStatus(413), _) => Some(Refusal::BodyTooLarge),
+        (ErrorType::InvalidHTTPHeader, ErrorSource::Downstream) => {
+            Some(Refusal::Malformed(Malformed::Field))
+        }
+        (_, ErrorSource::Downstream) => None,
+        (
+            ErrorType::ReadTimedout
+            | ErrorType::ConnectTimedout
+            | ErrorType::TLSHandshakeTimedout
+            | ErrorType::WriteTimedout,
+            _,
+        ) => Some(Refusal::UpstreamTimeout),
+        _ => Some(Refusal::UpstreamFailed),
+    }
+}
+
+fn check_upgrade(
+    session: &Session,
+    response: &ResponseHeader,
+    exchange: &Exchange,
+) -> pingora::Result<()> {
+    let offered = exchange
+        .allowed()
+        .is_some_and(|(forward, _)| forward.route().stream() == Stream::WebSocket);
+    if offered && websocket::accepts(&session.req_header().headers, &response.headers) {
+        return Ok(());
+    }
+    Err(Error::explain(ErrorType::InvalidHTTPHeader, "unexpected 101 from upstream").into_up())
+}
+
+/// A service cannot set or clear the gateway's session.
+fn drop_our_cookies(response: &mut ResponseHeader) {
+    let is_ours = |value: &HeaderValue| {
+        let name = value.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default();
+        is_gateway_cookie(String::from_utf8_lossy(name).trim())
+    };
+    let cookies = response.headers.get_all(header::SET_COOKIE);
+    if !cookies.iter().any(is_ours) {
+        return;
+    }
+    let theirs: Vec<HeaderValue> =
+        cookies.iter().filter(|value| !is_ours(value)).cloned().collect();
+    response.remove_header(&header::SET_COOKIE);
+    for cookie in theirs {
+        // Taken from a valid head a line above.
+        let _ = response.append_header(header::SET_COOKIE, cookie);
+    }
+}

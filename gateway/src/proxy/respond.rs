@@ -1,0 +1,306 @@
+//! The one table: refusal to status, problem type and headers (RFC 9457). `docs/reference/refusals.md` is
+//! generated from it.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use crate::model::{DecisionId, Malformed, Refusal};
+
+/// A refusal as HTTP says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    /// The status.
+    pub(super) status: StatusCode,
+    /// `type`: a URN of ours, or the registered one.
+    pub(super) kind: &'static str,
+    /// `title`: the same for every occurrence.
+    pub(super) title: &'static str,
+    /// `detail`: what the reader can do.
+    pub(super) detail: &'static str,
+}
+
+const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
+
+/// The table.
+#[expect(clippy::too_many_lines, reason = "one row per refusal: a table, not logic")]
+pub(super) const fn problem(refusal: &Refusal) -> Problem {
+    let (status, kind, title, detail) = match refusal {
+        Refusal::Malformed(malformed) => (
+            StatusCode::BAD_REQUEST,
+            "urn:hubgate:problem:malformed-request",
+            "The request is not in canonical form",
+            malformed_detail(*malformed),
+        ),
+        Refusal::TargetTooLong => (
+            StatusCode::URI_TOO_LONG,
+            "urn:hubgate:problem:target-too-long",
+            "The request target is too long",
+            "shorten the path and query",
+        ),
+        Refusal::HeadTooLarge => (
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "urn:hubgate:problem:head-too-large",
+            "The request head is too large",
+            "send fewer or shorter header fields; in a browser, clear this site's cookies",
+        ),
+        Refusal::HeadTimeout => (
+            StatusCode::REQUEST_TIMEOUT,
+            "urn:hubgate:problem:head-timeout",
+            "The request head did not arrive in time",
+            "send the whole request head at once",
+        ),
+        Refusal::BodyTooLarge => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "urn:hubgate:problem:body-too-large",
+            "The request body is too large",
+            "send less in one request",
+        ),
+        Refusal::UnknownHost => (
+            StatusCode::MISDIRECTED_REQUEST,
+            "urn:hubgate:problem:unknown-host",
+            "This host is not served here",
+            "check the host name; over TLS it must equal the server name",
+        ),
+        Refusal::RouteNotFound => (
+            StatusCode::NOT_FOUND,
+            "urn:hubgate:problem:not-found",
+            "Not found",
+            "there is nothing at this path",
+        ),
+        Refusal::MethodNotAllowed { .. } => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            "urn:hubgate:problem:method-not-allowed",
+            "This path does not have that method",
+            "the Allow field lists the methods it has",
+        ),
+        Refusal::SignInNeeded { .. } => (
+            StatusCode::SEE_OTHER,
+            "urn:hubgate:problem:sign-in-needed",
+            "Sign in to continue",
+            "follow the Location field",
+        ),
+        Refusal::CredentialMissing => (
+            StatusCode::UNAUTHORIZED,
+            "urn:hubgate:problem:credential-missing",
+            "A credential is needed",
+            "send an API key as `Authorization: Bearer hg_…`, or sign in",
+        ),
+        Refusal::CredentialInvalid => (
+            StatusCode::UNAUTHORIZED,
+            "urn:hubgate:problem:credential-invalid",
+            "The credential is not valid",
+            "it is unknown, expired or revoked; make a new one or sign in again",
+        ),
+        Refusal::OtherTenant => (
+            StatusCode::FORBIDDEN,
+            "urn:hubgate:problem:other-organisation",
+            "The credential belongs to another organisation",
+            "use a credential of the organisation this host serves",
+        ),
+        Refusal::TooManyRequests { .. } => (
+            StatusCode::TOO_MANY_REQUESTS,
+            QUOTA_EXCEEDED,
+            "Too many requests",
+            "wait as long as Retry-After says",
+        ),
+        Refusal::Denied { hidden: false, .. } => (
+            StatusCode::FORBIDDEN,
+            "urn:hubgate:problem:denied",
+            "The policies do not allow this",
+            "ask an administrator of your organisation, and quote the instance",
+        ),
+        // What a service hides looks exactly like what is not there (PD-02).
+        Refusal::Denied { hidden: true, .. } => (
+            StatusCode::NOT_FOUND,
+            "urn:hubgate:problem:not-found",
+            "Not found",
+            "there is nothing at this path",
+        ),
+        Refusal::Unavailable(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "urn:hubgate:problem:unavailable",
+            "The gateway cannot decide right now",
+            "nothing was done; try again after Retry-After",
+        ),
+        Refusal::SignInFailed { .. } => (
+            StatusCode::BAD_REQUEST,
+            "urn:hubgate:problem:sign-in-failed",
+            "The sign-in could not be completed",
+            "start again; if it keeps failing, quote the code to your administrator",
+        ),
+        Refusal::UpstreamFailed => (
+            StatusCode::BAD_GATEWAY,
+            "urn:hubgate:problem:upstream-failed",
+            "The service behind the gateway did not answer properly",
+            "try again; it is not known whether the request was carried out",
+        ),
+        Refusal::UpstreamTimeout => (
+            StatusCode::GATEWAY_TIMEOUT,
+            "urn:hubgate:problem:upstream-timeout",
+            "The service behind the gateway took too long",
+            "try again; it is not known whether the request was carried out",
+        ),
+    };
+    Problem { status, kind, title, detail }
+}
+
+const fn malformed_detail(malformed: Malformed) -> &'static str {
+    match malformed {
+        Malformed::RequestLine => "the request line must be `METHOD /path HTTP/1.1`",
+        Malformed::LineEnding => "lines end in CRLF; a lone CR, a lone LF or NUL is refused",
+        Malformed::Field => {
+            "a header field is outside its grammar, or its name holds an underscore"
+        }
+        Malformed::TransferEncoding => "Transfer-Encoding must be the one word `chunked`",
+        Malformed::ContentLength => "Content-Length must be one plain decimal number",
+        Malformed::Framing => "send either Content-Length or Transfer-Encoding, not both",
+        Malformed::UnexpectedBody => "this method has no body here",
+        Malformed::Expect => "Expect may only be `100-continue`",
+        Malformed::Upgrade => "no upgrade is offered here",
+        Malformed::Path => {
+            "the path must be canonical: no `//`, dot segments, `;`, `\\` or needless percent-escapes"
+        }
+        Malformed::Query => "the query is outside its grammar, or a key that must be single repeats",
+        Malformed::Host => "exactly one plain Host is needed",
+        Malformed::ReservedField => "a header field reserved for the gateway was sent",
+        Malformed::Repeated => "a header field that must be single came twice",
+        Malformed::CredentialPlacement => {
+            "send one credential, in the Authorization field only"
+        }
+        Malformed::Body => "the body does not name the resource where this route expects it",
+        Malformed::Parameter => "a parameter is missing, repeated or malformed",
+    }
+}
+
+/// The header fields that belong to a refusal.
+pub(super) fn fields(refusal: &Refusal) -> HeaderMap {
+    let mut fields = HeaderMap::new();
+    match refusal {
+        // RFC 6750 §3.1: no error code when no credential came.
+        Refusal::CredentialMissing => {
+            fields.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        Refusal::CredentialInvalid => {
+            let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+            fields.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        Refusal::MethodNotAllowed { allow } => put(&mut fields, header::ALLOW, allow),
+        Refusal::SignInNeeded { return_to } => {
+            let query =
+                form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_to).finish();
+            put(&mut fields, header::LOCATION, &format!("/.hubgate/sign-in?{query}"));
+        }
+        Refusal::TooManyRequests { policy, quota, retry_after } => {
+            let seconds = whole_seconds(*retry_after);
+            put(&mut fields, header::RETRY_AFTER, &seconds.to_string());
+            let limit = format!("\"{policy}\";r=0;t={seconds}");
+            put(&mut fields, HeaderName::from_static("ratelimit"), &limit);
+            let rule = format!("\"{policy}\";q={quota}");
+            put(&mut fields, HeaderName::from_static("ratelimit-policy"), &rule);
+        }
+        Refusal::Unavailable(_) => {
+            fields.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+    fields
+}
+
+fn put(fields: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        fields.insert(name, value);
+    }
+}
+
+/// RFC 9110 §10.2.3: Retry-After is in whole seconds; rounded up, so it is never too early.
+fn whole_seconds(span: Duration) -> u64 {
+    span.as_secs() + u64::from(span.subsec_nanos() > 0)
+}
+
+#[derive(serde::Serialize)]
+struct ProblemBody<'a> {
+    r#type: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    instance: String,
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(rename = "violated-policies", skip_serializing_if = "Option::is_none")]
+    violated_policies: Option<[&'a str; 1]>,
+}
+
+/// The RFC 9457 body. It never says which policy decided, nor whether the resource exists (PD-02);
+/// a forbid's own `@reason` is written for the reader and is shown.
+pub(super) fn problem_body(refusal: &Refusal, decision: DecisionId) -> String {
+    let problem = problem(refusal);
+    let (reason, code) = match refusal {
+        Refusal::Denied { hidden: true, .. } => (None, "route_not_found"),
+        Refusal::Denied { reason, .. } => (reason.as_deref(), refusal.code()),
+        _ => (None, refusal.code()),
+    };
+    let violated_policies = match refusal {
+        Refusal::TooManyRequests { policy, .. } => Some([*policy]),
+        _ => None,
+    };
+    let body = ProblemBody {
+        r#type: problem.kind,
+        title: problem.title,
+        status: problem.status.as_u16(),
+        detail: problem.detail,
+        instance: format!("urn:uuid:{decision}"),
+        code,
+        reason,
+        violated_policies,
+    };
+    // A struct of strings and numbers always serialises; an empty object would still be a refusal.
+    serde_json::to_string(&body).unwrap_or_else(|_| String::from("{}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::UnixNanos;
+
+    fn id() -> DecisionId {
+        DecisionId::from_parts(UnixNanos::from_seconds(1), [0; 10])
+    }
+
+    #[test]
+    fn a_hidden_denial_is_the_same_as_no_route() {
+        let denied = Refusal::Denied { reason: Some(String::from("secret")), hidden: true };
+        assert_eq!(problem_body(&denied, id()), problem_body(&Refusal::RouteNotFound, id()));
+        assert_eq!(fields(&denied), fields(&Refusal::RouteNotFound));
+    }
+
+    #[test]
+    fn a_missing_credential_has_no_error_code_and_an_invalid_one_has() {
+        let challenge = |refusal| fields(&refusal).get("www-authenticate").cloned().unwrap();
+        assert_eq!(challenge(Refusal::CredentialMissing), "Bearer");
+        assert_eq!(challenge(Refusal::CredentialInvalid), "Bearer error=\"invalid_token\"");
+    }
+
+    #[test]
+    fn retry_after_is_never_too_early() {
+        let refusal = Refusal::TooManyRequests {
+            policy: "credential",
+            quota: 10,
+            retry_after: Duration::from_millis(1_001),
+        };
+        let fields = fields(&refusal);
+        assert_eq!(fields["retry-after"], "2");
+        assert_eq!(fields["ratelimit"], "\"credential\";r=0;t=2");
+        assert!(problem_body(&refusal, id()).contains("quota-exceeded"));
+    }
+
+    #[test]
+    fn the_way_back_is_encoded_into_the_sign_in_address() {
+        let refusal = Refusal::SignInNeeded { return_to: String::from("/a?b=c&d=\u{e5}") };
+        assert_eq!(
+            fields(&refusal)["location"],
+            "/.hubgate/sign-in?return_to=%2Fa%3Fb%3Dc%26d%3D%C3%A5"
+        );
+    }
+}
