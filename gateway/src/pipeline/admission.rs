@@ -17,7 +17,7 @@ use crate::authn::{AssertionSigner, Authenticator, Statement};
 use crate::authz::{Decision, Facts, Permit, Question};
 use crate::limits::Limiter;
 use crate::model::{
-    Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Malformed, Refusal, UnixNanos,
+    Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Malformed, Refusal, TenantId, UnixNanos,
 };
 use crate::routing::{BodyRule, CanonicalRequest, LogClass, Matched, Route, Stream, Upgrade};
 
@@ -140,15 +140,21 @@ impl Pipeline {
         self.parts.limiter.admit_address(trail.arrival.peer.ip())?;
         let asker = self.authenticate(&snapshot, request, trail.arrival.at).await?;
         trail.asker = Some(asker.clone());
-        belongs_here(&snapshot, request, &asker)?;
+        let tenant = partition_of(&snapshot, request, &asker)?;
         if let Some(tenant) = asker.tenant() {
             self.parts.limiter.admit_credential(tenant, asker.credential())?;
         }
-        let resource = resource(&snapshot, &matched, request, &asker, body).await?;
+        let resource = resource(&snapshot, &matched, request, tenant.as_ref(), body).await?;
         trail.resource = Some(resource.clone());
         let started = Instant::now();
-        let at = (trail.arrival.peer, trail.arrival.at);
-        let decision = decide(&snapshot, &matched.route, &asker, &resource, at);
+        let binding = LiveBinding {
+            asker: asker.clone(),
+            route: Arc::clone(&matched.route),
+            resource,
+            tenant,
+            peer: trail.arrival.peer,
+        };
+        let decision = binding.decide(&snapshot, &matched.route, &asker, trail.arrival.at);
         trail.evaluation = started.elapsed();
         trail.decision = Some(decision.clone());
         if trail.evaluation > DECISION_TIME_MAX {
@@ -160,7 +166,7 @@ impl Pipeline {
             .into_permit()
             .map_err(|denial| denied(request, &asker, denial.reason(), hidden))?;
         let permit = self.record(trail, permit).await?;
-        self.forward(trail, Arc::clone(request), permit, (asker, resource))
+        self.forward(trail, Arc::clone(request), permit, binding)
     }
 
     async fn authenticate(
@@ -194,21 +200,20 @@ impl Pipeline {
         trail: &Trail<'_>,
         request: Arc<CanonicalRequest>,
         permit: Recorded<Permit>,
-        (asker, resource): (Asker, EntityUid),
+        binding: LiveBinding,
     ) -> Result<Forward, Refusal> {
         let broken = Refusal::Unavailable(Dependency::DecisionPoint);
-        let (Some(route), Some(subject)) = (trail.route.clone(), asker.entity().cloned()) else {
-            return Err(broken);
-        };
+        let (asker, route) = (&binding.asker, &binding.route);
+        let Some(subject) = asker.entity().cloned() else { return Err(broken) };
         let statement = Statement {
             audience: route.service().clone(),
             subject,
-            tenant: asker.tenant().cloned(),
+            tenant: binding.tenant.clone(),
             method: asker.method(),
             credential: Arc::clone(asker.credential()),
             roles: Arc::clone(asker.roles()),
             action: route.action().clone(),
-            resource: resource.clone(),
+            resource: binding.resource.clone(),
             snapshot: trail.snapshot.id().clone(),
         };
         let assertion = self.parts.signer.sign(statement, permit.decision(), self.now());
@@ -218,15 +223,7 @@ impl Pipeline {
             self.complete_unsent(permit.decision(), trail);
             broken
         })?;
-        Ok(Forward {
-            permit,
-            request,
-            route,
-            assertion,
-            asker,
-            resource,
-            peer: trail.arrival.peer,
-        })
+        Ok(Forward { permit, request, assertion, binding })
     }
 
     /// Records a refusal. If even that fails, the refusal stands and is counted.
@@ -290,18 +287,35 @@ impl Pipeline {
         let snapshot = self.snapshot();
         let Ok(asker) = snapshot.asker(authenticated.clone()) else { return false };
         let Some(route) = snapshot.routes.route(binding.route.id()) else { return false };
-        let at = (binding.peer, now);
-        decide(&snapshot, route, &asker, &binding.resource, at).allowed()
+        binding.decide(&snapshot, route, &asker, now).allowed()
     }
 }
 
-/// What a live stream stands on.
+/// What a decision stood on, kept so that a live stream can be decided again.
 #[derive(Clone, Debug)]
 pub struct LiveBinding {
     pub(super) asker: Asker,
     pub(super) route: Arc<Route>,
     pub(super) resource: EntityUid,
+    pub(super) tenant: Option<TenantId>,
     pub(super) peer: SocketAddr,
+}
+
+impl LiveBinding {
+    /// Asks the decision point, for `asker` as the snapshot sees it.
+    fn decide(&self, snapshot: &Snapshot, route: &Route, asker: &Asker, now: UnixNanos) -> Decision {
+        let partition = snapshot.partition(self.tenant.as_ref());
+        let (Some(principal), Some(partition)) = (asker.prepared(), partition) else {
+            return Decision::without_principal();
+        };
+        let question = Question {
+            principal,
+            action: route.action(),
+            resource: &self.resource,
+            context: Facts { method: asker.method(), source: self.peer.ip(), now },
+        };
+        snapshot.pdp.decide(self.tenant.as_ref(), partition, &question)
+    }
 }
 
 /// Requirements on the request that only the route can tell.
@@ -322,18 +336,18 @@ fn check_shape(route: &Route, request: &CanonicalRequest) -> Result<(), Refusal>
     Ok(())
 }
 
-/// MT-10: a host bound to an organisation serves that organisation's principals only.
-fn belongs_here(
+/// The partition a request is decided in: the principal's own organisation; for nobody known, the one its host
+/// is bound to. MT-10: a host bound to an organisation serves that organisation's principals only.
+fn partition_of(
     snapshot: &Snapshot,
     request: &CanonicalRequest,
     asker: &Asker,
-) -> Result<(), Refusal> {
+) -> Result<Option<TenantId>, Refusal> {
     let bound = snapshot.directory.organisation_for_host(request.host());
-    match (bound, asker.tenant()) {
-        (Some(organisation), Some(tenant)) if organisation.id() != tenant => {
-            Err(Refusal::OtherTenant)
-        }
-        _ => Ok(()),
+    match (asker.tenant(), bound) {
+        (Some(tenant), Some(bound)) if bound.id() != tenant => Err(Refusal::OtherTenant),
+        (Some(tenant), _) => Ok(Some(tenant.clone())),
+        (None, bound) => Ok(bound.map(|organisation| organisation.id().clone())),
     }
 }
 
@@ -341,7 +355,7 @@ async fn resource(
     snapshot: &Snapshot,
     matched: &Matched,
     request: &CanonicalRequest,
-    asker: &Asker,
+    tenant: Option<&TenantId>,
     body: &mut dyn BodySource,
 ) -> Result<EntityUid, Refusal> {
     let read = if matched.needs_body() {
@@ -349,28 +363,7 @@ async fn resource(
     } else {
         None
     };
-    matched.resource(request, read.as_deref(), snapshot.root(asker.tenant()))
-}
-
-fn decide(
-    snapshot: &Snapshot,
-    route: &Route,
-    asker: &Asker,
-    resource: &EntityUid,
-    (peer, now): (SocketAddr, UnixNanos),
-) -> Decision {
-    let (Some(principal), Some(partition)) =
-        (asker.prepared(), snapshot.partition(asker.tenant()))
-    else {
-        return Decision::without_principal();
-    };
-    let question = Question {
-        principal,
-        action: route.action(),
-        resource,
-        context: Facts { method: asker.method(), source: peer.ip(), now },
-    };
-    snapshot.pdp.decide(asker.tenant(), partition, &question)
+    matched.resource(request, read.as_deref(), snapshot.root(tenant))
 }
 
 /// Nobody known may sign in or bring a credential; somebody known is denied.

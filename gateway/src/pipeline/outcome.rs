@@ -8,8 +8,7 @@ use crate::audit::Recorded;
 use crate::authz::Permit;
 use super::admission::LiveBinding;
 use super::answer::Answer;
-use super::asker::Asker;
-use crate::model::{DecisionId, EntityUid, Refusal, ServiceId, TenantId, UnixNanos};
+use crate::model::{DecisionId, Refusal, ServiceId, TenantId, UnixNanos};
 use crate::routing::{CanonicalRequest, Route};
 
 /// How a request came in: what the door knows and the head does not say.
@@ -51,11 +50,8 @@ pub enum Outcome {
 pub struct Forward {
     pub(super) permit: Recorded<Permit>,
     pub(super) request: Arc<CanonicalRequest>,
-    pub(super) route: Arc<Route>,
     pub(super) assertion: http::HeaderValue,
-    pub(super) asker: Asker,
-    pub(super) resource: EntityUid,
-    pub(super) peer: SocketAddr,
+    pub(super) binding: LiveBinding,
 }
 
 impl Forward {
@@ -71,22 +67,17 @@ impl Forward {
 
     /// The route.
     pub fn route(&self) -> &Arc<Route> {
-        &self.route
+        &self.binding.route
     }
 
     /// The organisation the request was decided in.
     pub fn tenant(&self) -> Option<&TenantId> {
-        self.asker.tenant()
+        self.binding.tenant.as_ref()
     }
 
     /// What a live stream stands on, to be asked about again while it lasts.
     pub fn live_binding(&self) -> LiveBinding {
-        LiveBinding {
-            asker: self.asker.clone(),
-            route: Arc::clone(&self.route),
-            resource: self.resource.clone(),
-            peer: self.peer,
-        }
+        self.binding.clone()
     }
 
     /// The signed statement for the service.

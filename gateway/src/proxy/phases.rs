@@ -63,6 +63,9 @@ impl ProxyHttp for Door {
         match outcome {
             Outcome::Forward(forward) => {
                 let Some(service) = self.service(&forward) else {
+                    // A reload took the service away between decision and here: the Allow in the log
+                    // gets an outcome that says nothing was sent.
+                    exchange.answered(forward.decision());
                     return self.send_refusal(session, exchange, unavailable(&forward)).await;
                 };
                 live::watch(&self.pipeline, &forward);
