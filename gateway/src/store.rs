@@ -1,1 +1,31 @@
 //! State that outlives a request: the `StateStore` trait, SQLite, and what is kept in it.
+//!
+//! Every key starts with the organisation ([`Key`]). Values hold hashes of secrets; what must be read back is
+//! sealed ([`KeyRing`]). In front of the store stand memory caches that a change empties exactly: at once in
+//! the process that made it, and through the change feed ([`watch`]) in every other.
+
+mod api_keys;
+mod cache;
+#[cfg(test)]
+mod contract;
+mod error;
+mod key;
+mod record;
+mod seal;
+mod sessions;
+mod sqlite;
+mod state;
+mod transactions;
+mod watch;
+
+pub use api_keys::StoredApiKeys;
+pub use error::StoreError;
+pub use key::{Key, KeyError, Kind, Prefix};
+pub use seal::{KeyRing, KeyRingError, SealKey, SealedError};
+pub use sessions::StoredSessions;
+pub use sqlite::{OpenError, SqliteStore};
+pub use state::{
+    CHANGES_KEPT, Change, Changes, Entry, StateStore, Swap, VALUE_BYTES_MAX, Versioned,
+};
+pub use transactions::StoredTransactions;
+pub use watch::{Follower, POLL_INTERVAL, TRUST_MAX, Watcher, watch};

@@ -1,0 +1,184 @@
+//! API keys in the store, with copies in memory.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::cache::{Cache, ENTRIES_MAX};
+use super::error::StoreError;
+use super::key::{Key, Kind, Prefix};
+use super::record::{damaged, locate, located};
+use super::state::{Change, StateStore, Swap, Versioned};
+use super::watch::Follower;
+use crate::authn::{ApiKey, ApiKeys, CreateApiKeyError, StoreUnavailable};
+use crate::model::{Clock, KeyId, TenantId, UnixNanos};
+
+/// Keeps API keys. Register it as a [`Follower`], or it trusts no copy and asks the store each time.
+#[derive(Debug)]
+pub struct StoredApiKeys {
+    store: Arc<dyn StateStore>,
+    cache: Cache<KeyId, ApiKey>,
+}
+
+/// Keys read at once when listing.
+const PAGE: usize = 500;
+
+/// How often a revocation is tried against other writers of the same key. Only revocations write a key.
+const REVOKE_TRIES: usize = 8;
+
+impl StoredApiKeys {
+    /// Keeps keys in `store`.
+    pub fn new(store: Arc<dyn StateStore>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            cache: Cache::new(ENTRIES_MAX, clock),
+        }
+    }
+
+    async fn load(&self, id: &KeyId) -> Result<Option<Arc<ApiKey>>, StoreError> {
+        let ticket = self.cache.ticket(id);
+        let Some(place) = locate(&*self.store, Kind::ApiKey, id.as_str()).await? else {
+            return Ok(None);
+        };
+        let Some(found) = self.store.get(&place).await? else {
+            return Ok(None);
+        };
+        let key = Arc::new(read(&place, &found)?);
+        self.cache
+            .insert(ticket, id.clone(), found.version, Arc::clone(&key));
+        Ok(Some(key))
+    }
+
+    async fn write_new(&self, key: &ApiKey) -> Result<Swap, StoreError> {
+        let (index, place) = located(&key.tenant, Kind::ApiKey, key.id.as_str())?;
+        let value = written(&place, key)?;
+        // The index first: it claims the id over all organisations, and without its record finds nothing.
+        let claim = self
+            .store
+            .compare_and_swap(&index, None, key.tenant.as_str().into(), None);
+        match claim.await? {
+            Swap::Changed(version) => Ok(Swap::Changed(version)),
+            Swap::Stored(_) => self.store.compare_and_swap(&place, None, value, None).await,
+        }
+    }
+
+    async fn page(
+        &self,
+        tenant: &TenantId,
+        after: Option<&Key>,
+    ) -> Result<(Vec<ApiKey>, Option<Key>), StoreError> {
+        let prefix = Prefix::of(tenant, Kind::ApiKey);
+        let entries = self.store.scan(&prefix, after, PAGE).await?;
+        let next = entries
+            .last()
+            .filter(|_| entries.len() == PAGE)
+            .map(|entry| entry.key.clone());
+        let keys: Result<Vec<ApiKey>, StoreError> = entries
+            .iter()
+            .map(|entry| read(&entry.key, &entry.versioned))
+            .collect();
+        Ok((keys?, next))
+    }
+
+    async fn write_revoked(&self, place: &Key, now: UnixNanos) -> Result<bool, StoreError> {
+        for _ in 0..REVOKE_TRIES {
+            let Some(found) = self.store.get(place).await? else {
+                return Ok(false);
+            };
+            let mut key = read(place, &found)?;
+            if key.revoked.is_some() {
+                return Ok(true);
+            }
+            key.revoked = Some(now);
+            let value = written(place, &key)?;
+            let swap = self
+                .store
+                .compare_and_swap(place, Some(found.version), value, None);
+            if matches!(swap.await?, Swap::Stored(_)) {
+                return Ok(true);
+            }
+        }
+        Err(StoreError::Overloaded)
+    }
+}
+
+fn read(place: &Key, found: &Versioned) -> Result<ApiKey, StoreError> {
+    let key: ApiKey =
+        serde_json::from_slice(&found.value).map_err(|error| damaged(place, &error))?;
+    // A record that was moved to another place would change its organisation or its id.
+    let home = Key::of(&key.tenant, Kind::ApiKey, key.id.as_str());
+    if home.as_ref() != Ok(place) {
+        return Err(damaged(place, &"it is the record of another key"));
+    }
+    Ok(key)
+}
+
+fn written(place: &Key, key: &ApiKey) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(key).map_err(|error| damaged(place, &error))
+}
+
+#[async_trait]
+impl ApiKeys for StoredApiKeys {
+    fn cached(&self, id: &KeyId) -> Option<Arc<ApiKey>> {
+        self.cache.find(id)
+    }
+
+    async fn find(&self, id: &KeyId) -> Result<Option<Arc<ApiKey>>, StoreUnavailable> {
+        match self.cache.find(id) {
+            Some(key) => Ok(Some(key)),
+            None => Ok(self.load(id).await?),
+        }
+    }
+
+    async fn create(&self, key: ApiKey) -> Result<(), CreateApiKeyError> {
+        match self.write_new(&key).await.map_err(StoreUnavailable::from)? {
+            Swap::Stored(_) => Ok(()),
+            Swap::Changed(_) => Err(CreateApiKeyError::IdTaken),
+        }
+    }
+
+    async fn list(&self, tenant: &TenantId) -> Result<Vec<ApiKey>, StoreUnavailable> {
+        let (mut keys, mut next) = self.page(tenant, None).await?;
+        while let Some(after) = next {
+            let (page, following) = self.page(tenant, Some(&after)).await?;
+            keys.extend(page);
+            next = following;
+        }
+        Ok(keys)
+    }
+
+    async fn revoke(
+        &self,
+        tenant: &TenantId,
+        id: &KeyId,
+        now: UnixNanos,
+    ) -> Result<bool, StoreUnavailable> {
+        let (_, place) = located(tenant, Kind::ApiKey, id.as_str())?;
+        let revoked = self.write_revoked(&place, now).await;
+        // After the store, or a look-up in between would bring it back; and also if the store failed.
+        self.cache.remove(id);
+        Ok(revoked?)
+    }
+}
+
+impl Follower for StoredApiKeys {
+    fn changed(&self, change: &Change) {
+        if change.key.kind() == Kind::ApiKey
+            && !change.key.is_index()
+            && let Ok(id) = KeyId::parse(change.key.id())
+        {
+            self.cache.forget(&id, change.seq);
+        }
+    }
+
+    fn reset(&self) {
+        self.cache.clear();
+    }
+
+    fn synced(&self, at: UnixNanos) {
+        self.cache.synced(at);
+    }
+}
+
+#[cfg(test)]
+mod tests;
