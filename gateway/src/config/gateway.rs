@@ -1,0 +1,367 @@
+//! `gateway.toml` as a whole: every section on its own, then what holds across them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::model::ActionId;
+
+use super::document::{Document, KeyPath};
+use super::guards::{
+    LimitsFile, LimitsSettings, OutboundFile, OutboundSettings, SignInFile, SignInSettings,
+    TelemetryFile, TelemetrySettings,
+};
+use super::listen::{ListenFile, ListenSettings};
+use super::places::{LogFile, Places, PolicyFile, PolicyPlaces, SecretsFile, StateFile};
+use super::problem::{ConfigErrors, Problem};
+use super::route::RouteFile;
+use super::route_settings::RouteSettings;
+use super::section::Section;
+use super::service::{ServiceFile, ServiceSettings};
+use super::{shape, suggest};
+
+/// The settings of a gateway. Relative paths start from the folder of this file.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "gateway.toml")]
+pub(super) struct GatewayFile {
+    listen: ListenFile,
+    state: StateFile,
+    secrets: SecretsFile,
+    log: LogFile,
+    policy: PolicyFile,
+    sign_in: SignInFile,
+    outbound: OutboundFile,
+    limits: LimitsFile,
+    telemetry: TelemetryFile,
+    service: Vec<ServiceFile>,
+    route: Vec<RouteFile>,
+}
+
+/// Everything `gateway.toml` says, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where the gateway listens.
+    pub listen: ListenSettings,
+    /// Where it writes.
+    pub places: Places,
+    /// Where policies and organisations come from.
+    pub policy: PolicyPlaces,
+    /// How long a session lasts.
+    pub sign_in: SignInSettings,
+    /// Which addresses the gateway itself may call.
+    pub outbound: OutboundSettings,
+    /// How many requests are let in.
+    pub limits: LimitsSettings,
+    /// What the gateway tells about itself.
+    pub telemetry: TelemetrySettings,
+    /// The backends.
+    pub services: Vec<ServiceSettings>,
+    /// The routes.
+    pub routes: Vec<RouteSettings>,
+}
+
+impl Settings {
+    /// Reads the text of the settings file `path`.
+    ///
+    /// # Errors
+    /// Every problem found, each with line and key.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigErrors> {
+        Parsed::read(path, text)?.settings()
+    }
+}
+
+/// The parsed file, with what is needed to point into it later.
+#[derive(Debug)]
+pub(super) struct Parsed<'t> {
+    document: Document<'t>,
+    schema: Value,
+}
+
+impl<'t> Parsed<'t> {
+    pub(super) fn read(path: &Path, text: &'t str) -> Result<Self, ConfigErrors> {
+        match Document::parse(path, text) {
+            Ok(document) => Ok(Self {
+                document,
+                schema: schema(),
+            }),
+            Err(problems) => {
+                ConfigErrors::check(problems)?;
+                Err(Problem::new(path, "", "cannot be read").into())
+            }
+        }
+    }
+
+    pub(super) fn settings(&self) -> Result<Settings, ConfigErrors> {
+        let mut reader = Reader {
+            parsed: self,
+            problems: Vec::new(),
+        };
+        let settings = reader.settings();
+        ConfigErrors::check(reader.problems)?;
+        // Without a problem there are settings; a slip in that rule refuses instead of guessing.
+        settings.ok_or_else(|| Problem::new(self.document.path(), "", "cannot be used").into())
+    }
+
+    /// Points at the routes whose action no policy could speak of: `known` are the schema's actions.
+    pub(super) fn unknown_actions(&self, routes: &[RouteSettings], known: &[&str]) -> Vec<Problem> {
+        let unknown = |(index, route): (usize, &RouteSettings)| {
+            let action: &ActionId = &route.action;
+            let path = KeyPath::default().key("route").index(index).key("action");
+            (!known.contains(&action.as_str())).then(|| {
+                let message = format!("the schema knows no action `{action}`");
+                let problem = self.document.problem(&path, message);
+                match suggest::nearest(action.as_str(), known.iter().copied()) {
+                    Some(near) => problem.with_help(format!("did you mean `{near}`?")),
+                    None => problem,
+                }
+            })
+        };
+        routes.iter().enumerate().filter_map(unknown).collect()
+    }
+
+    /// A problem with route `index`, as found by the route table.
+    pub(super) fn route_problem(&self, index: usize, key: &str, message: String) -> Problem {
+        let route = KeyPath::default().key("route").index(index);
+        let path = if key.is_empty() {
+            route
+        } else {
+            route.key(key)
+        };
+        self.document.problem(&path, message)
+    }
+}
+
+/// The JSON Schema of the file.
+pub(super) fn schema() -> Value {
+    schemars::schema_for!(GatewayFile).to_value()
+}
+
+struct Reader<'p> {
+    parsed: &'p Parsed<'p>,
+    problems: Vec<Problem>,
+}
+
+impl<'p> Reader<'p> {
+    fn settings(&mut self) -> Option<Settings> {
+        self.check_sections();
+        let listen = self
+            .section("listen", |file: ListenFile, at| file.settings(at))
+            .flatten();
+        let state_file = self
+            .section("state", |file: StateFile, at| file.settings(at))
+            .flatten();
+        let secrets = self
+            .section("secrets", |file: SecretsFile, at| file.settings(at))
+            .flatten();
+        let log = self
+            .section("log", |file: LogFile, at| file.settings(at))
+            .flatten();
+        let policy = self
+            .section("policy", |file: PolicyFile, at| file.settings(at))
+            .flatten();
+        let sign_in = self.section("sign_in", |file: SignInFile, at| file.settings(at));
+        let outbound = self.section("outbound", |file: OutboundFile, at| file.settings(at));
+        let limits = self
+            .section("limits", |file: LimitsFile, at| file.settings(at))
+            .flatten();
+        let telemetry = self.section("telemetry", |file: TelemetryFile, at| file.settings(at));
+        let services = self.items("service", ServiceFile::settings);
+        let usual = listen
+            .as_ref()
+            .map_or(u64::MAX, |listen| listen.body_bytes_max);
+        let routes = self.items("route", |file: &RouteFile, at| file.settings(at, usual));
+        self.check_names(&routes);
+        let places = Places {
+            state_file: state_file?,
+            secrets_directory: secrets?,
+            log_directory: log?,
+        };
+        Some(Settings {
+            listen: listen?,
+            places,
+            policy: policy?,
+            sign_in: sign_in?,
+            outbound: outbound.flatten()?,
+            limits: limits?,
+            telemetry: telemetry.flatten()?,
+            services: services.into_iter().map(|(_, service)| service).collect(),
+            routes: routes.into_iter().map(|(_, route)| route).collect(),
+        })
+    }
+
+    /// Sections nobody knows. What stands inside the known ones is checked section by section.
+    fn check_sections(&mut self) {
+        let Some(table) = self.parsed.document.root().get_ref().as_table() else {
+            return;
+        };
+        let known: Vec<&str> = self.properties().map(|(name, _)| name).collect();
+        for (key, _) in table {
+            let name: &str = key.get_ref();
+            if known.contains(&name) {
+                continue;
+            }
+            let path = KeyPath::default().key(name);
+            let problem = self
+                .parsed
+                .document
+                .problem_at(&path, key.span(), "unknown section");
+            self.problems.push(match suggest::advice(name, &known) {
+                Some(help) => problem.with_help(help),
+                None => problem,
+            });
+        }
+    }
+
+    fn properties(&self) -> impl Iterator<Item = (&'p str, &'p Value)> + use<'p> {
+        let properties = self
+            .parsed
+            .schema
+            .get("properties")
+            .and_then(Value::as_object);
+        properties
+            .into_iter()
+            .flatten()
+            .map(|(name, schema)| (name.as_str(), schema))
+    }
+
+    /// One section: shape, then meaning. An absent one has its defaults.
+    fn section<File, T>(
+        &mut self,
+        name: &str,
+        settings: impl FnOnce(File, &mut Section<'_>) -> T,
+    ) -> Option<T>
+    where
+        File: DeserializeOwned + Default,
+    {
+        let path = KeyPath::default().key(name);
+        let file = if self.parsed.document.value(&path).is_some() {
+            let (_, schema) = self.properties().find(|(known, _)| *known == name)?;
+            self.decode(&path, schema)?
+        } else {
+            File::default()
+        };
+        let mut section = Section::new(&self.parsed.document, path, &mut self.problems);
+        Some(settings(file, &mut section))
+    }
+
+    /// Every item of an array of tables, each with its position; the ones with problems are left out.
+    fn items<File, T>(
+        &mut self,
+        name: &str,
+        settings: impl Fn(&File, &mut Section<'_>) -> Option<T>,
+    ) -> Vec<(usize, T)>
+    where
+        File: DeserializeOwned,
+    {
+        let root = KeyPath::default().key(name);
+        let Some(value) = self.parsed.document.value(&root) else {
+            return Vec::new();
+        };
+        let Some(items) = value.get_ref().as_array() else {
+            let message = format!("expected a list of tables: write `[[{name}]]`");
+            self.problems
+                .push(self.parsed.document.problem(&root, message));
+            return Vec::new();
+        };
+        let property = self.properties().find(|(known, _)| *known == name);
+        let Some(schema) = property.and_then(|(_, schema)| schema.get("items")) else {
+            return Vec::new();
+        };
+        let mut kept = Vec::with_capacity(items.len());
+        for index in 0..items.len() {
+            let path = root.index(index);
+            let Some(file) = self.decode::<File>(&path, schema) else {
+                continue;
+            };
+            let mut section = Section::new(&self.parsed.document, path, &mut self.problems);
+            if let Some(item) = settings(&file, &mut section) {
+                kept.push((index, item));
+            }
+        }
+        kept
+    }
+
+    fn decode<File: DeserializeOwned>(&mut self, path: &KeyPath, schema: &Value) -> Option<File> {
+        let parsed = self.parsed;
+        let problems = shape::check(&parsed.document, &parsed.schema, schema, path);
+        if !problems.is_empty() {
+            self.problems.extend(problems);
+            return None;
+        }
+        match parsed.document.decode(path)? {
+            Ok(file) => Some(file),
+            Err(problem) => {
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+
+    /// Names said twice, and services nobody declared.
+    fn check_names(&mut self, routes: &[(usize, RouteSettings)]) {
+        let services = self.declared("service", "name");
+        self.check_unique("service", "name", services.iter().cloned());
+        let names: Vec<&str> = services.iter().map(|(_, name)| name.as_str()).collect();
+        let mut ids = Vec::with_capacity(routes.len());
+        for (index, route) in routes {
+            ids.push((*index, route.id.as_str().to_owned()));
+            if names.contains(&route.service.as_str()) {
+                continue;
+            }
+            let message = format!("there is no service `{}`", route.service);
+            let help = suggest::advice(route.service.as_str(), &names);
+            let path = KeyPath::default().key("route").index(*index);
+            Section::new(&self.parsed.document, path, &mut self.problems)
+                .wrong_with_help("service", message, help);
+        }
+        self.check_unique("route", "id", ids.into_iter());
+    }
+
+    /// What the items of `list` say under `key`, even those with problems elsewhere.
+    fn declared(&self, list: &str, key: &str) -> Vec<(usize, String)> {
+        let items = self.parsed.document.value(&KeyPath::default().key(list));
+        let items = items.and_then(|items| items.get_ref().as_array());
+        let named = |item: &toml::Spanned<toml::de::DeValue<'_>>| {
+            item.get_ref()
+                .as_table()?
+                .get(key)?
+                .get_ref()
+                .as_str()
+                .map(str::to_owned)
+        };
+        items
+            .into_iter()
+            .flat_map(|items| items.iter().enumerate())
+            .filter_map(|(index, item)| Some((index, named(item)?)))
+            .collect()
+    }
+
+    fn check_unique(
+        &mut self,
+        list: &str,
+        key: &str,
+        names: impl Iterator<Item = (usize, String)>,
+    ) {
+        let mut first = BTreeMap::new();
+        for (index, name) in names {
+            let root = KeyPath::default().key(list);
+            let Some(other) = first.insert(name.clone(), index) else {
+                continue;
+            };
+            let document = &self.parsed.document;
+            let line = Section::new(document, root.index(other), &mut self.problems).line();
+            let message = format!("the {list} `{name}` is declared in line {line} already");
+            let help = match list {
+                "route" => Some("give one of them an `id` of its own".to_owned()),
+                _ => None,
+            };
+            Section::new(document, root.index(index), &mut self.problems)
+                .wrong_with_help(key, message, help);
+        }
+    }
+}

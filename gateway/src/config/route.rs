@@ -1,0 +1,300 @@
+//! `[[route]]`: an operation of a service, and what policies are asked about it.
+
+use http::Method;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{ActionId, RouteId, ServiceId};
+
+use super::resource::ResourceFile;
+use super::route_settings::{BodyRule, LogClass, ResourceRule, RouteSettings, Stream};
+use super::section::Section;
+use super::service::is_host_name;
+
+/// An operation of a service, and what policies are asked about it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "route")]
+pub(super) struct RouteFile {
+    /// Its name in the decision log and metrics. The action, unless given; needed when two routes share
+    /// an action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    /// The host it is served on, without port.
+    host: String,
+    /// The methods. `HEAD` and `OPTIONS` only where listed.
+    #[schemars(length(min = 1))]
+    methods: Vec<MethodName>,
+    /// The path, with parameters in braces: `/teams/{team}/members`. A parameter is one whole segment.
+    path: String,
+    /// The Cedar action asked for, as `teams:read`.
+    action: String,
+    /// The resource asked about: where its id is found in the request. Short form `Type::source.key`,
+    /// as `Team::path.team`, `Team::query.team`, `Team::header.x-team` or `Team::json./team/id`;
+    /// `organisation` for the root of the principal's organisation; or a table.
+    resource: ResourceFile,
+    /// The service that answers.
+    service: String,
+    /// How durable the decision record is before the request goes on.
+    #[serde(default)]
+    log: LogName,
+    /// Lets the answer be a long stream, which is cut when the decision no longer holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stream: Option<StreamName>,
+    /// Whether a request body is taken. Absent: taken for `POST`, `PUT` and `PATCH`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body: Option<BodyName>,
+    /// Largest request body; `[listen] body_bytes_max` unless given. A body that names the resource is
+    /// never larger than 64 KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_099_511_627_776_i64))]
+    body_bytes_max: Option<u64>,
+}
+
+/// A request method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub(super) enum MethodName {
+    Get,
+    Head,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    Options,
+}
+
+/// How durable a decision record is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum LogName {
+    /// Handed to the kernel: survives a crash of the gateway.
+    #[default]
+    CrashSafe,
+    /// On the disk: survives a crash of the machine; costs a disk flush, shared by requests at once.
+    Strict,
+}
+
+/// A long stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum StreamName {
+    /// A WebSocket (HTTP/1.1 upgrade).
+    WebSocket,
+    /// Server-sent events.
+    Sse,
+}
+
+/// Whether a request body is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum BodyName {
+    /// It is.
+    Allowed,
+    /// A request with one is refused (400).
+    Refused,
+}
+
+/// A body that must be read before the decision is held in memory whole, for every request at once.
+const RESOURCE_BODY_BYTES_MAX: u64 = 64 * 1024;
+
+/// Longest template: the longest target a client may send by default.
+const PATH_BYTES_MAX: usize = 8 * 1024;
+
+impl MethodName {
+    const fn method(self) -> Method {
+        match self {
+            Self::Get => Method::GET,
+            Self::Head => Method::HEAD,
+            Self::Post => Method::POST,
+            Self::Put => Method::PUT,
+            Self::Patch => Method::PATCH,
+            Self::Delete => Method::DELETE,
+            Self::Options => Method::OPTIONS,
+        }
+    }
+}
+
+impl RouteFile {
+    /// `body_bytes_max` is the listener's.
+    pub(super) fn settings(
+        &self,
+        section: &mut Section<'_>,
+        body_bytes_max: u64,
+    ) -> Option<RouteSettings> {
+        let action = section.keep("action", ActionId::parse(&self.action));
+        let (id_key, id) = match &self.id {
+            Some(id) => ("id", id),
+            None => ("action", &self.action),
+        };
+        // A bad action is told once, not again as a bad id.
+        let id = if self.id.is_none() && action.is_none() {
+            None
+        } else {
+            section.keep(id_key, RouteId::parse(id))
+        };
+        let service = section.keep("service", ServiceId::parse(&self.service));
+        let host = section.keep("host", host(&self.host));
+        let parameters = section.keep("path", parameters(&self.path));
+        let resource = self.resource.rule(section);
+        if let (Some(resource), Some(parameters)) = (&resource, &parameters) {
+            check_parameter(section, resource, parameters);
+        }
+        let body = self.body_rule(section, resource.as_ref());
+        let resource = resource?;
+        Some(RouteSettings {
+            id: id?,
+            host: host?,
+            methods: self.methods(section),
+            path: parameters.map(|_| self.path.clone())?,
+            action: action?,
+            body_bytes_max: self.body_limit(section, &resource, body_bytes_max),
+            resource,
+            service: service?,
+            log_class: match self.log {
+                LogName::CrashSafe => LogClass::CrashSafe,
+                LogName::Strict => LogClass::Strict,
+            },
+            stream: self.stream(section),
+            body,
+        })
+    }
+
+    fn methods(&self, section: &mut Section<'_>) -> Vec<Method> {
+        let mut methods = Vec::with_capacity(self.methods.len());
+        for (index, name) in self.methods.iter().enumerate() {
+            let method = name.method();
+            if methods.contains(&method) {
+                section.wrong_item("methods", index, format!("`{method}` is listed twice"));
+            } else {
+                methods.push(method);
+            }
+        }
+        methods
+    }
+
+    fn stream(&self, section: &mut Section<'_>) -> Stream {
+        let only_get = self.methods.iter().all(|method| *method == MethodName::Get);
+        match self.stream {
+            None => Stream::None,
+            Some(StreamName::Sse) => Stream::ServerSentEvents,
+            Some(StreamName::WebSocket) => {
+                // RFC 6455 §4.1: the method of the opening handshake MUST be GET.
+                if !only_get {
+                    section.wrong("stream", "a WebSocket is opened with GET and nothing else");
+                }
+                Stream::WebSocket
+            }
+        }
+    }
+
+    fn body_rule(&self, section: &mut Section<'_>, resource: Option<&ResourceRule>) -> BodyRule {
+        use MethodName::{Patch, Post, Put};
+        let usual = self
+            .methods
+            .iter()
+            .any(|method| matches!(method, Post | Put | Patch));
+        let allowed = match self.body {
+            Some(body) => body == BodyName::Allowed,
+            None => usual,
+        };
+        if !allowed && matches!(resource, Some(ResourceRule::JsonBody { .. })) {
+            section.wrong(
+                "resource",
+                "is read from the body, which this route does not take",
+            );
+        }
+        if allowed && self.stream == Some(StreamName::WebSocket) {
+            section.wrong("body", "a WebSocket request has no body");
+        }
+        if allowed {
+            BodyRule::Allowed
+        } else {
+            BodyRule::Refused
+        }
+    }
+
+    fn body_limit(&self, section: &mut Section<'_>, resource: &ResourceRule, usual: u64) -> u64 {
+        if !matches!(resource, ResourceRule::JsonBody { .. }) {
+            return self.body_bytes_max.unwrap_or(usual);
+        }
+        if self.body_bytes_max > Some(RESOURCE_BODY_BYTES_MAX) {
+            let message =
+                format!("a body that names the resource holds at most {RESOURCE_BODY_BYTES_MAX}");
+            section.wrong("body_bytes_max", message);
+        }
+        self.body_bytes_max
+            .unwrap_or(usual)
+            .min(RESOURCE_BODY_BYTES_MAX)
+    }
+}
+
+fn host(text: &str) -> Result<String, String> {
+    let name = text.to_ascii_lowercase();
+    if text.contains(':') {
+        return Err(format!(
+            "`{text}` is no host: write it without port and scheme"
+        ));
+    }
+    if is_host_name(&name) || name.parse::<std::net::Ipv4Addr>().is_ok() {
+        return Ok(name);
+    }
+    Err(format!("`{text}` is no host name"))
+}
+
+/// The parameters of a template. The route table looks closer: overlaps, spelling of segments.
+fn parameters(path: &str) -> Result<Vec<&str>, String> {
+    if !path.starts_with('/') {
+        return Err(format!("`{path}` is no path: it starts with `/`"));
+    }
+    if path.len() > PATH_BYTES_MAX {
+        return Err(format!("is longer than {PATH_BYTES_MAX} bytes"));
+    }
+    if path.contains(['?', '#']) {
+        return Err(format!(
+            "`{path}` holds more than a path: leave out `?` and `#`"
+        ));
+    }
+    let mut found = Vec::new();
+    for segment in path
+        .split('/')
+        .filter(|segment| segment.contains(['{', '}']))
+    {
+        let name = segment
+            .strip_prefix('{')
+            .and_then(|rest| rest.strip_suffix('}'));
+        let name = name.filter(|name| is_parameter(name));
+        let Some(name) = name else {
+            return Err(format!(
+                "`{segment}` is no parameter: write `{{name}}`, a whole segment"
+            ));
+        };
+        if found.contains(&name) {
+            return Err(format!("the parameter `{name}` comes twice"));
+        }
+        found.push(name);
+    }
+    Ok(found)
+}
+
+fn is_parameter(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+fn check_parameter(section: &mut Section<'_>, resource: &ResourceRule, parameters: &[&str]) {
+    let ResourceRule::Path { parameter, .. } = resource else {
+        return;
+    };
+    if parameters.contains(&parameter.as_str()) {
+        return;
+    }
+    let message = format!("the path has no parameter `{parameter}`");
+    section.wrong_with_help(
+        "resource",
+        message,
+        super::suggest::advice(parameter, parameters),
+    );
+}
