@@ -1,0 +1,77 @@
+//! "Who am I": what the gateway knows of the one who asks, and nothing about policies.
+
+use serde_json::{Value, json};
+
+use crate::authn::{ApiKey, Session};
+use crate::directory::{Directory, Member};
+use crate::model::{Principal, Refusal, RoleAssignment, UnixNanos};
+
+use super::request::GatewayRequest;
+use super::{Answer, Answered, SignIn};
+
+impl SignIn {
+    /// `GET /.hubgate/me`, for people and for API clients.
+    pub(super) fn me(
+        &self,
+        directory: &Directory,
+        request: &GatewayRequest<'_>,
+    ) -> Result<Answered, Refusal> {
+        let body = match (request.principal, request.session, request.api_key) {
+            (Principal::User { .. }, Some(session), _) => self.person(directory, session),
+            (Principal::ApiClient { .. }, _, Some(key)) => client(directory, key),
+            _ => return Err(Refusal::CredentialMissing),
+        };
+        Ok(Answered::plain(Answer::Json { body: body.to_string() }))
+    }
+
+    fn person(&self, directory: &Directory, session: &Session) -> Value {
+        let person = &session.person;
+        let organisation = directory.organisation(&person.tenant);
+        let member = organisation.and_then(|organisation| organisation.member_of(person));
+        let limits = &self.parts.limits;
+        json!({
+            "kind": "user",
+            "subject": person.subject,
+            "issuer": person.issuer,
+            "connection": person.connection,
+            "name": session.display_name,
+            "organisation": {
+                "id": person.tenant,
+                "name": organisation.map(|organisation| organisation.name()),
+            },
+            "member": member.map(|member| json!({ "id": member.id, "name": member.name })),
+            "roles": member.map_or_else(Vec::new, |member: &Member| roles(&member.roles)),
+            "session": {
+                "created": time(session.created),
+                "expires": time(session.created.plus(limits.absolute)),
+                "idle_expires": time(session.last_seen.plus(limits.idle)),
+            },
+        })
+    }
+}
+
+fn client(directory: &Directory, key: &ApiKey) -> Value {
+    let organisation = directory.organisation(&key.tenant);
+    json!({
+        "kind": "api_client",
+        "key": key.id,
+        "name": key.name,
+        "organisation": {
+            "id": key.tenant,
+            "name": organisation.map(|organisation| organisation.name()),
+        },
+        "roles": roles(&key.roles),
+        "scopes": key.scopes,
+        "expires": key.expires.map(time),
+    })
+}
+
+fn roles(assignments: &[RoleAssignment]) -> Vec<Value> {
+    assignments.iter().map(|given| json!({ "role": given.role, "on": given.on })).collect()
+}
+
+/// RFC 3339, whole seconds: for people first.
+fn time(moment: UnixNanos) -> String {
+    let seconds = i64::try_from(moment.seconds()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).to_string()
+}
