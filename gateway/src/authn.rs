@@ -13,10 +13,14 @@ pub use api_key::{
     ApiKey, ApiKeyToken, ApiKeys, CreateApiKeyError, IssueError, IssuedApiKey, KeyMac, NewApiKey,
     Pepper, TokenError,
 };
+pub use assertion::{
+    ASSERTION_LIFE, AssertionError, AssertionKeys, AssertionSigner, SigningKey, SigningKeyError,
+    Statement,
+};
 pub use authenticator::{Authenticated, Authenticator};
 pub use cookies::{
     Presented, SESSION_COOKIE, TRANSACTION_COOKIE_PREFIX, clear_session_cookie,
-    clear_transaction_cookie, forwardable_cookies, open_transactions, session_cookie,
+    clear_transaction_cookie, forwardable_cookies, is_gateway_cookie, open_transactions, session_cookie,
     set_session_cookie, set_transaction_cookie, transaction_cookie,
 };
 pub use session::{

@@ -22,4 +22,4 @@ pub use recording::Identity;
 pub use sign_in::{
     Answered, GatewayRequest, RefusalPage, ReturnTo, SignIn, SignInEvent, SignInParts, refusal_page,
 };
-pub use snapshot::{Snapshot, SnapshotError, SnapshotParts, Tenant};
+pub use snapshot::{Snapshot, SnapshotError, SnapshotParts};

@@ -87,13 +87,18 @@ pub fn clear_transaction_cookie(id: &str) -> String {
 /// The `Cookie` line for an upstream: the client's without ours (AS-17). `None` when nothing is left.
 pub fn forwardable_cookies(headers: &HeaderMap) -> Option<HeaderValue> {
     let theirs: Vec<&[u8]> = pairs(headers)
-        .filter(|pair| !begins_like(pair.name, SESSION_COOKIE))
+        .filter(|pair| !is_gateway_cookie(pair.name))
         .map(|pair| pair.whole)
         .collect();
     if theirs.is_empty() {
         return None;
     }
     HeaderValue::from_bytes(&theirs.join(&b"; "[..])).ok()
+}
+
+/// Whether a cookie of this name is the gateway's own, however it is cased.
+pub fn is_gateway_cookie(name: &[u8]) -> bool {
+    begins_like(name, SESSION_COOKIE)
 }
 
 /// `SameSite=Lax`: the provider's redirect back is a top-level navigation and must carry them (CK-01).

@@ -134,13 +134,15 @@ impl Pipeline {
         body: &mut dyn BodySource,
     ) -> Result<Forward, Refusal> {
         let snapshot = Arc::clone(&trail.snapshot);
-        let matched = snapshot.routes.find(request)?;
+        let matched = snapshot.routes().find(request)?;
         trail.route = Some(Arc::clone(&matched.route));
         check_shape(&matched.route, request)?;
         self.parts.limiter.admit_address(trail.arrival.peer.ip())?;
-        let asker = self.authenticate(&snapshot, request, trail.arrival.at).await?;
+        let bound = snapshot.directory().organisation_for_host(request.host());
+        let bound = bound.map(|organisation| organisation.id());
+        let asker = self.authenticate(&snapshot, request, bound, trail.arrival.at).await?;
         trail.asker = Some(asker.clone());
-        let tenant = partition_of(&snapshot, request, &asker)?;
+        let tenant = partition_of(bound, &asker)?.cloned();
         if let Some(tenant) = asker.tenant() {
             self.parts.limiter.admit_credential(tenant, asker.credential())?;
         }
@@ -164,7 +166,7 @@ impl Pipeline {
         let hidden = snapshot.hides(matched.route.service());
         let permit = decision
             .into_permit()
-            .map_err(|denial| denied(request, &asker, denial.reason(), hidden))?;
+            .map_err(|denial| denied(request, &asker, denial.decision().reason(), hidden))?;
         let permit = self.record(trail, permit).await?;
         self.forward(trail, Arc::clone(request), permit, binding)
     }
@@ -173,11 +175,12 @@ impl Pipeline {
         &self,
         snapshot: &Snapshot,
         request: &CanonicalRequest,
+        bound: Option<&TenantId>,
         now: UnixNanos,
     ) -> Result<Asker, Refusal> {
         let authenticated = self.parts.authenticator.authenticate(request.headers(), now).await;
         let authenticated = authenticated.map_err(|refusal| to_sign_in(refusal, request))?;
-        snapshot.asker(authenticated)
+        snapshot.asker(authenticated, bound)
     }
 
     async fn record(&self, trail: &Trail<'_>, permit: Permit) -> Result<Recorded<Permit>, Refusal> {
@@ -285,8 +288,8 @@ impl Pipeline {
             return false;
         }
         let snapshot = self.snapshot();
-        let Ok(asker) = snapshot.asker(authenticated.clone()) else { return false };
-        let Some(route) = snapshot.routes.route(binding.route.id()) else { return false };
+        let Ok(asker) = snapshot.asker(authenticated.clone(), binding.tenant.as_ref()) else { return false };
+        let Some(route) = snapshot.routes().route(binding.route.id()) else { return false };
         binding.decide(&snapshot, route, &asker, now).allowed()
     }
 }
@@ -314,7 +317,7 @@ impl LiveBinding {
             resource: &self.resource,
             context: Facts { method: asker.method(), source: self.peer.ip(), now },
         };
-        snapshot.pdp.decide(self.tenant.as_ref(), partition, &question)
+        snapshot.pdp().decide(self.tenant.as_ref(), partition, &question)
     }
 }
 
@@ -338,16 +341,14 @@ fn check_shape(route: &Route, request: &CanonicalRequest) -> Result<(), Refusal>
 
 /// The partition a request is decided in: the principal's own organisation; for nobody known, the one its host
 /// is bound to. MT-10: a host bound to an organisation serves that organisation's principals only.
-fn partition_of(
-    snapshot: &Snapshot,
-    request: &CanonicalRequest,
-    asker: &Asker,
-) -> Result<Option<TenantId>, Refusal> {
-    let bound = snapshot.directory.organisation_for_host(request.host());
+fn partition_of<'a>(
+    bound: Option<&'a TenantId>,
+    asker: &'a Asker,
+) -> Result<Option<&'a TenantId>, Refusal> {
     match (asker.tenant(), bound) {
-        (Some(tenant), Some(bound)) if bound.id() != tenant => Err(Refusal::OtherTenant),
-        (Some(tenant), _) => Ok(Some(tenant.clone())),
-        (None, bound) => Ok(bound.map(|organisation| organisation.id().clone())),
+        (Some(tenant), Some(bound)) if bound != tenant => Err(Refusal::OtherTenant),
+        (Some(tenant), _) => Ok(Some(tenant)),
+        (None, bound) => Ok(bound),
     }
 }
 

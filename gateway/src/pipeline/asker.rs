@@ -17,7 +17,7 @@ pub struct Asker(Arc<Known>);
 struct Known {
     authenticated: Authenticated,
     entity: Option<EntityUid>,
-    prepared: Option<PreparedPrincipal>,
+    prepared: Option<Arc<PreparedPrincipal>>,
     roles: Arc<[RoleAssignment]>,
     credential: Arc<str>,
     person: Option<Pseudonym>,
@@ -27,7 +27,7 @@ struct Known {
 #[derive(Debug, Default)]
 pub(super) struct Standing {
     /// The entity policies speak of; none for a person without membership.
-    pub(super) prepared: Option<PreparedPrincipal>,
+    pub(super) prepared: Option<Arc<PreparedPrincipal>>,
     /// The roles given.
     pub(super) roles: Arc<[RoleAssignment]>,
 }
@@ -80,7 +80,7 @@ impl Asker {
 
     /// The entity, prepared for decisions.
     pub(super) fn prepared(&self) -> Option<&PreparedPrincipal> {
-        self.0.prepared.as_ref()
+        self.0.prepared.as_deref()
     }
 
     /// The roles given.

@@ -28,7 +28,7 @@ impl Pipeline {
         request: &Arc<CanonicalRequest>,
         body: &mut dyn BodySource,
     ) -> Result<Reply, Refusal> {
-        if !trail.snapshot.routes.knows_host(request.host()) {
+        if !trail.snapshot.routes().knows_host(request.host()) {
             return Err(Refusal::UnknownHost);
         }
         if request.upgrade() != Upgrade::None {
@@ -93,7 +93,7 @@ impl Pipeline {
         let now = trail.arrival.at;
         match self.parts.authenticator.authenticate(request.headers(), now).await {
             Ok(authenticated) => {
-                let asker = trail.snapshot.asker(authenticated);
+                let asker = trail.snapshot.asker(authenticated, None);
                 trail.asker = asker.ok();
                 Ok(trail.asker.as_ref().map(|asker| asker.authenticated().clone()))
             }

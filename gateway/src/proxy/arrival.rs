@@ -46,6 +46,7 @@ pub(super) fn canonical(
             uri_authority: head.uri.authority().map(http::uri::Authority::as_str),
             headers: &head.headers,
             server_name: server_name.map(|name| &*name.0),
+            stream_ended: session.as_http2().is_some_and(|http2| http2.is_body_empty()),
         },
         limits,
     )

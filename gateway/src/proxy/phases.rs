@@ -356,7 +356,7 @@ fn check_upgrade(
 fn drop_our_cookies(response: &mut ResponseHeader) {
     let is_ours = |value: &HeaderValue| {
         let name = value.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default();
-        is_gateway_cookie(String::from_utf8_lossy(name).trim())
+        is_gateway_cookie(name.trim_ascii())
     };
     let cookies = response.headers.get_all(header::SET_COOKIE);
     if !cookies.iter().any(is_ours) {

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, header};
 use pingora::http::RequestHeader;
 
 use super::services::Service;
-use crate::authn::is_gateway_cookie;
+use crate::authn::forwardable_cookies;
 use crate::pipeline::{Arrival, Forward};
 use crate::routing::{CanonicalRequest, Stream, is_dropped_field, is_reserved_field};
 
@@ -101,41 +101,27 @@ fn copy_allowed(
         {
             head.append_header(name.clone(), value.clone())?;
         } else if service.wants_field(text) && may_be_named(name) {
-            match forwardable(name, value) {
-                Some(value) => {
-                    head.append_header(name.clone(), value)?;
-                }
-                None => {}
-            }
+            head.append_header(name.clone(), value.clone())?;
         }
+    }
+    if service.wants_field(header::COOKIE.as_str())
+        && let Some(cookies) = forwardable_cookies(forward.request().headers())
+    {
+        head.insert_header(header::COOKIE, cookies)?;
     }
     Ok(())
 }
 
-/// No configuration can name the client's credential or a field that is ours or the hop's.
+/// No configuration can name the client's credential or a field that is ours or the hop's. Cookies are written
+/// apart, without the gateway's own (AS-17).
 fn may_be_named(name: &HeaderName) -> bool {
     *name != header::AUTHORIZATION
+        && *name != header::COOKIE
         && *name != header::PROXY_AUTHORIZATION
         && *name != header::HOST
         && *name != header::EXPECT
         && !is_reserved_field(name.as_str())
         && !is_dropped_field(name.as_str())
-}
-
-/// A cookie field goes on without the gateway's own cookies (AS-17); other fields go on as they are.
-fn forwardable(name: &HeaderName, value: &HeaderValue) -> Option<HeaderValue> {
-    if *name != header::COOKIE {
-        return Some(value.clone());
-    }
-    let theirs = value
-        .to_str()
-        .ok()?
-        .split(';')
-        .map(str::trim)
-        .filter(|pair| !is_gateway_cookie(pair.split('=').next().unwrap_or_default().trim()))
-        .collect::<Vec<_>>()
-        .join("; ");
-    if theirs.is_empty() { None } else { HeaderValue::from_str(&theirs).ok() }
 }
 
 fn write_framing(
@@ -185,16 +171,6 @@ mod tests {
     fn no_standard_field_is_a_credential_or_reserved() {
         for name in STANDARD_FIELDS {
             assert!(may_be_named(&HeaderName::from_static(name)), "{name}");
-            assert_ne!(*name, "cookie");
         }
-    }
-
-    #[test]
-    fn our_cookies_stay_here() {
-        let value = |text| HeaderValue::from_static(text);
-        let forwarded = |text| forwardable(&header::COOKIE, &value(text));
-        assert_eq!(forwarded("a=1; __Host-hubgate=x; b=2").unwrap(), "a=1; b=2");
-        assert_eq!(forwarded("__Host-hubgate_tx_1=x"), None);
-        assert_eq!(forwarded("theirs=1").unwrap(), "theirs=1");
     }
 }
