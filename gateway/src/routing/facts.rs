@@ -8,6 +8,10 @@ use super::request::{Protocol, Upgrade};
 
 /// Findings over all field lines of a head.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about one head"
+)]
 pub(super) struct Facts<'a> {
     /// The one `Host` line.
     pub(super) host: Option<&'a [u8]>,
@@ -121,7 +125,7 @@ impl<'a> Facts<'a> {
 
     /// Looks at all lines together: framing and upgrade.
     ///
-    /// `stream_ended`: HTTP/2 said END_STREAM on the head.
+    /// `stream_ended`: HTTP/2 said `END_STREAM` on the head.
     ///
     /// # Errors
     /// The first rule broken, see [`Malformed`].

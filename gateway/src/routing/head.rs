@@ -39,8 +39,8 @@ pub struct RawHead<'a> {
     /// The SNI name: `TlsRef::server_name()`, kept by the `handshake_complete_callback` in
     /// `session.digest().ssl_digest.extension`. `None` without TLS or without SNI.
     pub server_name: Option<&'a str>,
-    /// HTTP/2: `session.as_http2()` → `is_body_empty()`, before any body was read: END_STREAM came with
-    /// the head, or the length is 0. HTTP/1.1: `false`, not looked at.
+    /// HTTP/2: `session.as_http2()` → `is_body_empty()`, before any body was read: `END_STREAM` came
+    /// with the head, or the length is 0. HTTP/1.1: `false`, not looked at.
     pub stream_ended: bool,
 }
 

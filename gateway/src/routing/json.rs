@@ -169,7 +169,7 @@ mod tests {
             r#"{"other":"a"}"#,
             r#"["team"]"#,
             "\u{feff}{\"team\":\"a\"}",
-            r#"{'team':'a'}"#,
+            r"{'team':'a'}",
             r#"{"team":"a",}"#,
             r#"{"team":"\ud800"}"#,
         ] {

@@ -35,6 +35,10 @@ pub enum Upgrade {
 ///
 /// There is no way to change it, and no way to make it but [`CanonicalRequest::parse`].
 #[derive(Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about one head"
+)]
 pub struct CanonicalRequest {
     method: Method,
     authority: Authority,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::model::{EntityUid, Malformed, Refusal};
 
@@ -165,9 +165,7 @@ fn read_header<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, Malfor
 
 /// Reads a value of a body that says it is plain JSON, so the backend reads it as such too.
 fn read_json(headers: &HeaderMap, body: &[u8], pointer: &str) -> Result<String, Malformed> {
-    let kind = headers
-        .get(header::CONTENT_TYPE)
-        .map(|value| value.as_bytes());
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let encoded = headers
         .get_all(header::CONTENT_ENCODING)
         .iter()

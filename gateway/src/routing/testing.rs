@@ -62,6 +62,7 @@ pub(super) fn request(line: &str, fields: &str) -> Result<CanonicalRequest, Refu
 }
 
 /// An HTTP/2 head.
+#[derive(Clone, Copy)]
 pub(super) struct Stream<'a> {
     pub(super) method: &'a str,
     pub(super) path: &'a str,

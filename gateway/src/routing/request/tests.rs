@@ -66,108 +66,83 @@ fn a_target_without_query_has_none_and_an_empty_query_is_kept() {
     assert_eq!((empty.query(), empty.target()), (Some(""), "/a?"));
 }
 
-#[test]
-fn px08_http2_heads_obey_the_same_rules() {
-    assert!(Stream::GET.parse().is_ok());
-    let refused = |stream: Stream<'_>| match stream.parse() {
+fn malformed(stream: Stream<'_>) -> Malformed {
+    match stream.parse() {
         Err(Refusal::Malformed(malformed)) => malformed,
         other => panic!("{other:?}"),
-    };
-    let with = |fields| Stream {
+    }
+}
+
+fn with<'a>(fields: &'a [(&'a str, &'a str)]) -> Stream<'a> {
+    Stream {
         fields,
         ..Stream::GET
-    };
-    let post = |fields, ended| Stream {
+    }
+}
+
+fn post<'a>(fields: &'a [(&'a str, &'a str)], ended: bool) -> Stream<'a> {
+    Stream {
         method: "POST",
         fields,
         ended,
         ..Stream::GET
-    };
+    }
+}
+
+#[test]
+fn px08_http2_heads_obey_the_same_rules() {
+    assert!(Stream::GET.parse().is_ok());
     assert_eq!(
-        refused(with(&[("transfer-encoding", "chunked")])),
+        malformed(with(&[("transfer-encoding", "chunked")])),
         TransferEncoding
     );
-    assert_eq!(refused(with(&[("connection", "close")])), Field);
+    assert_eq!(malformed(with(&[("connection", "close")])), Field);
     assert_eq!(
-        refused(with(&[("connection", "upgrade"), ("upgrade", "websocket")])),
+        malformed(with(&[("connection", "upgrade"), ("upgrade", "websocket")])),
         Field
     );
     assert_eq!(
-        refused(with(&[("upgrade", "websocket")])),
+        malformed(with(&[("upgrade", "websocket")])),
         Malformed::Upgrade
     );
-    assert_eq!(refused(with(&[("keep-alive", "5")])), Field);
-    assert_eq!(refused(with(&[("te", "gzip")])), Field);
-    assert_eq!(refused(with(&[("x_auth_user", "root")])), Field);
-    assert_eq!(refused(with(&[("x", "caf\u{e9}")])), Field);
-    assert_eq!(refused(with(&[("x", " y")])), Field);
-    assert_eq!(refused(with(&[("hubgate-assertion", "x")])), ReservedField);
-    assert_eq!(refused(with(&[("host", "other.test")])), Host);
+    assert_eq!(malformed(with(&[("keep-alive", "5")])), Field);
+    assert_eq!(malformed(with(&[("te", "gzip")])), Field);
+    assert_eq!(malformed(with(&[("x_auth_user", "root")])), Field);
+    assert_eq!(malformed(with(&[("x", "caf\u{e9}")])), Field);
+    assert_eq!(malformed(with(&[("x", " y")])), Field);
     assert_eq!(
-        refused(Stream {
-            authority: None,
-            ..Stream::GET
-        }),
-        Host
+        malformed(with(&[("hubgate-assertion", "x")])),
+        ReservedField
     );
-    assert_eq!(
-        refused(Stream {
-            authority: Some("a.test/x"),
-            ..Stream::GET
-        }),
-        Host
-    );
-    assert_eq!(
-        refused(Stream {
-            path: "*",
-            method: "OPTIONS",
-            ..Stream::GET
-        }),
-        RequestLine
-    );
-    assert_eq!(
-        refused(Stream {
-            path: "/a/../b",
-            ..Stream::GET
-        }),
-        Path
-    );
-    assert_eq!(
-        refused(Stream {
-            path: "/caf\u{e9}",
-            ..Stream::GET
-        }),
-        Path
-    );
-    assert_eq!(
-        refused(Stream {
-            path: "/a?b c",
-            ..Stream::GET
-        }),
-        Query
-    );
-    assert_eq!(
-        refused(Stream {
-            method: "TRACE",
-            ..Stream::GET
-        }),
-        RequestLine
-    );
-    assert_eq!(
-        refused(post(&[("content-length", "03")], false)),
-        ContentLength
-    );
-    assert_eq!(
-        refused(post(
-            &[("content-length", "3"), ("content-length", "3")],
-            false
-        )),
-        ContentLength
-    );
-    assert_eq!(
-        refused(post(&[("content-length", "3")], true)),
-        ContentLength
-    );
+}
+
+#[test]
+fn px08_http2_targets_hosts_and_lengths_obey_the_same_rules() {
+    let at = |method, path| Stream {
+        method,
+        path,
+        ..Stream::GET
+    };
+    let on = |authority| Stream {
+        authority,
+        ..Stream::GET
+    };
+    let twice = [("content-length", "3"), ("content-length", "3")];
+    for (stream, expected) in [
+        (with(&[("host", "other.test")]), Host),
+        (on(None), Host),
+        (on(Some("a.test/x")), Host),
+        (at("OPTIONS", "*"), RequestLine),
+        (at("TRACE", "/"), RequestLine),
+        (at("GET", "/a/../b"), Path),
+        (at("GET", "/caf\u{e9}"), Path),
+        (at("GET", "/a?b c"), Query),
+        (post(&[("content-length", "03")], false), ContentLength),
+        (post(&twice, false), ContentLength),
+        (post(&[("content-length", "3")], true), ContentLength),
+    ] {
+        assert_eq!(malformed(stream), expected);
+    }
     assert!(
         with(&[("te", "trailers")])
             .parse()
@@ -342,10 +317,13 @@ proptest! {
             let line = format!("{} {} HTTP/1.1\r\n", read.method(), read.target());
             prop_assert!(raw.starts_with(line.as_bytes()));
             prop_assert!(raw.ends_with(b"\r\n\r\n"));
-            let returns = raw.iter().filter(|byte| **byte == b'\r').count();
-            let pairs = raw.windows(2).filter(|pair| pair == b"\r\n").count();
-            let feeds = raw.iter().filter(|byte| **byte == b'\n').count();
-            prop_assert_eq!((returns, feeds), (pairs, pairs));
+            let lines = raw.split(|byte| *byte == b'\n').collect::<Vec<_>>();
+            let (last, ended) = lines.split_last().unwrap();
+            prop_assert!(last.is_empty());
+            for line in ended {
+                let text = line.strip_suffix(b"\r");
+                prop_assert!(text.is_some_and(|text| !text.contains(&b'\r')));
+            }
             prop_assert!(read.headers().get_all("host").iter().count() == 1);
         }
     }

@@ -245,36 +245,57 @@ fn the_same_path_on_another_host_is_no_collision() {
     assert!(RouteTable::build(vec![get("a", "/a"), other]).is_ok());
 }
 
-#[test]
-fn reports_every_bad_route_by_name() {
-    let path = |parameter: &str| ResourceRule::Path {
+fn path(parameter: &str) -> ResourceRule {
+    ResourceRule::Path {
         kind: String::from("Team"),
         parameter: String::from(parameter),
-    };
-    let header = |name: &str| ResourceRule::Header {
+    }
+}
+
+fn header(name: &str) -> ResourceRule {
+    ResourceRule::Header {
         kind: String::from("Team"),
         name: String::from(name),
-    };
-    let json = |pointer: &str| ResourceRule::JsonBody {
+    }
+}
+
+fn json(pointer: &str) -> ResourceRule {
+    ResourceRule::JsonBody {
         kind: String::from("Team"),
         pointer: String::from(pointer),
-    };
-    let with = |id, resource| RouteSettings {
+    }
+}
+
+fn with(id: &str, resource: ResourceRule) -> RouteSettings {
+    RouteSettings {
         resource,
         ..get(id, "/a/{team}")
-    };
-    let on = |id, host: &str| RouteSettings {
-        host: String::from(host),
-        ..get(id, "/a/{team}")
-    };
-    let post = |id, resource| RouteSettings {
+    }
+}
+
+fn post(id: &str, resource: ResourceRule) -> RouteSettings {
+    RouteSettings {
         methods: vec![Method::POST],
         ..with(id, resource)
+    }
+}
+
+fn assert_all_named(bad: Vec<RouteSettings>) {
+    let names: Vec<String> = bad.iter().map(|route| route.id.to_string()).collect();
+    let errors = RouteTable::build(bad).unwrap_err();
+    let blamed: Vec<String> = errors.iter().map(|error| error.id().to_string()).collect();
+    assert_eq!(blamed, names);
+}
+
+#[test]
+fn reports_every_bad_path_host_and_method_by_name() {
+    let on = |id, host: &str| RouteSettings {
+        host: String::from(host),
+        ..get(id, "/a")
     };
-    let bad = vec![
+    assert_all_named(vec![
         get("template", "/a/../b"),
         get("own", "/.hubgate/x"),
-        with("parameter", path("tem")),
         on("host", "Hub.localhost:80"),
         on("wildcard", "*"),
         settings("none", &[], "/a"),
@@ -284,20 +305,23 @@ fn reports_every_bad_route_by_name() {
             stream: Stream::WebSocket,
             ..settings("ws", &[Method::POST], "/a")
         },
-        with(
-            "kind",
-            ResourceRule::Path {
-                kind: String::from("9"),
-                parameter: String::from("team"),
-            },
-        ),
-        with(
-            "key",
-            ResourceRule::Query {
-                kind: String::from("Team"),
-                key: String::new(),
-            },
-        ),
+    ]);
+}
+
+#[test]
+fn reports_every_bad_resource_rule_by_name() {
+    let bad_kind = ResourceRule::Path {
+        kind: String::from("9"),
+        parameter: String::from("team"),
+    };
+    let no_key = ResourceRule::Query {
+        kind: String::from("Team"),
+        key: String::new(),
+    };
+    assert_all_named(vec![
+        with("parameter", path("tem")),
+        with("kind", bad_kind),
+        with("key", no_key),
         with("credential", header("Authorization")),
         with("dropped", header("X-Forwarded-User")),
         with("reserved", header("Hubgate-Team")),
@@ -309,16 +333,7 @@ fn reports_every_bad_route_by_name() {
             body_bytes_max: 65_537,
             ..post("large", json("/team"))
         },
-    ];
-    let names: Vec<String> = bad.iter().map(|route| route.id.to_string()).collect();
-    let errors = RouteTable::build(bad).unwrap_err();
-    assert_eq!(
-        errors
-            .iter()
-            .map(|error| error.id().to_string())
-            .collect::<Vec<_>>(),
-        names
-    );
+    ]);
     let good = vec![
         with("path", path("team")),
         RouteSettings {

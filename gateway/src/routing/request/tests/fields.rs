@@ -132,11 +132,7 @@ fn px27_fields_only_a_proxy_may_say_are_gone() {
 
 #[test]
 fn px62_sizes_have_limits() {
-    let fields = |count: usize| {
-        (0..count)
-            .map(|n| format!("x-{n}: y\r\n"))
-            .collect::<String>()
-    };
+    let fields = |count: usize| "x: y\r\n".repeat(count);
     assert!(request("GET /", &fields(99)).is_ok());
     assert_eq!(
         request("GET /", &fields(100)).map(|_| ()),

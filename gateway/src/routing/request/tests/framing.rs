@@ -11,7 +11,7 @@ use Malformed::{
 };
 
 #[test]
-fn px01_px02_px03_framing_has_one_reading() {
+fn px01_one_framing_per_request() {
     assert_fields(
         "PX-01",
         &refused(Framing),
@@ -21,6 +21,10 @@ fn px01_px02_px03_framing_has_one_reading() {
             "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n",
         ],
     );
+}
+
+#[test]
+fn px02_transfer_encoding_is_the_one_word() {
     assert_fields(
         "PX-02",
         &Ok(()),
@@ -67,6 +71,10 @@ fn px01_px02_px03_framing_has_one_reading() {
         &refused(LineEnding),
         &["Transfer-Encoding: chunked\0\r\n"],
     );
+}
+
+#[test]
+fn px03_content_length_is_one_plain_number() {
     assert_fields(
         "PX-03",
         &Ok(()),
