@@ -59,7 +59,10 @@ impl Authority {
 ///
 /// # Errors
 /// [`Malformed::Host`] when there is none, when they differ, or when it is no plain authority.
-pub(super) fn agree(host: Option<&[u8]>, uri_authority: Option<&str>) -> Result<Authority, Refusal> {
+pub(super) fn agree(
+    host: Option<&[u8]>,
+    uri_authority: Option<&str>,
+) -> Result<Authority, Refusal> {
     let value = match (host, uri_authority.map(str::as_bytes)) {
         // RFC 9113 §8.3.1: Host and :authority must not differ.
         (Some(host), Some(authority)) if host.eq_ignore_ascii_case(authority) => host,
@@ -80,7 +83,10 @@ fn host_length(value: &[u8]) -> Option<usize> {
         let address = std::str::from_utf8(value.get(1..end)?).ok()?;
         return address.parse::<Ipv6Addr>().ok().map(|_| end + 1);
     }
-    let end = value.iter().position(|byte| *byte == b':').unwrap_or(value.len());
+    let end = value
+        .iter()
+        .position(|byte| *byte == b':')
+        .unwrap_or(value.len());
     let host = value.get(..end)?;
     (host.len() <= HOST_BYTES_MAX && host.split(|byte| *byte == b'.').all(is_label)).then_some(end)
 }
@@ -94,9 +100,13 @@ fn is_label(label: &[u8]) -> bool {
 }
 
 fn is_port(text: &[u8]) -> bool {
-    let Some((b':', digits)) = text.split_first() else { return false };
+    let Some((b':', digits)) = text.split_first() else {
+        return false;
+    };
     let plain = digits.first() != Some(&b'0') && digits.iter().all(u8::is_ascii_digit);
-    let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u16>().ok());
+    let number = std::str::from_utf8(digits)
+        .ok()
+        .and_then(|digits| digits.parse::<u16>().ok());
     plain && number.is_some()
 }
 
@@ -127,12 +137,43 @@ mod tests {
         let long = format!("{}.example", "a".repeat(64));
         let longer = ["abcdefghi."; 26].concat() + "example";
         for text in [
-            "", ":80", "a.test.", ".a.test", "a..test", "a.test/admin?", "a.test?x", "a.test#x",
-            "user@a.test", "a.test:80@evil.test", "a.test,evil.test", "a.test evil.test", " a.test",
-            "a.test:", "a.test:0", "a.test:080", "a.test:65536", "a.test:-1", "a.test:80:80",
-            "a.test:8o", "a_b.test", "a%2etest", "-a.test", "a-.test", "bücher.test", "a.test\\",
-            "[::1", "::1", "[::1]x", "[::1%25eth0]", "[fe80::1%eth0]", "[]", "[a.test]", "*", "*.test",
-            &long, &longer,
+            "",
+            ":80",
+            "a.test.",
+            ".a.test",
+            "a..test",
+            "a.test/admin?",
+            "a.test?x",
+            "a.test#x",
+            "user@a.test",
+            "a.test:80@evil.test",
+            "a.test,evil.test",
+            "a.test evil.test",
+            " a.test",
+            "a.test:",
+            "a.test:0",
+            "a.test:080",
+            "a.test:65536",
+            "a.test:-1",
+            "a.test:80:80",
+            "a.test:8o",
+            "a_b.test",
+            "a%2etest",
+            "-a.test",
+            "a-.test",
+            "bücher.test",
+            "a.test\\",
+            "[::1",
+            "::1",
+            "[::1]x",
+            "[::1%25eth0]",
+            "[fe80::1%eth0]",
+            "[]",
+            "[a.test]",
+            "*",
+            "*.test",
+            &long,
+            &longer,
         ] {
             assert_eq!(Authority::parse(text.as_bytes()), None, "{text}");
         }
@@ -154,7 +195,10 @@ mod tests {
         assert_eq!(authority.check_server_name(None), Ok(()));
         assert_eq!(authority.check_server_name(Some("A.test")), Ok(()));
         for other in ["b.test", "a.test:8443", "a.test.", ""] {
-            assert_eq!(authority.check_server_name(Some(other)), Err(Refusal::UnknownHost));
+            assert_eq!(
+                authority.check_server_name(Some(other)),
+                Err(Refusal::UnknownHost)
+            );
         }
     }
 
@@ -162,7 +206,13 @@ mod tests {
     fn a_configured_host_is_lower_case_without_port() {
         assert!(is_canonical_host("hub.localhost"));
         assert!(is_canonical_host("[::1]"));
-        for host in ["Hub.localhost", "hub.localhost:80", "hub.localhost.", "*.localhost", ""] {
+        for host in [
+            "Hub.localhost",
+            "hub.localhost:80",
+            "hub.localhost.",
+            "*.localhost",
+            "",
+        ] {
             assert!(!is_canonical_host(host), "{host}");
         }
     }

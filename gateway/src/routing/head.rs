@@ -39,8 +39,8 @@ pub struct RawHead<'a> {
     /// The SNI name: `TlsRef::server_name()`, kept by the `handshake_complete_callback` in
     /// `session.digest().ssl_digest.extension`. `None` without TLS or without SNI.
     pub server_name: Option<&'a str>,
-    /// HTTP/2: `session.as_http2()` → `is_body_empty()`, before any body was read: END_STREAM came with
-    /// the head, or the length is 0. HTTP/1.1: `false`, not looked at.
+    /// HTTP/2: `session.as_http2()` → `is_body_empty()`, before any body was read: `END_STREAM` came
+    /// with the head, or the length is 0. HTTP/1.1: `false`, not looked at.
     pub stream_ended: bool,
 }
 
@@ -96,7 +96,9 @@ fn read_request_line<'a>(
 ) -> Result<(&'a [u8], &'a [u8]), Refusal> {
     let malformed = Err(Refusal::Malformed(Malformed::RequestLine));
     let (method, rest) = bytes::split_run(bytes, VISIBLE);
-    let Some(rest) = rest.strip_prefix(b" ") else { return malformed };
+    let Some(rest) = rest.strip_prefix(b" ") else {
+        return malformed;
+    };
     if method != head.method.as_str().as_bytes() {
         return malformed;
     }
@@ -136,8 +138,10 @@ fn read_line<'a>(
 
 /// Says what kind of byte stopped the reading: a stray line end or NUL has its own name (PX-07).
 fn unfit(rest: &[u8], otherwise: Malformed) -> Malformed {
-    match rest.first() {
-        Some(b'\r' | b'\n' | 0) => Malformed::LineEnding,
+    match rest {
+        // A whole line end, only too early: the line lacks a part.
+        [b'\r', b'\n', ..] => otherwise,
+        [b'\r' | b'\n' | 0, ..] => Malformed::LineEnding,
         _ => otherwise,
     }
 }
@@ -146,10 +150,7 @@ fn unfit(rest: &[u8], otherwise: Malformed) -> Malformed {
 ///
 /// # Errors
 /// A [`Refusal`] naming the first rule broken.
-pub(super) fn scan_h2<'a>(
-    head: &RawHead<'a>,
-    limits: &HeadLimits,
-) -> Result<Facts<'a>, Refusal> {
+pub(super) fn scan_h2<'a>(head: &RawHead<'a>, limits: &HeadLimits) -> Result<Facts<'a>, Refusal> {
     if head.raw_path.len() > limits.target_bytes_max {
         return Err(Refusal::TargetTooLong);
     }

@@ -16,7 +16,9 @@ const METHOD_KEY: &[u8] = b"_method";
 /// So there is exactly one spelling of each path, and a backend that decodes, merges slashes or
 /// resolves dots finds nothing to do.
 pub(super) fn check_path(path: &[u8]) -> Result<(), Malformed> {
-    let Some((b'/', segments)) = path.split_first() else { return Err(Malformed::RequestLine) };
+    let Some((b'/', segments)) = path.split_first() else {
+        return Err(Malformed::RequestLine);
+    };
     let mut pieces = segments.split(|byte| *byte == b'/').peekable();
     let mut beyond_ascii = false;
     while let Some(segment) = pieces.next() {
@@ -26,7 +28,11 @@ pub(super) fn check_path(path: &[u8]) -> Result<(), Malformed> {
         }
         beyond_ascii |= check_segment(segment)?;
     }
-    if beyond_ascii { check_text(path) } else { Ok(()) }
+    if beyond_ascii {
+        check_text(path)
+    } else {
+        Ok(())
+    }
 }
 
 /// Checks one segment; tells whether it holds bytes beyond ASCII.
@@ -60,9 +66,14 @@ fn check_escape(high: u8, low: u8) -> Result<u8, Malformed> {
 
 /// Checks that the decoded path is UTF-8 without control characters: no overlong forms, no surrogates.
 fn check_text(path: &[u8]) -> Result<(), Malformed> {
-    let decoded =
-        percent_encoding::percent_decode(path).decode_utf8().map_err(|_| Malformed::Path)?;
-    if decoded.chars().any(char::is_control) { Err(Malformed::Path) } else { Ok(()) }
+    let decoded = percent_encoding::percent_decode(path)
+        .decode_utf8()
+        .map_err(|_| Malformed::Path)?;
+    if decoded.chars().any(char::is_control) {
+        Err(Malformed::Path)
+    } else {
+        Ok(())
+    }
 }
 
 /// Accepts a query of RFC 3986 §3.4 characters and whole percent-escapes, without NUL, without a
@@ -73,7 +84,9 @@ pub(super) fn check_query(query: &[u8]) -> Result<(), Malformed> {
         let (_, tail) = bytes::split_run(rest, QUERY);
         rest = match tail {
             [] => break,
-            [b'%', high, low, after @ ..] if bytes::hex_pair(*high, *low).is_some_and(|b| b != 0) => {
+            [b'%', high, low, after @ ..]
+                if bytes::hex_pair(*high, *low).is_some_and(|b| b != 0) =>
+            {
                 after
             }
             _ => return Err(Malformed::Query),
@@ -83,14 +96,20 @@ pub(super) fn check_query(query: &[u8]) -> Result<(), Malformed> {
 }
 
 fn check_pair(pair: &[u8]) -> Result<(), Malformed> {
-    let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+    let equals = pair
+        .iter()
+        .position(|byte| *byte == b'=')
+        .unwrap_or(pair.len());
     let (key, value) = pair.split_at_checked(equals).unwrap_or((pair, &[]));
     if decodes_to(key, METHOD_KEY) {
         return Err(Malformed::Query);
     }
     let value = value.get(1..).unwrap_or_default();
     let names_credential = CREDENTIAL_KEYS.iter().any(|name| decodes_to(key, name));
-    if names_credential && decode(value).take(CREDENTIAL_PREFIX.len()).eq(CREDENTIAL_PREFIX.iter().copied())
+    if names_credential
+        && decode(value)
+            .take(CREDENTIAL_PREFIX.len())
+            .eq(CREDENTIAL_PREFIX.iter().copied())
     {
         return Err(Malformed::CredentialPlacement);
     }

@@ -19,7 +19,9 @@ pub(super) fn parameters(template: &str) -> Result<Vec<Arc<str>>, &'static str> 
     if template.len() > TEMPLATE_BYTES_MAX {
         return Err("longer than 1024 bytes");
     }
-    let Some(segments) = template.strip_prefix('/') else { return Err("must begin with `/`") };
+    let Some(segments) = template.strip_prefix('/') else {
+        return Err("must begin with `/`");
+    };
     if is_gateway_path(template) {
         return Err("`/.hubgate` is the gateway's own");
     }
@@ -43,13 +45,15 @@ pub(super) fn parameters(template: &str) -> Result<Vec<Arc<str>>, &'static str> 
         sample.push('x');
         sample.push_str(parameter.after);
     }
-    target::check_path(sample.as_bytes()).map_err(|_| "not canonical: no request could match it")?;
+    target::check_path(sample.as_bytes())
+        .map_err(|_| "not canonical: no request could match it")?;
     Ok(names)
 }
 
 /// Whether a path belongs to the gateway itself.
 pub(super) fn is_gateway_path(path: &str) -> bool {
-    path.strip_prefix(GATEWAY_FOLDER).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(GATEWAY_FOLDER)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 struct Parameter<'a> {
@@ -62,22 +66,37 @@ struct Parameter<'a> {
 impl<'a> Parameter<'a> {
     fn read(segment: &'a str) -> Result<Option<Self>, &'static str> {
         let Some((before, opened)) = segment.split_once('{') else {
-            return if segment.contains('}') { Err(BRACES) } else { Ok(None) };
+            return if segment.contains('}') {
+                Err(BRACES)
+            } else {
+                Ok(None)
+            };
         };
-        let Some((name, after)) = opened.split_once('}') else { return Err(BRACES) };
+        let Some((name, after)) = opened.split_once('}') else {
+            return Err(BRACES);
+        };
         if before.contains('}') || after.contains(['{', '}']) {
             return Err(BRACES);
         }
-        let (name, rest) = name.strip_prefix('*').map_or((name, false), |name| (name, true));
+        let (name, rest) = name
+            .strip_prefix('*')
+            .map_or((name, false), |name| (name, true));
         if rest && !(before.is_empty() && after.is_empty()) {
             return Err("`{*name}` must be a segment of its own");
         }
         let named = name.starts_with(|first: char| first.is_ascii_lowercase())
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
         if !named {
             return Err("a parameter name begins with a-z and holds a-z, 0-9 and `_`");
         }
-        Ok(Some(Self { before, name, after, rest }))
+        Ok(Some(Self {
+            before,
+            name,
+            after,
+            rest,
+        }))
     }
 }
 
@@ -102,7 +121,11 @@ mod tests {
             ("/.well-known/{x}", vec!["x"]),
         ] {
             let read = parameters(template).unwrap();
-            assert_eq!(read.iter().map(|name| &**name).collect::<Vec<_>>(), names, "{template}");
+            assert_eq!(
+                read.iter().map(|name| &**name).collect::<Vec<_>>(),
+                names,
+                "{template}"
+            );
         }
     }
 
@@ -110,10 +133,37 @@ mod tests {
     fn rejects_templates_no_canonical_path_matches() {
         let long = format!("/{}", "a".repeat(1024));
         for template in [
-            "", "teams", "//", "/a//b", "/a/../b", "/a/.", "/a;b", "/a%2Fb", "/%61", "/a b", "/a?b",
-            "/a#b", "/{", "/}", "/{}", "/{*}", "/{a}{b}", "/{{a}}", "/{a}/{a}", "/{*a}/b", "/x{*a}",
-            "/{*a}x", "/{A}", "/{a-b}", "/{1}", "/{a}.", "/{a/b}", "/.hubgate", "/.hubgate/x",
-            "/.hubgate/{*rest}", &long,
+            "",
+            "teams",
+            "//",
+            "/a//b",
+            "/a/../b",
+            "/a/.",
+            "/a;b",
+            "/a%2Fb",
+            "/%61",
+            "/a b",
+            "/a?b",
+            "/a#b",
+            "/{",
+            "/}",
+            "/{}",
+            "/{*}",
+            "/{a}{b}",
+            "/{{a}}",
+            "/{a}/{a}",
+            "/{*a}/b",
+            "/x{*a}",
+            "/{*a}x",
+            "/{A}",
+            "/{a-b}",
+            "/{1}",
+            "/{a}.",
+            "/{a/b}",
+            "/.hubgate",
+            "/.hubgate/x",
+            "/.hubgate/{*rest}",
+            &long,
         ] {
             assert!(parameters(template).is_err(), "{template}");
         }

@@ -23,10 +23,15 @@ pub(super) fn parse_h1_within(
     let mut words = first.split(|byte| *byte == b' ');
     let method = Method::from_bytes(words.next().unwrap_or_default()).unwrap_or(Method::GET);
     let target = words.next().unwrap_or_default();
-    let path = target.split(|byte| *byte == b'#').next().unwrap_or_default();
+    let path = target
+        .split(|byte| *byte == b'#')
+        .next()
+        .unwrap_or_default();
     let mut headers = HeaderMap::new();
     for line in lines {
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            continue;
+        };
         let name = HeaderName::from_bytes(line[..colon].trim_ascii());
         let value = HeaderValue::from_bytes(line[colon + 1..].trim_ascii());
         if let (Ok(name), Ok(value)) = (name, value) {
@@ -57,6 +62,7 @@ pub(super) fn request(line: &str, fields: &str) -> Result<CanonicalRequest, Refu
 }
 
 /// An HTTP/2 head.
+#[derive(Clone, Copy)]
 pub(super) struct Stream<'a> {
     pub(super) method: &'a str,
     pub(super) path: &'a str,

@@ -53,8 +53,20 @@ fn accepts_paths_that_are_their_own_canonical_form() {
 
 #[test]
 fn px20_rejects_other_forms_of_target() {
-    for path in ["", "admin", "*", "http://a.test/admin", "?x", "a.test:443", "%2Fadmin"] {
-        assert_eq!(check_path(path.as_bytes()), Err(Malformed::RequestLine), "{path}");
+    for path in [
+        "",
+        "admin",
+        "*",
+        "http://a.test/admin",
+        "?x",
+        "a.test:443",
+        "%2Fadmin",
+    ] {
+        assert_eq!(
+            check_path(path.as_bytes()),
+            Err(Malformed::RequestLine),
+            "{path}"
+        );
     }
     for path in ["//", "//admin", "//evil.test/x", "/a//b", "/a//", "///"] {
         assert_eq!(check_path(path.as_bytes()), Err(Malformed::Path), "{path}");
@@ -64,10 +76,32 @@ fn px20_rejects_other_forms_of_target() {
 #[test]
 fn px21_rejects_dot_segments_in_every_spelling() {
     for path in [
-        "/.", "/..", "/./a", "/../a", "/a/.", "/a/..", "/a/./b", "/a/../b", "/a/%2e%2e/b",
-        "/a/%2E%2E/b", "/a/.%2e/b", "/a/%2e./b", "/a/%2e", "/a/..;/b", "/a/.;/b", "/a/..;x=1/b",
-        "/a/..%2Fb", "/a/..%5Cb", "/a/..\\b", "/a/...", "/admin.", "/admin./x", "/a/%252e%252e/b",
-        "/a/%c0%ae%c0%ae/b", "/a/%C0%AE%C0%AE/b", "/a/.%00./b",
+        "/.",
+        "/..",
+        "/./a",
+        "/../a",
+        "/a/.",
+        "/a/..",
+        "/a/./b",
+        "/a/../b",
+        "/a/%2e%2e/b",
+        "/a/%2E%2E/b",
+        "/a/.%2e/b",
+        "/a/%2e./b",
+        "/a/%2e",
+        "/a/..;/b",
+        "/a/.;/b",
+        "/a/..;x=1/b",
+        "/a/..%2Fb",
+        "/a/..%5Cb",
+        "/a/..\\b",
+        "/a/...",
+        "/admin.",
+        "/admin./x",
+        "/a/%252e%252e/b",
+        "/a/%c0%ae%c0%ae/b",
+        "/a/%C0%AE%C0%AE/b",
+        "/a/.%00./b",
     ] {
         assert_eq!(check_path(path.as_bytes()), Err(Malformed::Path), "{path}");
     }
@@ -76,13 +110,64 @@ fn px21_rejects_dot_segments_in_every_spelling() {
 #[test]
 fn px22_rejects_escapes_that_hide_or_are_needless() {
     for path in [
-        "/a%2Fb", "/a%2fb", "/a%5Cb", "/a%5cb", "/a\\b", "/a%00", "/%00", "/a%25b", "/a%252Fb",
-        "/a%3Bb", "/a%3Fb", "/a%23b", "/a%0Ab", "/a%0D%0AX:y", "/a%09b", "/a%7Fb", "/a%1Bb",
-        "/%61dmin", "/adm%69n", "/a%2Db", "/a%7Eb", "/a%40b", "/a%3Ab", "/a%2Bb", "/caf%c3%a9",
-        "/a%2", "/a%", "/a%zz", "/a%2G", "/a% 20", "/a%u002f", "/%C0%AF", "/%E0%80%AF", "/%ED%A0%80",
-        "/%F4%90%80%80", "/%80", "/%C3", "/a%C2%85b", "/a%C2%80", "/a b", "/a\tb", "/a\"b", "/a<b",
-        "/a>b", "/a|b", "/a^b", "/a`b", "/a{b", "/a}b", "/a[b", "/a]b", "/caf\u{e9}", "/a\u{0}b",
-        "/a#b", "/%20a", "/a%20", "/a%20/b", "/%20",
+        "/a%2Fb",
+        "/a%2fb",
+        "/a%5Cb",
+        "/a%5cb",
+        "/a\\b",
+        "/a%00",
+        "/%00",
+        "/a%25b",
+        "/a%252Fb",
+        "/a%3Bb",
+        "/a%3Fb",
+        "/a%23b",
+        "/a%0Ab",
+        "/a%0D%0AX:y",
+        "/a%09b",
+        "/a%7Fb",
+        "/a%1Bb",
+        "/%61dmin",
+        "/adm%69n",
+        "/a%2Db",
+        "/a%7Eb",
+        "/a%40b",
+        "/a%3Ab",
+        "/a%2Bb",
+        "/caf%c3%a9",
+        "/a%2",
+        "/a%",
+        "/a%zz",
+        "/a%2G",
+        "/a% 20",
+        "/a%u002f",
+        "/%C0%AF",
+        "/%E0%80%AF",
+        "/%ED%A0%80",
+        "/%F4%90%80%80",
+        "/%80",
+        "/%C3",
+        "/a%C2%85b",
+        "/a%C2%80",
+        "/a b",
+        "/a\tb",
+        "/a\"b",
+        "/a<b",
+        "/a>b",
+        "/a|b",
+        "/a^b",
+        "/a`b",
+        "/a{b",
+        "/a}b",
+        "/a[b",
+        "/a]b",
+        "/caf\u{e9}",
+        "/a\u{0}b",
+        "/a#b",
+        "/%20a",
+        "/a%20",
+        "/a%20/b",
+        "/%20",
     ] {
         assert_eq!(check_path(path.as_bytes()), Err(Malformed::Path), "{path}");
     }
@@ -120,17 +205,47 @@ fn accepts_queries_of_one_reading() {
 #[test]
 fn px24_rejects_queries_out_of_grammar() {
     for query in [
-        "a b", "a\"b", "a<b", "a>b", "a\\b", "a^b", "a`b", "a{b", "a|b", "a#b", "a%", "a%2", "a%zz",
-        "a%00", "a\u{0}", "caf\u{e9}", "a\r\nb", "%+1", "% 1",
+        "a b",
+        "a\"b",
+        "a<b",
+        "a>b",
+        "a\\b",
+        "a^b",
+        "a`b",
+        "a{b",
+        "a|b",
+        "a#b",
+        "a%",
+        "a%2",
+        "a%zz",
+        "a%00",
+        "a\u{0}",
+        "caf\u{e9}",
+        "a\r\nb",
+        "%+1",
+        "% 1",
     ] {
-        assert_eq!(check_query(query.as_bytes()), Err(Malformed::Query), "{query}");
+        assert_eq!(
+            check_query(query.as_bytes()),
+            Err(Malformed::Query),
+            "{query}"
+        );
     }
 }
 
 #[test]
 fn px28_rejects_a_method_override_in_the_query() {
-    for query in ["_method=DELETE", "a=1&_method=PUT", "%5Fmethod=DELETE", "_method"] {
-        assert_eq!(check_query(query.as_bytes()), Err(Malformed::Query), "{query}");
+    for query in [
+        "_method=DELETE",
+        "a=1&_method=PUT",
+        "%5Fmethod=DELETE",
+        "_method",
+    ] {
+        assert_eq!(
+            check_query(query.as_bytes()),
+            Err(Malformed::Query),
+            "{query}"
+        );
     }
     assert_eq!(check_query(b"the_method=x"), Ok(()));
 }
@@ -138,7 +253,10 @@ fn px28_rejects_a_method_override_in_the_query() {
 #[test]
 fn as08_rejects_our_credentials_in_the_query() {
     for query in [
-        "access_token=hg_abc", "a=1&api_key=hg_x", "access%5Ftoken=hg_x", "api_key=%68g%5F1",
+        "access_token=hg_abc",
+        "a=1&api_key=hg_x",
+        "access%5Ftoken=hg_x",
+        "api_key=%68g%5F1",
         "access_token=hg_",
     ] {
         let refused = Err(Malformed::CredentialPlacement);
