@@ -1,0 +1,2 @@
+//! Measures what a decision costs.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Compares the index with the plain evaluation of the whole set.
