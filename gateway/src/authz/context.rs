@@ -37,22 +37,22 @@ impl Reads {
     /// What `condition` reads; everything when it handles the context as a whole.
     pub(super) fn of(condition: &Expr) -> Self {
         let mut reads = Self::default();
-        let mut bare = 0_usize;
+        let (mut mentions, mut named) = (0_usize, 0_usize);
         for part in condition.subexpressions() {
             match part.expr_kind() {
                 ExprKind::Var(Var::Action) => reads = reads.and(Self::ACTION),
-                ExprKind::Var(Var::Context) => bare += 1,
+                ExprKind::Var(Var::Context) => mentions += 1,
                 ExprKind::GetAttr { expr, attr } | ExprKind::HasAttr { expr, attr }
                     if is_context(expr) =>
                 {
-                    bare = bare.wrapping_sub(1);
+                    named += 1;
                     reads = reads.and(Self::named(attr));
                 }
                 _ => {}
             }
         }
         // Every mention of the context that is not `context.<fact>` or `context has <fact>`.
-        if bare == 0 { reads } else { Self::ALL }
+        if mentions == named { reads } else { Self::ALL }
     }
 
     fn named(attribute: &str) -> Self {
