@@ -250,11 +250,6 @@ impl Partition {
             .into_iter()
             .chain(others)
     }
-
-    #[cfg(test)]
-    pub(super) fn entities(&self) -> impl Iterator<Item = &Arc<Entity>> {
-        self.nodes.iter().map(|node| &node.entity)
-    }
 }
 
 /// Parents by name, before there are nodes.

@@ -1,4 +1,9 @@
 //! The policies, schema and demo organisations of this repository, as they are in its folders.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may panic"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,7 +16,7 @@ use hubgate::authz::{
 };
 use hubgate::config::{read_cases, read_policies, read_tenants};
 use hubgate::directory::{Directory, Organisation, principal_entity};
-use hubgate::model::{ActionId, AuthMethod, EntityRecord, EntityUid, TenantId, UnixNanos};
+use hubgate::model::{ActionId, AuthMethod, EntityRecord, EntityUid, UnixNanos};
 use serde_json::{Map, json};
 
 struct Hub {
@@ -20,7 +25,10 @@ struct Hub {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_path_buf()
 }
 
 fn hub() -> Hub {
@@ -31,9 +39,14 @@ fn hub() -> Hub {
     let base = read_policies(&root.join("policies"), &root).unwrap();
     let variables = |_: &str| Some("demo".to_owned());
     let tenants = read_tenants(&root.join("tenants"), &root, &variables).unwrap();
-    let organisations: Vec<_> =
-        tenants.into_iter().map(|data| Arc::new(Organisation::build(data).unwrap())).collect();
-    let own = organisations.iter().map(|o| (o.id().clone(), o.policies().to_vec())).collect();
+    let organisations: Vec<_> = tenants
+        .into_iter()
+        .map(|data| Arc::new(Organisation::build(data).unwrap()))
+        .collect();
+    let own = organisations
+        .iter()
+        .map(|o| (o.id().clone(), o.policies().to_vec()))
+        .collect();
     let pdp = Pdp::load(schema, &base, &own).unwrap();
     Directory::build(organisations.clone()).unwrap();
     let organisations = organisations
@@ -55,8 +68,14 @@ impl Hub {
             source: Ipv4Addr::new(192, 0, 2, 1).into(),
             now: UnixNanos::from_seconds(1_767_225_600),
         };
-        let question = Question { principal: who, action: &action, resource: &resource, context };
-        self.pdp.decide(Some(organisation.id()), partition, &question)
+        let question = Question {
+            principal: who,
+            action: &action,
+            resource: &resource,
+            context,
+        };
+        self.pdp
+            .decide(Some(organisation.id()), partition, &question)
     }
 
     fn member(&self, tenant: &str, id: &str) -> PreparedPrincipal {
@@ -65,7 +84,9 @@ impl Hub {
         let roles = &organisation.member(&id).unwrap().roles;
         let uid = EntityUid::new("User", id.as_str()).unwrap();
         let names = self.pdp.schema().role_names();
-        partition.principal(&principal_entity(uid, roles, names, Map::new())).unwrap()
+        partition
+            .principal(&principal_entity(uid, roles, names, Map::new()))
+            .unwrap()
     }
 
     fn key(&self, tenant: &str, id: &str, scopes: &[&str], role_of: &str) -> PreparedPrincipal {
@@ -75,7 +96,9 @@ impl Hub {
         let extra = Map::from_iter([("scopes".to_owned(), json!(scopes))]);
         let uid = EntityUid::new("ApiClient", id).unwrap();
         let names = self.pdp.schema().role_names();
-        partition.principal(&principal_entity(uid, roles, names, extra)).unwrap()
+        partition
+            .principal(&principal_entity(uid, roles, names, extra))
+            .unwrap()
     }
 }
 
@@ -100,9 +123,15 @@ fn a_missing_case_and_a_wrong_answer_are_told() {
     cases.retain(|file| !file.name.contains("public"));
     let failures = run_cases(&hub().pdp, &cases);
     assert_eq!(failures.len(), 2, "{failures:?}");
-    assert!(failures[0].to_string().contains("no case about the policy `public-status` allows"));
+    assert!(
+        failures[0]
+            .to_string()
+            .contains("no case about the policy `public-status` allows")
+    );
     for file in &mut cases {
-        file.cases.iter_mut().for_each(|case| case.action = ActionId::parse("status:view").unwrap());
+        file.cases
+            .iter_mut()
+            .for_each(|case| case.action = ActionId::parse("status:view").unwrap());
     }
     let failures = run_cases(&hub().pdp, &cases);
     assert!(failures.len() > 10 && failures[0].to_string().contains("expected allow, got deny"));
@@ -114,7 +143,14 @@ fn a_missing_case_and_a_wrong_answer_are_told() {
 fn the_matrix_of_roles_and_actions_is_the_reviewed_one() {
     let hub = hub();
     let columns = ["ada", "oskar", "bea", "sam", "nils", "anonymous"];
-    let roles = ["admin", "operations_manager", "bookkeeper", "support_agent", "no role", "anonymous"];
+    let roles = [
+        "admin",
+        "operations_manager",
+        "bookkeeper",
+        "support_agent",
+        "no role",
+        "anonymous",
+    ];
     let anonymous = EntityRecord {
         uid: uid("Anonymous::anonymous"),
         parents: Vec::new(),
@@ -136,15 +172,24 @@ fn the_matrix_of_roles_and_actions_is_the_reviewed_one() {
         "Wallet::wallet-airport",
     ];
     let mut matrix = format!("{:<24} {:<12}", "action", "resource");
-    roles.iter().for_each(|role| write!(matrix, " {role:<18}").unwrap());
+    roles
+        .iter()
+        .for_each(|role| write!(matrix, " {role:<18}").unwrap());
     matrix.truncate(matrix.trim_end().len());
     matrix.push('\n');
     for action in hub.pdp.actions() {
         let id = ActionId::parse(action).unwrap();
-        for on in samples.iter().filter(|on| hub.pdp.schema().action_accepts(&id, uid(on).kind())) {
+        for on in samples
+            .iter()
+            .filter(|on| hub.pdp.schema().action_accepts(&id, uid(on).kind()))
+        {
             write!(matrix, "{action:<24} {:<12}", uid(on).kind()).unwrap();
             for person in &people {
-                let word = if hub.ask("nordvolt", person, action, on).allowed() { "yes" } else { "-" };
+                let word = if hub.ask("nordvolt", person, action, on).allowed() {
+                    "yes"
+                } else {
+                    "-"
+                };
                 write!(matrix, " {word:<18}").unwrap();
             }
             matrix.truncate(matrix.trim_end().len());
@@ -152,7 +197,10 @@ fn the_matrix_of_roles_and_actions_is_the_reviewed_one() {
         }
     }
     let reviewed = std::fs::read_to_string(root().join("policies/tests/matrix.txt")).unwrap();
-    assert_eq!(matrix, reviewed, "policies/tests/matrix.txt differs from what the policies say:\n{matrix}");
+    assert_eq!(
+        matrix, reviewed,
+        "policies/tests/matrix.txt differs from what the policies say:\n{matrix}"
+    );
 }
 
 #[test]
@@ -167,7 +215,11 @@ fn a_role_on_one_sub_account_reaches_neither_the_other_nor_the_main_account() {
         ("teams:list", "Operator::nordvolt", "no_permit"),
         ("teams:list", "Operator::nordvolt-east", "permitted"),
     ] {
-        assert_eq!(hub.ask("nordvolt", &edda, action, on).reason_code(), wanted, "{action} {on}");
+        assert_eq!(
+            hub.ask("nordvolt", &edda, action, on).reason_code(),
+            wanted,
+            "{action} {on}"
+        );
     }
 }
 
@@ -181,7 +233,10 @@ fn nothing_of_another_organisation_can_be_reached() {
     let decision = hub.ask("solarpark", &ada, "teams:view", "Team::team-meadow");
     assert_eq!(decision.reason_code(), "invalid_request");
     let sol = hub.member("solarpark", "sol");
-    assert!(hub.ask("solarpark", &sol, "teams:view", "Team::team-meadow").allowed());
+    assert!(
+        hub.ask("solarpark", &sol, "teams:view", "Team::team-meadow")
+            .allowed()
+    );
 }
 
 #[test]
@@ -189,11 +244,34 @@ fn an_organisations_own_rule_binds_that_organisation_only() {
     let hub = hub();
     let scopes = ["all:delete"];
     let sun = hub.key("solarpark", "key-1", &scopes, "sol");
-    let decision = hub.ask("solarpark", &sun, "wallets:withdraw", "Wallet::wallet-meadow");
-    assert_eq!(&*decision.determining()[0], "solarpark/withdraw-by-people-only");
+    let decision = hub.ask(
+        "solarpark",
+        &sun,
+        "wallets:withdraw",
+        "Wallet::wallet-meadow",
+    );
+    assert_eq!(
+        &*decision.determining()[0],
+        "solarpark/withdraw-by-people-only"
+    );
     assert!(decision.reason().unwrap().contains("signed-in people"));
-    assert!(hub.ask("solarpark", &sun, "wallets:deposit", "Wallet::wallet-meadow").allowed());
+    assert!(
+        hub.ask(
+            "solarpark",
+            &sun,
+            "wallets:deposit",
+            "Wallet::wallet-meadow"
+        )
+        .allowed()
+    );
     let north = hub.key("nordvolt", "key-1", &scopes, "ada");
-    assert!(hub.ask("nordvolt", &north, "wallets:withdraw", "Wallet::wallet-airport").allowed());
-    let _ = TenantId::parse("nordvolt").unwrap();
+    assert!(
+        hub.ask(
+            "nordvolt",
+            &north,
+            "wallets:withdraw",
+            "Wallet::wallet-airport"
+        )
+        .allowed()
+    );
 }
