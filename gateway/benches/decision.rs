@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 const SCHEMA: &str = include_str!("../../schemas/hub.cedarschema");
 
 /// Decisions measured together, so that the clock costs nothing.
-const BATCH: usize = 100;
+const BATCH: u32 = 100;
 const BATCHES: usize = 200;
 const TEAMS: usize = 1_000;
 
@@ -47,7 +47,7 @@ fn measure(policies: usize) {
     let mut asked = 0_usize;
     // The clock moves on by a minute with each pass over the resources: nothing is remembered.
     let mut ask = |new: bool| {
-        let turn = if new { asked } else { asked % BATCH };
+        let turn = if new { asked } else { asked % BATCH as usize };
         asked += 1;
         let facts = Facts {
             method: AuthMethod::Session,
@@ -69,7 +69,7 @@ fn measure(policies: usize) {
         let decision = pdp.decide(None, &partition, &question);
         assert!(decision.allowed(), "{}", decision.reason_code());
         assert!(!new || !decision.cached());
-        black_box(decision);
+        let _ = black_box(decision);
     };
     println!("{policies} policies, loaded in {load:?}");
     report("  new", || ask(true));
@@ -82,7 +82,7 @@ fn report(name: &str, mut ask: impl FnMut()) {
         .map(|_| {
             let start = Instant::now();
             (0..BATCH).for_each(|_| ask());
-            start.elapsed().as_secs_f64() * 1e6 / BATCH as f64
+            start.elapsed().as_secs_f64() * 1e6 / f64::from(BATCH)
         })
         .collect();
     batches.sort_by(f64::total_cmp);

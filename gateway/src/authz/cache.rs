@@ -36,10 +36,13 @@ pub(super) struct Key {
     pub(super) source: Option<IpAddr>,
 }
 
+/// The answers behind one lock, each with the time it was given.
+type Shard = Mutex<HashMap<Key, (Arc<Outcome>, UnixNanos)>>;
+
 #[derive(Debug)]
 pub(super) struct DecisionCache {
     hasher: RandomState,
-    shards: Vec<Mutex<HashMap<Key, (Arc<Outcome>, UnixNanos)>>>,
+    shards: Vec<Shard>,
 }
 
 impl DecisionCache {
@@ -75,8 +78,7 @@ impl DecisionCache {
         shard.insert(key, (outcome, now));
     }
 
-    fn shard(&self, key: &Key) -> Option<&Mutex<HashMap<Key, (Arc<Outcome>, UnixNanos)>>> {
-        // Any spreading will do, so a hash cut to the pointer's width is fine.
+    fn shard(&self, key: &Key) -> Option<&Shard> {
         let hash = self
             .hasher
             .hash_one((key.partition, key.resource, key.action, key.principal));

@@ -261,3 +261,6 @@ fn place(policy: &Policy) -> std::ops::Range<usize> {
 fn at(error: PolicyError, policy: &Policy, label: &str) -> PolicyError {
     error.at(place(policy), label)
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,9 +172,9 @@ fn the_matrix_of_roles_and_actions_is_the_reviewed_one() {
         "Wallet::wallet-airport",
     ];
     let mut matrix = format!("{:<24} {:<12}", "action", "resource");
-    roles
-        .iter()
-        .for_each(|role| write!(matrix, " {role:<18}").unwrap());
+    for role in roles {
+        write!(matrix, " {role:<18}").unwrap();
+    }
     matrix.truncate(matrix.trim_end().len());
     matrix.push('\n');
     for action in hub.pdp.actions() {
