@@ -1,1 +1,35 @@
 //! The decision point (PDP): schema, policy set, index, decision with reasons.
+//!
+//! [`Pdp::decide`] answers one [`Question`] on one organisation's [`Partition`]. What is unknown is
+//! denied: an unknown action, an unknown resource, a principal the action is not for, a `forbid`
+//! that fails to evaluate. It must never read a clock, a file or another organisation's entities.
+//!
+//! Conditions are interpreted by Cedar's own evaluator. What is ours is only the choice of the
+//! policies whose scope can match ([`Pdp::load`] indexes them); a differential test compares every
+//! answer with Cedar's plain evaluation of the whole set.
+
+mod cache;
+mod cases;
+mod context;
+mod decision;
+mod error;
+mod evaluate;
+mod index;
+mod load;
+mod partition;
+mod pdp;
+mod rule;
+mod schema;
+
+pub use cases::{CaseFailure, CaseFile, Expectation, PolicyCase, run_cases};
+pub use context::Facts;
+pub use decision::{Decision, Denial, Permit};
+pub use error::{EntityError, PolicyError};
+pub use partition::{Partition, PreparedPrincipal};
+pub use pdp::{Pdp, Question};
+pub use schema::PolicySchema;
+
+#[cfg(test)]
+mod differential;
+#[cfg(test)]
+mod tests;
