@@ -165,7 +165,7 @@ struct Counted<K: Hash + Eq + Clone, C: Clock> {
 /// of new keys must not make every request pay for it.
 const ROOM_EVERY: Duration = Duration::from_secs(1);
 
-const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+const YEAR: Duration = Duration::from_hours(365 * 24);
 
 impl<K: Hash + Eq + Clone, C: Clock + Clone> Counted<K, C> {
     fn new(limit: Limit, keys_max: usize, clock: &C) -> Result<Self, LimitError> {

@@ -50,7 +50,7 @@ async fn forgets_a_login_after_its_lifetime() {
     let (clock, logins) = setup(&folder);
     logins.put(login("aa", clock.now())).await.unwrap();
     logins.put(login("bb", clock.now())).await.unwrap();
-    clock.advance(LOGIN_LIFETIME - Duration::from_nanos(1));
+    clock.advance(LOGIN_LIFETIME.saturating_sub(Duration::from_nanos(1)));
     assert!(logins.take("aa").await.unwrap().is_some());
     clock.advance(Duration::from_nanos(1));
     assert!(logins.take("bb").await.unwrap().is_none());
@@ -89,7 +89,11 @@ async fn no_secret_of_a_login_is_in_the_file() {
     let (clock, logins) = setup(&folder);
     logins.put(login("aabbcc", clock.now())).await.unwrap();
     let bytes = std::fs::read(folder.path().join("state.db-wal")).unwrap();
-    let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    let holds = |text: &str| {
+        bytes
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
+    };
     assert!(holds("aabbcc"));
     assert!(!holds("the-nonce") && !holds("the-verifier"));
 }
