@@ -2,7 +2,7 @@
 //!
 //! Every key starts with the organisation ([`Key`]). Values hold hashes of secrets; what must be read back is
 //! sealed ([`KeyRing`]). In front of the store stand memory caches that a change empties exactly: at once in
-//! the process that made it, and through the change feed ([`watch`]) in every other.
+//! the process that made it, and through the change feed ([`watch()`]) in every other.
 
 mod api_keys;
 mod cache;

@@ -130,11 +130,11 @@ pub struct NewSession {
 
 /// How often the last use of a session is written: once a minute is exact enough for an idle limit
 /// counted in tens of minutes, and keeps writes off the request path.
-pub const TOUCH_INTERVAL: Duration = Duration::from_secs(60);
+pub const TOUCH_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How far ahead of our clock a session may have begun before it is taken for damage. Clocks of nodes
 /// and corrections of one clock stay well below a minute.
-const CLOCK_STEP_MAX: Duration = Duration::from_secs(60);
+const CLOCK_STEP_MAX: Duration = Duration::from_mins(1);
 
 /// How long sessions live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,8 +149,8 @@ impl Default for SessionLimits {
     /// One hour idle, 24 hours at all: the bounds of NIST SP 800-63B at AAL2 (CK-05).
     fn default() -> Self {
         Self {
-            idle: Duration::from_secs(3600),
-            absolute: Duration::from_secs(24 * 3600),
+            idle: Duration::from_hours(1),
+            absolute: Duration::from_hours(24),
         }
     }
 }

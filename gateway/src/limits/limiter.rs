@@ -157,7 +157,7 @@ struct Counted<K: Hash + Eq + Clone, C: Clock> {
     states: States<K>,
     limiter: RateLimiter<K, States<K>, C, StateInformationMiddleware>,
     started: C::Instant,
-    /// When room was last made, in nanoseconds since the start.
+    /// When room was last made, in nanoseconds since the start, plus one; 0 is never.
     room_made: AtomicU64,
 }
 
@@ -165,7 +165,7 @@ struct Counted<K: Hash + Eq + Clone, C: Clock> {
 /// of new keys must not make every request pay for it.
 const ROOM_EVERY: Duration = Duration::from_secs(1);
 
-const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+const YEAR: Duration = Duration::from_hours(365 * 24);
 
 impl<K: Hash + Eq + Clone, C: Clock + Clone> Counted<K, C> {
     fn new(limit: Limit, keys_max: usize, clock: &C) -> Result<Self, LimitError> {
@@ -228,11 +228,12 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Counted<K, C> {
             .duration_since(self.started)
             .as_u64();
         let made = self.room_made.load(Ordering::Relaxed);
-        let due = made == 0 || Duration::from_nanos(now.saturating_sub(made)) >= ROOM_EVERY;
+        let since = Duration::from_nanos(now.saturating_add(1).saturating_sub(made));
+        let due = made == 0 || since >= ROOM_EVERY;
         let mine = || {
             let swap = self.room_made.compare_exchange(
                 made,
-                now.max(1),
+                now.saturating_add(1),
                 Ordering::Relaxed,
                 Ordering::Relaxed,
             );

@@ -1,7 +1,6 @@
 //! Follows the change feed, so that what another process changed is forgotten here.
 
 use std::fmt::Debug;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,13 +110,14 @@ impl Watcher {
 }
 
 /// Follows the feed until dropped. Spawn it once per process, in the runtime that lives longest.
-pub fn watch(mut watcher: Watcher) -> impl Future<Output = ()> + Send {
-    async move {
-        let mut interval = tokio::time::interval(POLL_INTERVAL);
-        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            interval.tick().await;
-            watcher.tick().await;
-        }
+pub async fn watch(mut watcher: Watcher) {
+    let mut interval = tokio::time::interval(POLL_INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        watcher.tick().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

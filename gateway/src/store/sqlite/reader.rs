@@ -25,7 +25,7 @@ pub(super) fn start(connections: Vec<Connection>) -> Result<SyncSender<ReadJob>,
             .name("store-read".into())
             .spawn(move || {
                 while let Some(job) = next(&receiver) {
-                    job(&connection)
+                    job(&connection);
                 }
             })
             .map_err(OpenError::Thread)?;
@@ -130,16 +130,13 @@ pub(super) fn changes(
             Ok((number(row.get(0)?), row.get::<_, String>(1)?))
         })?
         .collect::<Result<Vec<_>, _>>()?;
-    let changes: Result<Vec<Change>, StoreError> = rows
+    let changes = rows
         .into_iter()
-        .map(|(seq, key)| {
-            Ok(Change {
-                seq,
-                key: parsed(&key)?,
-            })
-        })
-        .collect();
-    Ok(Changes::Since(changes?))
+        .map(|(seq, key)| Key::parse(&key).map(|key| Change { seq, key }))
+        .collect::<Result<Vec<_>, _>>();
+    // A kind of entry that only a newer program knows, beside us during an upgrade: forgetting everything is
+    // always right, and stopping at it would leave this process without its feed.
+    Ok(changes.map_or(Changes::Lost { head }, Changes::Since))
 }
 
 /// The last number given, also when its row has been trimmed.
