@@ -14,6 +14,7 @@ mod sink;
 mod text;
 
 pub use body::RecordBody;
+pub(crate) use body::is_hostile;
 pub use chain::{ChainHash, LineError, Sealed, inspect, seal};
 #[cfg(test)]
 pub(crate) use memory::MemorySink;

@@ -31,11 +31,17 @@ pub struct DecisionRecord<'a> {
     #[serde(serialize_with = "text::word")]
     pub build: &'a str,
     /// The snapshot of policies, directory and configuration it decided under.
-    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::shown",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub snapshot: Option<&'a SnapshotId>,
     /// The trace of the request, W3C `traceparent`.
-    #[serde(serialize_with = "text::traceparent", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::traceparent",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub traceparent: Option<&'a str>,
     /// Who asked.
     pub who: Who<'a>,
@@ -51,19 +57,31 @@ pub struct DecisionRecord<'a> {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Who<'a> {
     /// The organisation.
-    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::shown",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub tenant: Option<&'a TenantId>,
     /// The Cedar principal, `User::ada`.
-    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::shown",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub principal: Option<&'a EntityUid>,
     /// The person, `<connection>:<keyed hash of issuer and subject>`.
-    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::shown",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub person: Option<&'a Pseudonym>,
     /// The credential's handle: SHA-256 of the session id, or the public id of the key.
-    #[serde(serialize_with = "text::handle", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::handle",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub credential: Option<&'a str>,
     /// How the principal proved who it is: `none`, `session`, `api_key`.
     #[serde(serialize_with = "text::method")]
@@ -90,16 +108,25 @@ pub struct Source<'a> {
     #[schemars(with = "Option<String>")]
     pub peer: Option<SocketAddr>,
     /// The protocol: `h1` or `h2`.
-    #[serde(serialize_with = "text::maybe_word", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::maybe_word",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub protocol: Option<&'a str>,
     /// The TLS version, where there is TLS.
-    #[serde(serialize_with = "text::maybe_word", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::maybe_word",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub tls: Option<&'a str>,
     /// The server name asked for in the TLS handshake.
     #[serde(serialize_with = "text::host", skip_serializing_if = "Option::is_none")]
     pub server_name: Option<&'a str>,
     /// `User-Agent`, cut to 256 bytes.
-    #[serde(serialize_with = "text::agent", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::agent",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub user_agent: Option<&'a str>,
 }
 
@@ -107,7 +134,10 @@ pub struct Source<'a> {
 #[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
 pub struct What<'a> {
     /// The method.
-    #[serde(serialize_with = "text::maybe_word", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::maybe_word",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub method: Option<&'a str>,
     /// The authority.
     #[serde(serialize_with = "text::host", skip_serializing_if = "Option::is_none")]
@@ -120,15 +150,24 @@ pub struct What<'a> {
     #[schemars(with = "Option<Vec<String>>")]
     pub query: QueryKeys<'a>,
     /// The route that matched.
-    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::shown",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub route: Option<&'a RouteId>,
     /// The Cedar action.
-    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::shown",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub action: Option<&'a ActionId>,
     /// The Cedar resource.
-    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::shown",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub resource: Option<&'a EntityUid>,
 }
@@ -168,15 +207,24 @@ pub struct Verdict<'a> {
     #[serde(serialize_with = "text::word")]
     pub reason: &'a str,
     /// The policies that decided.
-    #[serde(serialize_with = "text::policies", skip_serializing_if = "<[_]>::is_empty")]
+    #[serde(
+        serialize_with = "text::policies",
+        skip_serializing_if = "<[_]>::is_empty"
+    )]
     #[schemars(with = "Option<Vec<String>>")]
     pub determining: &'a [Arc<str>],
     /// The policies that could not be evaluated.
-    #[serde(serialize_with = "text::policies", skip_serializing_if = "<[_]>::is_empty")]
+    #[serde(
+        serialize_with = "text::policies",
+        skip_serializing_if = "<[_]>::is_empty"
+    )]
     #[schemars(with = "Option<Vec<String>>")]
     pub erring: &'a [Arc<str>],
     /// The quota the deciding policy named.
-    #[serde(serialize_with = "text::maybe_word", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::maybe_word",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub quota: Option<&'a str>,
     /// Whether the decision came from the cache.
     pub cached: bool,
@@ -204,20 +252,29 @@ impl<'a> Verdict<'a> {
 pub struct OutcomeRecord<'a> {
     /// The decision this is the outcome of.
     #[schemars(with = "String")]
-    pub decision: DecisionId,
+    pub decision_id: DecisionId,
     /// When it ended, in nanoseconds since 1970-01-01T00:00:00Z.
     #[schemars(with = "u64")]
     pub ts: UnixNanos,
     /// The organisation, so an outcome can be found without its decision.
-    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::shown",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub tenant: Option<&'a TenantId>,
     /// The service.
-    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::shown",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub service: Option<&'a ServiceId>,
     /// The address that served the last attempt.
-    #[serde(serialize_with = "text::maybe_word", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::maybe_word",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub upstream: Option<&'a str>,
     /// Whether a first byte went to an upstream.
     pub first_byte_sent: bool,
@@ -233,7 +290,10 @@ pub struct OutcomeRecord<'a> {
     /// Attempts on upstreams, the first included.
     pub attempts: u32,
     /// Why it ended early (`client_aborted`, `upstream_failed`, `revoked`, …); absent when complete.
-    #[serde(serialize_with = "text::maybe_word", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::maybe_word",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub aborted: Option<&'a str>,
 }
 
@@ -279,30 +339,51 @@ pub struct EventRecord<'a> {
     /// What happened.
     pub event: Event,
     /// The organisation.
-    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::shown",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub tenant: Option<&'a TenantId>,
     /// Who did it, as a Cedar principal.
-    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::shown",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub principal: Option<&'a EntityUid>,
     /// The person, as a pseudonym.
-    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::shown",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub person: Option<&'a Pseudonym>,
     /// The connection a sign-in went through.
-    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::shown",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub connection: Option<&'a ConnectionKey>,
     /// The public id of the key.
-    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::shown",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub key: Option<&'a KeyId>,
     /// The SHA-256 of the session id.
-    #[serde(serialize_with = "text::handle", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::handle",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub session: Option<&'a str>,
     /// The snapshot that came into force, or that stayed.
-    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::shown",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub snapshot: Option<&'a SnapshotId>,
     /// The peer of the connection.
@@ -310,10 +391,16 @@ pub struct EventRecord<'a> {
     #[schemars(with = "Option<String>")]
     pub peer: Option<SocketAddr>,
     /// A reason code, where something failed.
-    #[serde(serialize_with = "text::maybe_word", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::maybe_word",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub reason: Option<&'a str>,
     /// A sentence for people, cut to 512 bytes: the gateway's own words, never a provider's.
-    #[serde(serialize_with = "text::detail", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        serialize_with = "text::detail",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub detail: Option<&'a str>,
 }
 
@@ -413,7 +500,10 @@ mod hex {
 
     use super::ChainHash;
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde calls it with a reference"
+    )]
     pub(super) fn serialize<S: Serializer>(hash: &ChainHash, s: S) -> Result<S::Ok, S::Error> {
         s.collect_str(hash)
     }
