@@ -6,11 +6,15 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::model::UnixNanos;
 
 const SEGMENT_EXTENSION: &str = "jsonl";
 const LOCK_FILE: &str = "lock";
+/// A reader holds a lock for microseconds; a writer for good. Both at start only.
+const LOCK_TRIES: u32 = 3;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// The log's folder could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -70,8 +74,8 @@ impl Shard {
         Ok(numbers)
     }
 
-    /// Takes the shard's lock, or says that a living process holds it. Freed when the file closes.
-    pub(super) fn lock(&self) -> Result<Option<File>, ShardsError> {
+    /// Takes the shard's lock, or says that a living process holds it.
+    pub(super) fn lock(&self) -> Result<Option<ShardLock>, ShardsError> {
         let path = self.folder.join(LOCK_FILE);
         let file = OpenOptions::new()
             .create(true)
@@ -80,11 +84,15 @@ impl Shard {
             .mode(0o600)
             .open(&path)
             .map_err(ShardsError::at(&path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(source)) => Err(ShardsError { path, source }),
+        for _ in 0..LOCK_TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(ShardLock(file))),
+                // It may be a reader that only looks, see `is_live`.
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::Error(source)) => return Err(ShardsError { path, source }),
+            }
         }
+        Ok(None)
     }
 
     /// Whether a living process holds the lock. Takes it for a moment, and shared, to disturb nobody.
@@ -92,7 +100,21 @@ impl Shard {
         let Ok(file) = File::open(self.folder.join(LOCK_FILE)) else {
             return false;
         };
-        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+        let held = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        drop(ShardLock(file));
+        held
+    }
+}
+
+/// A shard's lock. It is given up in so many words: closing the file would leave it with a child that
+/// is between fork and exec, because flock(2) belongs to all copies of a descriptor.
+#[derive(Debug)]
+pub(super) struct ShardLock(File);
+
+impl Drop for ShardLock {
+    fn drop(&mut self) {
+        // The file closes right after; a lock that cannot be given up goes with it.
+        let _ = self.0.unlock();
     }
 }
 

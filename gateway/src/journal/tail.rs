@@ -6,10 +6,15 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::line::Line;
 use super::shards::{self, Shard, ShardsError};
 use crate::model::UnixNanos;
+
+/// How far lines of a shard may stand out of order in time: a record's time is taken before its turn,
+/// and a clock may be set back a little.
+const DISORDER: Duration = Duration::from_secs(60);
 
 /// Why lines cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -138,7 +143,8 @@ impl Tail {
             // What stands after the last newline is torn, or still being written.
             parts.next();
             for line in parts.filter_map(|part| Line::parse(&shard.name, part)) {
-                let too_old = |bound: Option<UnixNanos>| bound.is_some_and(|b| line.time() < b);
+                let late = line.time().plus(DISORDER);
+                let too_old = |bound: Option<UnixNanos>| bound.is_some_and(|b| late < b);
                 if found.len() >= self.count || too_old(oldest) || too_old(self.filter.since) {
                     return Ok(found);
                 }

@@ -3,7 +3,6 @@
 //! It must never report a record as taken that is not whole in the file; after any failure it takes
 //! nothing until a new segment with room is open.
 
-use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +13,7 @@ use async_trait::async_trait;
 use super::flusher::Flusher;
 use super::recovery::{Inheritance, RecoveryError, inherit};
 use super::segment::{Disk, FileSystem, Segment, create_folder};
-use super::shards::{Shard, ShardsError};
+use super::shards::{Shard, ShardLock, ShardsError};
 use crate::audit::{
     ChainHash, JournalEvent, JournalRecord, Link, Receipt, RecordBody, Sink, SinkError, seal,
 };
@@ -91,7 +90,7 @@ pub struct Journal {
     flusher: Flusher,
     shard: Shard,
     /// Held as long as the process may write: tells others that this shard is alive.
-    _lock: File,
+    lock: Mutex<Option<ShardLock>>,
 }
 
 impl Journal {
@@ -148,7 +147,7 @@ impl Journal {
             writer,
             flusher,
             shard,
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         })
     }
 
@@ -167,6 +166,10 @@ impl Journal {
         self.flusher.mark(&writer.segment);
         drop(writer);
         self.flusher.stop();
+        self.lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
     }
 
     /// Dies as a killed process does: nothing more is written, the lock is free.

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use super::*;
 use crate::audit::{Effect, Sink as _};
 use crate::journal::Journal;
@@ -13,6 +11,7 @@ fn at(second: u64) -> UnixNanos {
 
 fn filled() -> (Fixture, Journal) {
     let fixture = Fixture::new();
+    fixture.clock.advance(Duration::from_secs(107));
     let first = fixture.open();
     first.append(decision(1, Effect::Allow, at(1))).unwrap();
     first.append(outcome(1, at(2))).unwrap();
