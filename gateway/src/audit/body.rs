@@ -63,7 +63,7 @@ impl std::fmt::Debug for RecordBody {
     }
 }
 
-/// serde_json escapes C0 only; terminals also obey C1 (0x9B is CSI) and text direction marks.
+/// `serde_json` escapes C0 only; terminals also obey C1 (0x9B is CSI) and text direction marks.
 struct Escaping;
 
 impl Formatter for Escaping {

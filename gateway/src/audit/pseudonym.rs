@@ -2,7 +2,7 @@
 //!
 //! It must never be reversible without the key; whoever holds the key can search, nobody else can.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -68,11 +68,12 @@ impl PseudonymKey {
             mac.update(part);
         }
         let digest = mac.finalize().into_bytes();
-        digest
-            .iter()
-            .take(KEPT_BYTES)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let mut hex = String::with_capacity(2 * KEPT_BYTES);
+        for byte in digest.iter().take(KEPT_BYTES) {
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+        }
+        hex
     }
 }
 

@@ -1,6 +1,12 @@
 //! Text on its way into a record: cut to a length, cleaned of what looks like a credential.
 //!
 //! It must never lengthen a record beyond its cap, nor pass a value where only a name belongs.
+#![expect(
+    clippy::ref_option,
+    clippy::ref_option_ref,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands fields over by reference"
+)]
 
 use std::borrow::Cow;
 use std::fmt::Display;

@@ -1,7 +1,7 @@
 //! Group commit: one thread that waits for the disk, so that no async thread does.
 //!
 //! Whoever waits while the disk is busy shares the next flush. It must never flush a failed segment
-//! twice: after an error the kernel may have forgotten the pages (PostgreSQL, 2018).
+//! twice: after an error the kernel may have forgotten the pages (`PostgreSQL`, 2018).
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;

@@ -91,9 +91,9 @@ impl Renderer {
                 .max(narrow)
         };
         let widths = Widths {
-            tenant: widest(|l| tenant(l), NARROW.tenant, WIDE.tenant),
-            principal: widest(|l| principal(l), NARROW.principal, WIDE.principal),
-            request: widest(|l| request(l), NARROW.request, WIDE.request),
+            tenant: widest(tenant, NARROW.tenant, WIDE.tenant),
+            principal: widest(principal, NARROW.principal, WIDE.principal),
+            request: widest(request, NARROW.request, WIDE.request),
         };
         Self {
             colour,

@@ -14,7 +14,7 @@ use crate::model::UnixNanos;
 
 /// How far lines of a shard may stand out of order in time: a record's time is taken before its turn,
 /// and a clock may be set back a little.
-const DISORDER: Duration = Duration::from_secs(60);
+const DISORDER: Duration = Duration::from_mins(1);
 
 /// Why lines cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -169,7 +169,7 @@ struct End {
 pub struct Follow {
     folder: PathBuf,
     filter: Filter,
-    ends: HashMap<String, End>,
+    ends: Ends,
 }
 
 impl Follow {
@@ -210,16 +210,19 @@ impl Follow {
     }
 }
 
+type Ends = HashMap<String, End>;
+type LastSeqs = HashMap<String, u64>;
+
 /// Where each shard ends now, and the number of its last line.
-fn ends_of(folder: &Path) -> Result<(HashMap<String, End>, HashMap<String, u64>), TailError> {
+fn ends_of(folder: &Path) -> Result<(Ends, LastSeqs), TailError> {
     let (mut ends, mut last) = (HashMap::new(), HashMap::new());
     for shard in shards::list(folder)? {
         for segment in shard.segments()?.into_iter().rev() {
             let (bytes, offset) = whole_lines(&shard, segment, 0)?;
             ends.entry(shard.name.clone())
                 .or_insert(End { segment, offset });
-            let lines = bytes.rsplit(|b| *b == b'\n');
-            if let Some(line) = lines.filter_map(|b| Line::parse(&shard.name, b)).next() {
+            let mut lines = bytes.rsplit(|b| *b == b'\n');
+            if let Some(line) = lines.find_map(|b| Line::parse(&shard.name, b)) {
                 last.insert(shard.name.clone(), line.seq());
                 break;
             }

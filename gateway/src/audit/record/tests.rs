@@ -1,5 +1,6 @@
 use super::*;
-use crate::model::ConnectionId;
+use crate::audit::{Event, EventRecord};
+use crate::model::{ConnectionId, ConnectionKey};
 
 const RECORD_BYTES_MAX: usize = 16 * 1024;
 

@@ -99,7 +99,7 @@ fn each_filter_selects() {
         ),
         (
             Filter {
-                decision: text(&id[28..]),
+                decision: id.get(28..).map(Into::into),
                 ..Filter::default()
             },
             vec![1, 2],

@@ -49,7 +49,8 @@ impl Segment for SmallSegment {
     fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
         let left = self.1.left.load(Ordering::SeqCst);
         let fits = bytes.len().min(left);
-        (&self.0).write_all(&bytes[..fits])?;
+        let file = &self.0;
+        file.write_all(&bytes[..fits])?;
         self.1.left.store(left - fits, Ordering::SeqCst);
         if fits < bytes.len() {
             Err(io::ErrorKind::StorageFull.into())
