@@ -7,6 +7,7 @@ mod body;
 mod chain;
 #[cfg(test)]
 mod memory;
+mod notice;
 mod pseudonym;
 mod record;
 mod schema;
@@ -14,14 +15,13 @@ mod sink;
 mod text;
 
 pub use body::RecordBody;
+pub(crate) use body::is_hostile;
 pub use chain::{ChainHash, LineError, Sealed, inspect, seal};
 #[cfg(test)]
 pub(crate) use memory::MemorySink;
+pub use notice::{Event, EventRecord, JournalEvent, JournalRecord, Link};
 pub use pseudonym::{Pseudonym, PseudonymKey};
-pub use record::{
-    DecisionRecord, Effect, Event, EventRecord, JournalEvent, JournalRecord, Link, OutcomeRecord,
-    Source, Verdict, What, Who,
-};
+pub use record::{DecisionRecord, Effect, OutcomeRecord, Source, Verdict, What, Who};
 pub use schema::decision_record_schema;
 pub use sink::{Durability, Receipt, Recorded, Sink, SinkError};
 pub use text::QueryKeys;

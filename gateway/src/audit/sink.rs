@@ -96,7 +96,11 @@ impl<T> Recorded<T> {
             Durability::CrashSafe => sink.append(record.encode())?,
             Durability::Strict => sink.append_strict(record.encode()).await?,
         };
-        Ok(Self { value, decision: record.id, receipt })
+        Ok(Self {
+            value,
+            decision: record.id,
+            receipt,
+        })
     }
 
     /// The value.
@@ -137,7 +141,10 @@ mod tests {
             who: Who::UNKNOWN,
             from: Source::default(),
             what: What::default(),
-            decision: Verdict { effect, ..Verdict::refused("permitted") },
+            decision: Verdict {
+                effect,
+                ..Verdict::refused("permitted")
+            },
         }
     }
 
@@ -145,9 +152,13 @@ mod tests {
     async fn vouches_only_after_the_sink_took_an_allow() {
         let sink = MemorySink::default();
         let allow = record(Effect::Allow);
-        let recorded =
-            Recorded::begin(&sink, &allow, Durability::CrashSafe, "permit").await.unwrap();
-        assert_eq!((*recorded.value(), recorded.decision()), ("permit", allow.id));
+        let recorded = Recorded::begin(&sink, &allow, Durability::CrashSafe, "permit")
+            .await
+            .unwrap();
+        assert_eq!(
+            (*recorded.value(), recorded.decision()),
+            ("permit", allow.id)
+        );
         assert_eq!(sink.records().len(), 1);
         assert!(sink.strict().is_empty());
     }
@@ -155,8 +166,9 @@ mod tests {
     #[tokio::test]
     async fn strict_waits_for_the_disk() {
         let sink = MemorySink::default();
-        let recorded =
-            Recorded::begin(&sink, &record(Effect::Allow), Durability::Strict, ()).await.unwrap();
+        let recorded = Recorded::begin(&sink, &record(Effect::Allow), Durability::Strict, ())
+            .await
+            .unwrap();
         assert_eq!(sink.strict(), [recorded.receipt().seq]);
     }
 
@@ -164,8 +176,7 @@ mod tests {
     async fn vouches_for_nothing_else() {
         let sink = MemorySink::default();
         for effect in [Effect::Deny, Effect::Error, Effect::Refuse] {
-            let refused =
-                Recorded::begin(&sink, &record(effect), Durability::CrashSafe, ()).await;
+            let refused = Recorded::begin(&sink, &record(effect), Durability::CrashSafe, ()).await;
             assert_eq!(refused.unwrap_err(), SinkError::NotAllowed);
         }
         sink.fail(true);

@@ -1,5 +1,6 @@
 use super::*;
-use crate::model::ConnectionId;
+use crate::audit::{Event, EventRecord};
+use crate::model::{ConnectionId, ConnectionKey};
 
 const RECORD_BYTES_MAX: usize = 16 * 1024;
 
@@ -31,8 +32,10 @@ fn a_decision_holds_its_groups_under_their_contract_names() {
     let tenant = TenantId::parse("nordvolt").unwrap();
     let principal = EntityUid::new("User", "ada").unwrap();
     let resource = EntityUid::new("Team", "t-7").unwrap();
-    let (route, action) =
-        (RouteId::parse("teams.read").unwrap(), ActionId::parse("teams:read").unwrap());
+    let (route, action) = (
+        RouteId::parse("teams.read").unwrap(),
+        ActionId::parse("teams:read").unwrap(),
+    );
     let policies = [Arc::from("roles/admin")];
     let record = DecisionRecord {
         who: Who {
@@ -59,7 +62,10 @@ fn a_decision_holds_its_groups_under_their_contract_names() {
                 action: Some(&action),
                 resource: Some(&resource),
             },
-            Source { peer: Some(([127, 0, 0, 1], 4711).into()), ..Source::default() },
+            Source {
+                peer: Some(([127, 0, 0, 1], 4711).into()),
+                ..Source::default()
+            },
         )
     };
     let expected = serde_json::json!({
@@ -87,7 +93,7 @@ fn a_refusal_without_any_readable_part_is_a_record_too() {
 #[test]
 fn an_outcome_names_its_decision() {
     let outcome = OutcomeRecord {
-        decision: id(),
+        decision_id: id(),
         ts: UnixNanos::new(5),
         tenant: None,
         service: None,
@@ -102,8 +108,11 @@ fn an_outcome_names_its_decision() {
     };
     let record = json(&outcome.encode());
     assert_eq!(record["kind"], "outcome");
-    assert_eq!(record["decision"], id().to_string());
-    assert!(record.get("aborted").is_none(), "a complete answer has no cause of abortion");
+    assert_eq!(record["decision_id"], id().to_string());
+    assert!(
+        record.get("aborted").is_none(),
+        "a complete answer has no cause of abortion"
+    );
 }
 
 #[test]
@@ -115,7 +124,13 @@ fn an_event_carries_only_what_is_known() {
     let event = EventRecord {
         connection: Some(&connection),
         reason: Some("nonce_mismatch"),
-        ..EventRecord::of(Event::SignInFailed, id(), UnixNanos::new(1), "gw-1", "0.1.0")
+        ..EventRecord::of(
+            Event::SignInFailed,
+            id(),
+            UnixNanos::new(1),
+            "gw-1",
+            "0.1.0",
+        )
     };
     let record = json(&event.encode());
     assert_eq!(record["event"], "sign_in_failed");
@@ -158,7 +173,14 @@ fn the_most_hostile_request_stays_within_the_record_size() {
 #[test]
 fn a_new_line_in_a_field_cannot_start_a_record() {
     let forged = "/x\n{\"seq\":2,\"kind\":\"decision\"}";
-    let body = refusal(What { path: Some(forged), ..What::default() }, Source::default()).encode();
+    let body = refusal(
+        What {
+            path: Some(forged),
+            ..What::default()
+        },
+        Source::default(),
+    )
+    .encode();
     assert!(!body.as_bytes().contains(&b'\n'));
     assert_eq!(json(&body)["what"]["path"], forged);
 }
