@@ -8,16 +8,20 @@ mod gateway;
 mod guards;
 mod listen;
 mod load;
+mod organisations;
 mod places;
+mod policies;
 mod problem;
+mod reference;
 mod resource;
 mod route;
-mod route_settings;
+mod route_errors;
 mod secrets;
 mod section;
 mod service;
 mod shape;
 mod suggest;
+mod tenants;
 #[cfg(test)]
 mod tests;
 
@@ -27,10 +31,11 @@ pub use guards::{
     TelemetrySettings,
 };
 pub use listen::{CertificateSource, HeadSettings, HttpsSettings, ListenSettings};
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_with, places};
+pub use organisations::Organisations;
 pub use places::{Places, PolicyPlaces};
 pub use problem::{ConfigErrors, Problem};
-pub use route_settings::{BodyRule, LogClass, ResourceRule, RouteSettings, Stream};
+pub use reference::{settings_reference, settings_schema};
 pub use secrets::{
     ASSERTION_FILE, AssertionKey, AssertionKeys, PEPPER_FILE, PUBLISH_DELAY, RETIRE_DELAY,
     SEAL_FILE, SealKey, Secrets,
@@ -38,3 +43,5 @@ pub use secrets::{
 pub use service::{
     Address, HeaderPattern, HealthCheck, HttpVersion, Retry, ServiceSettings, ServiceTls,
 };
+pub use suggest::nearest_name;
+pub use tenants::{FileProblem, Variables};

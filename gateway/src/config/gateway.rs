@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::model::ActionId;
+use crate::routing::{RouteSettings, RouteTable};
 
 use super::document::{Document, KeyPath};
 use super::guards::{
@@ -19,10 +19,9 @@ use super::listen::{ListenFile, ListenSettings};
 use super::places::{LogFile, Places, PolicyFile, PolicyPlaces, SecretsFile, StateFile};
 use super::problem::{ConfigErrors, Problem};
 use super::route::RouteFile;
-use super::route_settings::RouteSettings;
 use super::section::Section;
 use super::service::{ServiceFile, ServiceSettings};
-use super::{shape, suggest};
+use super::{route_errors, shape, suggest};
 
 /// The settings of a gateway. Relative paths start from the folder of this file.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -43,7 +42,7 @@ pub(super) struct GatewayFile {
 }
 
 /// Everything `gateway.toml` says, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Where the gateway listens.
     pub listen: ListenSettings,
@@ -71,7 +70,11 @@ impl Settings {
     /// # Errors
     /// Every problem found, each with line and key.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigErrors> {
-        Parsed::read(path, text)?.settings()
+        let read = Parsed::read(path, text)?.settings();
+        ConfigErrors::check(read.problems)?;
+        // Without a problem there are settings; a slip in that rule refuses instead of guessing.
+        read.settings
+            .ok_or_else(|| Problem::new(path, "", "cannot be used").into())
     }
 }
 
@@ -80,6 +83,19 @@ impl Settings {
 pub(super) struct Parsed<'t> {
     document: Document<'t>,
     schema: Value,
+}
+
+/// What could be read of a file, and what is wrong with the rest.
+#[derive(Debug)]
+pub(super) struct Read {
+    /// Everything; `None` only when there are problems.
+    pub(super) settings: Option<Settings>,
+    /// The routes, compiled.
+    pub(super) routes: Option<RouteTable>,
+    /// Where policies and organisations are, even when other sections are wrong.
+    pub(super) policy: Option<PolicyPlaces>,
+    /// What is wrong.
+    pub(super) problems: Vec<Problem>,
 }
 
 impl<'t> Parsed<'t> {
@@ -96,36 +112,48 @@ impl<'t> Parsed<'t> {
         }
     }
 
-    pub(super) fn settings(&self) -> Result<Settings, ConfigErrors> {
+    pub(super) fn settings(&self) -> Read {
         let mut reader = Reader {
             parsed: self,
+            routes: None,
+            policy: None,
             problems: Vec::new(),
         };
         let settings = reader.settings();
-        ConfigErrors::check(reader.problems)?;
-        // Without a problem there are settings; a slip in that rule refuses instead of guessing.
-        settings.ok_or_else(|| Problem::new(self.document.path(), "", "cannot be used").into())
+        let Reader {
+            routes,
+            policy,
+            problems,
+            ..
+        } = reader;
+        Read {
+            settings,
+            routes,
+            policy,
+            problems,
+        }
     }
 
-    /// Points at the routes whose action no policy could speak of: `known` are the schema's actions.
-    pub(super) fn unknown_actions(&self, routes: &[RouteSettings], known: &[&str]) -> Vec<Problem> {
-        let unknown = |(index, route): (usize, &RouteSettings)| {
-            let action: &ActionId = &route.action;
-            let path = KeyPath::default().key("route").index(index).key("action");
-            (!known.contains(&action.as_str())).then(|| {
-                let message = format!("the schema knows no action `{action}`");
-                let problem = self.document.problem(&path, message);
-                match suggest::nearest(action.as_str(), known.iter().copied()) {
-                    Some(near) => problem.with_help(format!("did you mean `{near}`?")),
-                    None => problem,
-                }
-            })
+    /// Where the gateway writes; looks at nothing else, so that it works while the rest is broken.
+    pub(super) fn places(&self) -> Result<Places, ConfigErrors> {
+        let mut reader = Reader {
+            parsed: self,
+            routes: None,
+            policy: None,
+            problems: Vec::new(),
         };
-        routes.iter().enumerate().filter_map(unknown).collect()
+        let places = reader.places();
+        ConfigErrors::check(reader.problems)?;
+        places.ok_or_else(|| Problem::new(self.document.path(), "", "cannot be used").into())
     }
 
-    /// A problem with route `index`, as found by the route table.
-    pub(super) fn route_problem(&self, index: usize, key: &str, message: String) -> Problem {
+    /// A problem with `key` of route `index`.
+    pub(super) fn route_problem(
+        &self,
+        index: usize,
+        key: &str,
+        message: impl Into<String>,
+    ) -> Problem {
         let route = KeyPath::default().key("route").index(index);
         let path = if key.is_empty() {
             route
@@ -143,6 +171,8 @@ pub(super) fn schema() -> Value {
 
 struct Reader<'p> {
     parsed: &'p Parsed<'p>,
+    routes: Option<RouteTable>,
+    policy: Option<PolicyPlaces>,
     problems: Vec<Problem>,
 }
 
@@ -152,16 +182,8 @@ impl<'p> Reader<'p> {
         let listen = self
             .section("listen", |file: ListenFile, at| file.settings(at))
             .flatten();
-        let state_file = self
-            .section("state", |file: StateFile, at| file.settings(at))
-            .flatten();
-        let secrets = self
-            .section("secrets", |file: SecretsFile, at| file.settings(at))
-            .flatten();
-        let log = self
-            .section("log", |file: LogFile, at| file.settings(at))
-            .flatten();
-        let policy = self
+        let places = self.places();
+        self.policy = self
             .section("policy", |file: PolicyFile, at| file.settings(at))
             .flatten();
         let sign_in = self.section("sign_in", |file: SignInFile, at| file.settings(at));
@@ -176,21 +198,35 @@ impl<'p> Reader<'p> {
             .map_or(u64::MAX, |listen| listen.body_bytes_max);
         let routes = self.items("route", |file: &RouteFile, at| file.settings(at, usual));
         self.check_names(&routes);
-        let places = Places {
-            state_file: state_file?,
-            secrets_directory: secrets?,
-            log_directory: log?,
-        };
+        match route_errors::compile(&routes) {
+            Ok(table) => self.routes = Some(table),
+            Err(found) => self.problems.extend(
+                found
+                    .into_iter()
+                    .map(|(index, key, message)| self.parsed.route_problem(index, key, message)),
+            ),
+        }
         Some(Settings {
             listen: listen?,
-            places,
-            policy: policy?,
+            places: places?,
+            policy: self.policy.clone()?,
             sign_in: sign_in?,
             outbound: outbound.flatten()?,
             limits: limits?,
             telemetry: telemetry.flatten()?,
             services: services.into_iter().map(|(_, service)| service).collect(),
             routes: routes.into_iter().map(|(_, route)| route).collect(),
+        })
+    }
+
+    fn places(&mut self) -> Option<Places> {
+        let state_file = self.section("state", |file: StateFile, at| file.settings(at));
+        let secrets = self.section("secrets", |file: SecretsFile, at| file.settings(at));
+        let log = self.section("log", |file: LogFile, at| file.settings(at));
+        Some(Places {
+            state_file: state_file.flatten()?,
+            secrets_directory: secrets.flatten()?,
+            log_directory: log.flatten()?,
         })
     }
 

@@ -5,11 +5,16 @@ use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
 
-use super::certificate;
+use crate::routing::RouteTable;
+
 use super::document::read_text;
 use super::gateway::{Parsed, Settings};
 use super::listen::{CertificateSource, HttpsSettings};
+use super::organisations::Organisations;
+use super::places::Places;
 use super::problem::{ConfigErrors, Problem};
+use super::tenants::Variables;
+use super::{certificate, organisations};
 
 /// Largest settings file: 10,000 routes of 400 bytes are 4 MB.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -21,8 +26,12 @@ pub struct Loaded {
     pub file: PathBuf,
     /// What it says.
     pub settings: Settings,
+    /// Its routes, compiled.
+    pub routes: Arc<RouteTable>,
     /// The listener's certificate, where it comes from files.
     pub certificate: Option<Arc<CertifiedKey>>,
+    /// Policies and organisations.
+    pub organisations: Organisations,
 }
 
 impl Loaded {
@@ -55,22 +64,64 @@ impl Loaded {
     }
 }
 
-/// Reads `path` and everything it names.
+/// Reads the settings file `path` and everything it names; client secrets may come from the environment.
 ///
 /// # Errors
-/// Every problem in every file. Files that are named by a broken settings file are not read.
+/// Every problem in every file.
 pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
+    load_with(path, &|name| std::env::var(name).ok())
+}
+
+/// As [`load`], with `variables` in the place of the environment.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(path: &Path, variables: Variables<'_>) -> Result<Loaded, ConfigErrors> {
     let text = read_text(path, FILE_BYTES_MAX)?;
     let parsed = Parsed::read(path, &text)?;
-    let settings = parsed.settings()?;
-    let mut problems = Vec::new();
-    let certificate = listener_certificate(settings.listen.https.as_ref(), &mut problems);
+    let read = parsed.settings();
+    let mut problems = read.problems;
+    // A fault in one section hides nothing behind the others.
+    let base = path.parent().unwrap_or(Path::new(""));
+    let organisations = read
+        .policy
+        .and_then(|places| organisations::read(&places, base, variables, &mut problems));
+    let mut certificate = None;
+    if let Some(settings) = &read.settings {
+        certificate = listener_certificate(settings.listen.https.as_ref(), &mut problems);
+        let schema = organisations
+            .as_ref()
+            .map(|organisations| &organisations.schema);
+        problems.extend(
+            schema
+                .into_iter()
+                .flat_map(|schema| organisations::check_routes(&parsed, &settings.routes, schema)),
+        );
+    }
     ConfigErrors::check(problems)?;
-    Ok(Loaded {
-        file: path.to_path_buf(),
-        settings,
-        certificate,
-    })
+    match (read.settings, read.routes, organisations) {
+        (Some(settings), Some(routes), Some(organisations)) => {
+            let (file, routes) = (path.to_path_buf(), Arc::new(routes));
+            Ok(Loaded {
+                file,
+                settings,
+                routes,
+                certificate,
+                organisations,
+            })
+        }
+        // Without a problem everything is there; a slip in that rule refuses instead of guessing.
+        _ => Err(Problem::new(path, "", "cannot be used").into()),
+    }
+}
+
+/// Reads only where the gateway writes: for commands that must work while the configuration is broken.
+///
+/// # Errors
+/// What is wrong with `[state]`, `[secrets]` and `[log]`, or with the file as a whole.
+pub fn places(path: &Path) -> Result<Places, ConfigErrors> {
+    let text = read_text(path, FILE_BYTES_MAX)?;
+    Parsed::read(path, &text)?.places()
 }
 
 fn listener_certificate(

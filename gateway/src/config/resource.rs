@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::EntityUid;
+use crate::routing::ResourceRule;
 
-use super::route_settings::ResourceRule;
 use super::section::Section;
 use super::suggest;
 

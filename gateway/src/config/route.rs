@@ -5,9 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{ActionId, RouteId, ServiceId};
+use crate::routing::{BodyRule, LogClass, ResourceRule, RouteSettings, Stream};
 
 use super::resource::ResourceFile;
-use super::route_settings::{BodyRule, LogClass, ResourceRule, RouteSettings, Stream};
 use super::section::Section;
 use super::service::is_host_name;
 
@@ -25,7 +25,8 @@ pub(super) struct RouteFile {
     /// The methods. `HEAD` and `OPTIONS` only where listed.
     #[schemars(length(min = 1))]
     methods: Vec<MethodName>,
-    /// The path, with parameters in braces: `/teams/{team}/members`. A parameter is one whole segment.
+    /// The path, with parameters in braces: `/teams/{team}/members`, `/wallets/{wallet}:withdraw`,
+    /// `/files/{*rest}`.
     path: String,
     /// The Cedar action asked for, as `teams:read`.
     action: String,
@@ -98,9 +99,6 @@ pub(super) enum BodyName {
 /// A body that must be read before the decision is held in memory whole, for every request at once.
 const RESOURCE_BODY_BYTES_MAX: u64 = 64 * 1024;
 
-/// Longest template: the longest target a client may send by default.
-const PATH_BYTES_MAX: usize = 8 * 1024;
-
 impl MethodName {
     const fn method(self) -> Method {
         match self {
@@ -135,28 +133,23 @@ impl RouteFile {
         };
         let service = section.keep("service", ServiceId::parse(&self.service));
         let host = section.keep("host", host(&self.host));
-        let parameters = section.keep("path", parameters(&self.path));
         let resource = self.resource.rule(section);
-        if let (Some(resource), Some(parameters)) = (&resource, &parameters) {
-            check_parameter(section, resource, parameters);
-        }
-        let body = self.body_rule(section, resource.as_ref());
         let resource = resource?;
         Some(RouteSettings {
             id: id?,
             host: host?,
             methods: self.methods(section),
-            path: parameters.map(|_| self.path.clone())?,
+            path: self.path.clone(),
             action: action?,
             body_bytes_max: self.body_limit(section, &resource, body_bytes_max),
             resource,
             service: service?,
-            log_class: match self.log {
+            durability: match self.log {
                 LogName::CrashSafe => LogClass::CrashSafe,
                 LogName::Strict => LogClass::Strict,
             },
-            stream: self.stream(section),
-            body,
+            stream: self.stream(),
+            body: self.body_rule(),
         })
     }
 
@@ -173,44 +166,19 @@ impl RouteFile {
         methods
     }
 
-    fn stream(&self, section: &mut Section<'_>) -> Stream {
-        let only_get = self.methods.iter().all(|method| *method == MethodName::Get);
+    const fn stream(&self) -> Stream {
         match self.stream {
             None => Stream::None,
             Some(StreamName::Sse) => Stream::ServerSentEvents,
-            Some(StreamName::WebSocket) => {
-                // RFC 6455 §4.1: the method of the opening handshake MUST be GET.
-                if !only_get {
-                    section.wrong("stream", "a WebSocket is opened with GET and nothing else");
-                }
-                Stream::WebSocket
-            }
+            Some(StreamName::WebSocket) => Stream::WebSocket,
         }
     }
 
-    fn body_rule(&self, section: &mut Section<'_>, resource: Option<&ResourceRule>) -> BodyRule {
-        use MethodName::{Patch, Post, Put};
-        let usual = self
-            .methods
-            .iter()
-            .any(|method| matches!(method, Post | Put | Patch));
-        let allowed = match self.body {
-            Some(body) => body == BodyName::Allowed,
-            None => usual,
-        };
-        if !allowed && matches!(resource, Some(ResourceRule::JsonBody { .. })) {
-            section.wrong(
-                "resource",
-                "is read from the body, which this route does not take",
-            );
-        }
-        if allowed && self.stream == Some(StreamName::WebSocket) {
-            section.wrong("body", "a WebSocket request has no body");
-        }
-        if allowed {
-            BodyRule::Allowed
-        } else {
-            BodyRule::Refused
+    const fn body_rule(&self) -> BodyRule {
+        match self.body {
+            None => BodyRule::ByMethod,
+            Some(BodyName::Allowed) => BodyRule::Allowed,
+            Some(BodyName::Refused) => BodyRule::Refused,
         }
     }
 
@@ -240,61 +208,4 @@ fn host(text: &str) -> Result<String, String> {
         return Ok(name);
     }
     Err(format!("`{text}` is no host name"))
-}
-
-/// The parameters of a template. The route table looks closer: overlaps, spelling of segments.
-fn parameters(path: &str) -> Result<Vec<&str>, String> {
-    if !path.starts_with('/') {
-        return Err(format!("`{path}` is no path: it starts with `/`"));
-    }
-    if path.len() > PATH_BYTES_MAX {
-        return Err(format!("is longer than {PATH_BYTES_MAX} bytes"));
-    }
-    if path.contains(['?', '#']) {
-        return Err(format!(
-            "`{path}` holds more than a path: leave out `?` and `#`"
-        ));
-    }
-    let mut found = Vec::new();
-    for segment in path
-        .split('/')
-        .filter(|segment| segment.contains(['{', '}']))
-    {
-        let name = segment
-            .strip_prefix('{')
-            .and_then(|rest| rest.strip_suffix('}'));
-        let name = name.filter(|name| is_parameter(name));
-        let Some(name) = name else {
-            return Err(format!(
-                "`{segment}` is no parameter: write `{{name}}`, a whole segment"
-            ));
-        };
-        if found.contains(&name) {
-            return Err(format!("the parameter `{name}` comes twice"));
-        }
-        found.push(name);
-    }
-    Ok(found)
-}
-
-fn is_parameter(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-fn check_parameter(section: &mut Section<'_>, resource: &ResourceRule, parameters: &[&str]) {
-    let ResourceRule::Path { parameter, .. } = resource else {
-        return;
-    };
-    if parameters.contains(&parameter.as_str()) {
-        return;
-    }
-    let message = format!("the path has no parameter `{parameter}`");
-    section.wrong_with_help(
-        "resource",
-        message,
-        super::suggest::advice(parameter, parameters),
-    );
 }

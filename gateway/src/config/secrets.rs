@@ -94,10 +94,15 @@ impl AssertionKeys {
 impl AssertionKey {
     /// The name of its file.
     pub fn file_name(&self) -> String {
+        Self::file_name_at(self.created)
+    }
+
+    /// The name of the file of a key made at `created`.
+    pub fn file_name_at(created: UnixNanos) -> String {
         format!(
             "{}{}{}",
             ASSERTION_FILE.0,
-            self.created.seconds(),
+            created.seconds(),
             ASSERTION_FILE.1
         )
     }

@@ -15,6 +15,11 @@ pub(super) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
+/// The one of `candidates` that `written` is most likely a slip of.
+pub fn nearest_name<'a>(written: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    nearest(written, candidates.iter().copied())
+}
+
 /// Advice for a misspelt name: the nearest known one, or all of them when they are few.
 pub(super) fn advice(written: &str, candidates: &[&str]) -> Option<String> {
     /// More names than this are a list nobody reads.

@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use http::Method;
 
-use crate::config::{
-    BodyRule, CertificateSource, HeaderPattern, HttpVersion, LogClass, LogFormat, LogLevel,
-    ResourceRule, Retry, Stream,
-};
+use crate::config::{CertificateSource, HeaderPattern, HttpVersion, LogFormat, LogLevel, Retry};
 use crate::model::EntityUid;
+use crate::routing::{BodyRule, LogClass, ResourceRule, Stream};
 
 use super::Folder;
 
@@ -86,14 +84,15 @@ fn routes_are_read() {
         }
     );
     assert_eq!(
-        (team.body, team.log_class),
-        (BodyRule::Refused, LogClass::CrashSafe)
+        (team.body, team.durability),
+        (BodyRule::ByMethod, LogClass::CrashSafe)
     );
     assert_eq!(
-        (create.body, create.log_class),
-        (BodyRule::Allowed, LogClass::Strict)
+        (create.body, create.durability),
+        (BodyRule::ByMethod, LogClass::Strict)
     );
     assert_eq!(create.body_bytes_max, 64 * 1024);
+    assert_eq!(report.body, BodyRule::Allowed);
     assert_eq!(events.stream, Stream::ServerSentEvents);
     assert_eq!(events.resource, ResourceRule::Organisation);
     let main = EntityUid::new("Operator", "main").unwrap();

@@ -1,0 +1,66 @@
+//! `hubgate check`: says what would be served, after everything was read and tested.
+
+use std::io::Write;
+
+use crate::config::{CertificateSource, Loaded};
+
+/// Tells what `loaded` holds. That it exists means that every check passed.
+pub(super) fn check(loaded: &Loaded, out: &mut dyn Write) -> std::io::Result<()> {
+    let settings = &loaded.settings;
+    let organisations = &loaded.organisations;
+    let mut line = |what: &str, told: String| writeln!(out, "{what:<14} {told}");
+    if let Some(https) = &settings.listen.https {
+        let certificate = match &https.certificate {
+            CertificateSource::Files { certificate, .. } => certificate.display().to_string(),
+            CertificateSource::SelfSigned => "self-signed, for development".to_owned(),
+        };
+        line("https", format!("{} ({certificate})", https.address))?;
+    }
+    if let Some(http) = settings.listen.http {
+        line("http", format!("{http} (no TLS)"))?;
+    }
+    line("observe", settings.listen.observe.to_string())?;
+    for service in &settings.services {
+        let addresses: Vec<String> = service.addresses.iter().map(ToString::to_string).collect();
+        let tls = if service.tls.is_some() {
+            " over TLS"
+        } else {
+            ""
+        };
+        line(
+            "service",
+            format!("{}: {}{tls}", service.name, addresses.join(", ")),
+        )?;
+    }
+    line("routes", settings.routes.len().to_string())?;
+    line("policies", organisations.pdp.policy_count().to_string())?;
+    let members = |count: usize| if count == 1 { "member" } else { "members" };
+    let mut known: Vec<_> = organisations.directory.organisations().collect();
+    known.sort_by_key(|organisation| organisation.id().clone());
+    for organisation in known {
+        let (people, resources) = (
+            organisation.members().count(),
+            organisation.resources().count(),
+        );
+        let suspended = if organisation.suspended() {
+            ", suspended"
+        } else {
+            ""
+        };
+        let told = format!(
+            "{people} {}, {resources} resources{suspended}",
+            members(people)
+        );
+        line("organisation", format!("{}: {told}", organisation.id()))?;
+    }
+    let cases: usize = organisations
+        .cases
+        .iter()
+        .map(|file| file.cases.len())
+        .sum();
+    match cases {
+        0 => line("policy tests", "none".to_owned())?,
+        count => line("policy tests", format!("{count}, all as expected"))?,
+    }
+    line("OK", loaded.file.display().to_string())
+}

@@ -1,0 +1,171 @@
+//! The command line: what may be typed, and how errors and exit codes answer it.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, ConfigErrors, Loaded};
+
+use super::check::check;
+use super::keys::{KeyCommand, KeyError};
+use super::log::{LogCommand, LogError};
+use super::serve::{ServeError, serve};
+
+/// A policy-driven authorization and identity gateway.
+#[derive(Debug, Parser)]
+#[command(name = "hubgate", version, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Serves until SIGTERM or SIGINT; takes changed files over meanwhile. SIGHUP reloads by hand.
+    Serve(Config),
+    /// Reads everything the gateway would serve, and tells every error. Nothing is started or written.
+    Check {
+        #[command(flatten)]
+        config: Config,
+        /// One line per error: `file:line: key: message`.
+        #[arg(long)]
+        plain: bool,
+    },
+    /// Makes, lists and revokes API keys; rotates the gateway's signing key.
+    Key {
+        #[command(flatten)]
+        config: Config,
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
+    /// Shows and verifies the decision log.
+    Log {
+        #[command(flatten)]
+        config: Config,
+        #[command(subcommand)]
+        command: LogCommand,
+    },
+    /// Says which version this is.
+    Version,
+}
+
+#[derive(Debug, Args)]
+struct Config {
+    /// The settings file.
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        default_value = "gateway.toml",
+        global = true
+    )]
+    config: PathBuf,
+}
+
+impl Config {
+    fn load(&self) -> Result<Loaded, CommandError> {
+        Ok(config::load(&self.config)?)
+    }
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The files are wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// About API keys.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// About the decision log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Serving failed.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The result could not be written.
+    #[error("the result cannot be written")]
+    Output(#[from] std::io::Error),
+}
+
+/// Wrong usage or configuration, as `sysexits.h` numbers it.
+const EX_USAGE: u8 = 64;
+
+/// Runs the command line `arguments`; results go to `out`, errors to `err`.
+pub fn run<A>(arguments: A, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode
+where
+    A: IntoIterator<Item: Into<std::ffi::OsString> + Clone>,
+{
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            drop(write!(err, "{}", error.render().ansi()));
+            return ExitCode::from(EX_USAGE);
+        }
+        // Asked-for help and version.
+        Err(error) => {
+            return match write!(out, "{}", error.render().ansi()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(_) => ExitCode::FAILURE,
+            };
+        }
+    };
+    let plain = matches!(cli.verb, Verb::Check { plain: true, .. });
+    match cli.run(out) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Who closed the pipe has seen enough: `hubgate log tail | head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to tell when standard error itself is gone.
+            drop(report(&error, plain, err));
+            exit_code(&error)
+        }
+    }
+}
+
+impl Cli {
+    fn run(self, out: &mut dyn Write) -> Result<(), CommandError> {
+        match self.verb {
+            Verb::Serve(config) => Ok(serve(config.load()?)?),
+            Verb::Check { config, .. } => Ok(check(&config.load()?, out)?),
+            Verb::Key { config, command } => command.run(&config.config, out),
+            Verb::Log { config, command } => command.run(&config.config, out),
+            Verb::Version => Ok(writeln!(out, "hubgate {}", env!("CARGO_PKG_VERSION"))?),
+        }
+    }
+}
+
+fn is_broken_pipe(error: &CommandError) -> bool {
+    matches!(error, CommandError::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+fn exit_code(error: &CommandError) -> ExitCode {
+    match error {
+        CommandError::Config(_) | CommandError::Key(KeyError::Usage(_)) => ExitCode::from(EX_USAGE),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// Problems in files are drawn with their lines; other errors are a line with their causes.
+fn report(error: &CommandError, plain: bool, err: &mut dyn Write) -> std::io::Result<()> {
+    if let CommandError::Config(errors) = error {
+        if plain {
+            return writeln!(err, "{errors}");
+        }
+        for report in errors.reports() {
+            writeln!(err, "{report:?}")?;
+        }
+        let count = errors.problems().len();
+        let noun = if count == 1 { "error" } else { "errors" };
+        return writeln!(err, "{count} {noun}; nothing was changed");
+    }
+    write!(err, "hubgate: {error}")?;
+    let mut cause = std::error::Error::source(error);
+    while let Some(source) = cause {
+        write!(err, ": {source}")?;
+        cause = source.source();
+    }
+    writeln!(err)
+}

@@ -1,0 +1,177 @@
+//! `hubgate key`: API keys on the command line, and the gateway's own signing key.
+//!
+//! The store and the decision log are shared with a serving gateway: a revocation is in force there within
+//! two seconds, and every change is in the log.
+
+mod create;
+mod list;
+mod revoke;
+mod rotate;
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::Subcommand;
+
+use crate::audit::{Event, EventRecord, Sink as _, SinkError};
+use crate::authn::{CreateApiKeyError, IssueError, StoreUnavailable};
+use crate::config::{self, Places};
+use crate::journal::{Journal, JournalError, JournalSettings};
+use crate::model::{
+    Clock as _, DecisionId, Entropy as _, EntropyError, KeyId, OsEntropy, SystemClock, TenantId,
+};
+use crate::store::{OpenError, SqliteStore, StoredApiKeys};
+
+use super::cli::CommandError;
+use super::secrets::SecretsError;
+
+/// What is to be done with keys.
+#[derive(Debug, Subcommand)]
+pub(super) enum KeyCommand {
+    /// Makes an API key and shows its secret, once.
+    Create(create::Create),
+    /// Lists the API keys of an organisation, expired and revoked ones too.
+    List(list::List),
+    /// Revokes an API key, at once and for ever.
+    Revoke(revoke::Revoke),
+    /// Publishes a new key for assertions; it signs five minutes later, when every service knows it.
+    RotateAssertion,
+}
+
+/// Why a key command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// The gateway's own secrets.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreUnavailable),
+    /// The key was not made.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// The key was not kept.
+    #[error(transparent)]
+    Create(#[from] CreateApiKeyError),
+    /// The decision log cannot be opened; nothing was done.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The change is not in the decision log.
+    #[error("the change is not recorded; {undone}")]
+    Unrecorded {
+        /// What became of the change.
+        undone: &'static str,
+        /// Why.
+        #[source]
+        source: SinkError,
+    },
+    /// There is no randomness.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// The system gives no runtime.
+    #[error("the command cannot be started")]
+    Runtime(#[source] std::io::Error),
+}
+
+impl KeyCommand {
+    pub(super) fn run(&self, file: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
+        match self {
+            Self::Create(create) => create.run(&config::load(file)?, out),
+            // The others must work while the configuration is broken.
+            Self::List(list) => list.run(&config::places(file)?, out),
+            Self::Revoke(revoke) => revoke.run(&config::places(file)?, out),
+            Self::RotateAssertion => rotate::run(&config::places(file)?, out),
+        }
+    }
+}
+
+/// The store and the log, opened for one command.
+struct Desk {
+    keys: StoredApiKeys,
+    journal: Journal,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Desk {
+    fn open(places: &Places) -> Result<Self, KeyError> {
+        let settings = JournalSettings::new(places.log_directory.clone(), node(), BUILD.to_owned());
+        let journal = Journal::open(settings, Arc::new(SystemClock), &OsEntropy)?;
+        let (keys, runtime) = open_keys(places)?;
+        Ok(Self {
+            keys,
+            journal,
+            runtime,
+        })
+    }
+
+    /// Writes what was done into the log, down to the disk.
+    fn record(
+        &self,
+        event: Event,
+        tenant: &TenantId,
+        key: &KeyId,
+        detail: &str,
+    ) -> Result<(), SinkError> {
+        let (now, node) = (SystemClock.now(), node());
+        let mut random = [0; 10];
+        OsEntropy
+            .fill(&mut random)
+            .map_err(|_| SinkError::Unencodable)?;
+        let id = DecisionId::from_parts(now, random);
+        let record = EventRecord {
+            tenant: Some(tenant),
+            key: Some(key),
+            detail: Some(detail),
+            ..EventRecord::of(event, id, now, &node, BUILD)
+        };
+        self.runtime
+            .block_on(self.journal.append_strict(record.encode()))
+            .map(drop)
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.journal.close();
+    }
+}
+
+fn open_keys(places: &Places) -> Result<(StoredApiKeys, tokio::runtime::Runtime), KeyError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(KeyError::Runtime)?;
+    let store = SqliteStore::open(&places.state_file, Arc::new(SystemClock))?;
+    Ok((
+        StoredApiKeys::new(Arc::new(store), Arc::new(SystemClock)),
+        runtime,
+    ))
+}
+
+fn tenant_id(text: &str) -> Result<TenantId, KeyError> {
+    TenantId::parse(text).map_err(|error| KeyError::Usage(error.to_string()))
+}
+
+/// This machine, as records name it.
+fn node() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() {
+        "hubgate".to_owned()
+    } else {
+        name.to_owned()
+    }
+}
+
+/// The build, as records name it.
+const BUILD: &str = concat!("hubgate/", env!("CARGO_PKG_VERSION"), "+cli");
+
+#[cfg(test)]
+mod tests;

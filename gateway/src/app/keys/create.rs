@@ -1,0 +1,162 @@
+//! `hubgate key create`: makes a key and shows its secret, once.
+
+use std::io::Write;
+
+use clap::Args;
+
+use crate::audit::Event;
+use crate::authn::{ApiKeys as _, NewApiKey, Pepper};
+use crate::config::{Loaded, nearest_name};
+use crate::directory::Organisation;
+use crate::model::{Clock as _, EntityUid, OsEntropy, RoleAssignment, SystemClock};
+
+use super::{CommandError, Desk, KeyError, tenant_id};
+use crate::app::moment;
+use crate::app::secrets::prepare_secrets;
+
+/// What the new key is to be.
+#[derive(Debug, Args)]
+pub(in crate::app) struct Create {
+    /// The organisation it will belong to.
+    #[arg(long, alias = "organisation", value_name = "ORGANISATION")]
+    tenant: String,
+    /// What to call it, for people: `billing export`.
+    #[arg(long)]
+    name: String,
+    /// A role on a node of the organisation's tree, as `support_agent=Operator::nordvolt-east`; `@` does as
+    /// well as `=`. Repeatable.
+    #[arg(long = "role", value_name = "ROLE=TYPE::ID", required = true)]
+    roles: Vec<String>,
+    /// A scope, as `teams:read`. Repeatable; without one the policies for scopes decide.
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+    /// When it ends by itself: `90d`, `1y`, `12h`, or a day, as `2027-01-31`. Never, unless given.
+    #[arg(long, value_name = "TIME")]
+    expires: Option<String>,
+}
+
+impl Create {
+    pub(super) fn run(&self, loaded: &Loaded, out: &mut dyn Write) -> Result<(), CommandError> {
+        let wish = self.wish(loaded)?;
+        let places = &loaded.settings.places;
+        let secrets = prepare_secrets(&places.secrets_directory, &OsEntropy, &SystemClock)
+            .map_err(KeyError::from)?;
+        let desk = Desk::open(places)?;
+        let pepper = Pepper::new(&secrets.pepper);
+        let issued = wish
+            .issue(&pepper, &OsEntropy, SystemClock.now())
+            .map_err(KeyError::from)?;
+        let (key, token) = (issued.key, issued.token);
+        desk.runtime
+            .block_on(desk.keys.create(key.clone()))
+            .map_err(KeyError::from)?;
+        let detail = format!("made on the command line: {}", key.name);
+        if let Err(source) = desk.record(Event::KeyCreated, &key.tenant, &key.id, &detail) {
+            // A key nobody can find in the log must not exist.
+            let revoked = desk.keys.revoke(&key.tenant, &key.id, SystemClock.now());
+            let undone = match desk.runtime.block_on(revoked) {
+                Ok(_) => "the key was revoked",
+                Err(_) => "the key may still be in force: revoke it",
+            };
+            return Err(KeyError::Unrecorded { undone, source }.into());
+        }
+        writeln!(out, "{}", token.expose())?;
+        writeln!(out)?;
+        writeln!(
+            out,
+            "This is the API key `{}` ({}) of `{}`.",
+            key.name, key.id, key.tenant
+        )?;
+        writeln!(
+            out,
+            "It is shown this once and cannot be shown again: put it in its place now."
+        )?;
+        match key.expires {
+            Some(end) => writeln!(out, "It ends by itself at {}.", moment::shown(end))?,
+            None => writeln!(out, "It does not end by itself.")?,
+        }
+        writeln!(out, "Use it:    curl -H 'Authorization: Bearer <key>' …")?;
+        writeln!(
+            out,
+            "Revoke it: hubgate key revoke --tenant {} {}",
+            key.tenant, key.id
+        )?;
+        Ok(())
+    }
+
+    fn wish(&self, loaded: &Loaded) -> Result<NewApiKey, KeyError> {
+        let tenant = tenant_id(&self.tenant)?;
+        let directory = &loaded.organisations.directory;
+        let Some(organisation) = directory.organisation(&tenant) else {
+            let known: Vec<&str> = directory
+                .organisations()
+                .map(|it| it.id().as_str())
+                .collect();
+            return Err(unknown("organisation", tenant.as_str(), &known));
+        };
+        let roles = loaded.organisations.schema.role_names();
+        let now = SystemClock.now();
+        let expires = self
+            .expires
+            .as_deref()
+            .map(|text| moment::end(text, now))
+            .transpose();
+        Ok(NewApiKey {
+            name: self.name.clone(),
+            roles: self
+                .roles
+                .iter()
+                .map(|text| assignment(text, roles, organisation))
+                .collect::<Result<_, _>>()?,
+            scopes: self
+                .scopes
+                .iter()
+                .map(|text| scope(text))
+                .collect::<Result<_, _>>()?,
+            expires: expires.map_err(|error| KeyError::Usage(error.to_string()))?,
+            tenant,
+        })
+    }
+}
+
+fn assignment(
+    text: &str,
+    known: &[String],
+    organisation: &Organisation,
+) -> Result<RoleAssignment, KeyError> {
+    let form = || KeyError::Usage(format!("`{text}` is no role: write `role=Type::id`"));
+    let (role, on) = text.split_once(['=', '@']).ok_or_else(form)?;
+    if !known.iter().any(|name| name == role) {
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        return Err(unknown("role", role, &known));
+    }
+    let on = EntityUid::parse(on).map_err(|error| KeyError::Usage(error.to_string()))?;
+    if organisation.resource(&on).is_none() {
+        let message = format!("there is no `{on}` in `{}`", organisation.id());
+        return Err(KeyError::Usage(message));
+    }
+    Ok(RoleAssignment {
+        role: role.to_owned(),
+        on,
+    })
+}
+
+fn scope(text: &str) -> Result<String, KeyError> {
+    // RFC 6749 §3.3: printable ASCII without quotes and backslashes.
+    let fits = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+    if !text.is_empty() && text.len() <= 128 && text.bytes().all(fits) {
+        return Ok(text.to_owned());
+    }
+    Err(KeyError::Usage(format!(
+        "`{}` is no scope",
+        text.escape_debug()
+    )))
+}
+
+fn unknown(what: &str, name: &str, known: &[&str]) -> KeyError {
+    let advice = nearest_name(name, known).map(|near| format!(": did you mean `{near}`?"));
+    KeyError::Usage(format!(
+        "there is no {what} `{name}`{}",
+        advice.unwrap_or_default()
+    ))
+}

@@ -1,0 +1,67 @@
+//! `hubgate key list`: the keys of an organisation, without any secret.
+
+use std::io::Write;
+
+use clap::Args;
+
+use crate::app::moment;
+use crate::authn::{ApiKey, ApiKeys as _};
+use crate::config::Places;
+use crate::model::{Clock as _, SystemClock, UnixNanos};
+
+use super::{CommandError, KeyError, open_keys, tenant_id};
+
+/// Whose keys to list.
+#[derive(Debug, Args)]
+pub(in crate::app) struct List {
+    /// The organisation.
+    #[arg(long, alias = "organisation", value_name = "ORGANISATION")]
+    tenant: String,
+}
+
+impl List {
+    pub(super) fn run(&self, places: &Places, out: &mut dyn Write) -> Result<(), CommandError> {
+        let tenant = tenant_id(&self.tenant)?;
+        let (keys, runtime) = open_keys(places)?;
+        let keys = runtime
+            .block_on(keys.list(&tenant))
+            .map_err(KeyError::from)?;
+        if keys.is_empty() {
+            writeln!(out, "`{tenant}` has no API keys.")?;
+            return Ok(());
+        }
+        let now = SystemClock.now();
+        writeln!(
+            out,
+            "{:<12}  {:<8}  {:<16}  {:<16}  NAME",
+            "KEY", "STATE", "CREATED", "EXPIRES"
+        )?;
+        for key in &keys {
+            let created = moment::shown(key.created);
+            let expires = key
+                .expires
+                .map_or_else(|| "never".to_owned(), moment::shown);
+            let (id, state) = (key.id.as_str(), state(key, now));
+            writeln!(
+                out,
+                "{id:<12}  {state:<8}  {created:<16}  {expires:<16}  {}",
+                key.name
+            )?;
+            for role in &key.roles {
+                writeln!(out, "{:14}{} on {}", "", role.role, role.on)?;
+            }
+            if !key.scopes.is_empty() {
+                writeln!(out, "{:14}scopes: {}", "", key.scopes.join(" "))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn state(key: &ApiKey, now: UnixNanos) -> &'static str {
+    match (key.revoked, key.in_force(now)) {
+        (Some(_), _) => "revoked",
+        (None, true) => "in force",
+        (None, false) => "expired",
+    }
+}
