@@ -1,1 +1,460 @@
-//! To be written.
+//! API keys: the token a machine presents, the record kept of it, and how one is made.
+//!
+//! `hg_<key id>_<secret><checksum>`: 12 characters of `a-z0-9`, 43 of base64url (256 random bits), and
+//! 6 of base64url, the start of SHA-256 over everything before them. The checksum lets a typing error or a
+//! secret scanner's false hit be told without any look-up; it protects nothing. Of the token only
+//! HMAC-SHA-256 under the pepper is kept, so a stolen store opens no door.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use super::session::StoreUnavailable;
+use crate::model::{
+    Entropy, EntropyError, KeyId, RoleAssignment, Secret, TenantId, UnixNanos,
+};
+
+/// A well-formed token, not yet known to be anybody's.
+#[derive(Debug)]
+pub struct ApiKeyToken<'a> {
+    id: KeyId,
+    whole: Redacted<'a>,
+}
+
+/// Why a text is no token. Says nothing of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Another form, length or alphabet.
+    #[error("not of the form of an API key")]
+    Form,
+    /// A typing error, or not a key at all.
+    #[error("the checksum of the API key does not fit")]
+    Checksum,
+}
+
+const PREFIX: &str = "hg_";
+/// 60 bits: two of a million keys share an id with a chance of 1 in 2 million; creation notices.
+const ID_CHARS: usize = 12;
+const SECRET_CHARS: usize = 43;
+const CHECKSUM_CHARS: usize = 6;
+
+impl<'a> ApiKeyToken<'a> {
+    /// Reads a token.
+    ///
+    /// # Errors
+    /// [`TokenError`] when it cannot have been made by [`NewApiKey::issue`].
+    pub fn parse(text: &'a str) -> Result<Self, TokenError> {
+        let rest = text.strip_prefix(PREFIX).ok_or(TokenError::Form)?;
+        let (id, rest) = rest.split_once('_').ok_or(TokenError::Form)?;
+        let (_, checksum) = rest.split_at_checked(SECRET_CHARS).ok_or(TokenError::Form)?;
+        let id_fits = id.len() == ID_CHARS
+            && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let rest_fits = rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        if !id_fits || !rest_fits || checksum.len() != CHECKSUM_CHARS {
+            return Err(TokenError::Form);
+        }
+        let summed = text.strip_suffix(checksum).ok_or(TokenError::Form)?;
+        if checksum_of(summed).as_bytes() != checksum.as_bytes() {
+            return Err(TokenError::Checksum);
+        }
+        let id = KeyId::parse(id).map_err(|_| TokenError::Form)?;
+        Ok(Self { id, whole: Redacted(text) })
+    }
+
+    /// The public half.
+    pub const fn id(&self) -> &KeyId {
+        &self.id
+    }
+
+    /// Whether the key kept as `key` is this one. Without a kept key the same work is done and the answer
+    /// is no, so that time does not tell an unknown id from a wrong secret (AS-03).
+    pub fn proves(&self, key: Option<&ApiKey>, pepper: &Pepper) -> bool {
+        const NOBODY: KeyMac = KeyMac([0; 32]);
+        let mac = pepper.mac(self.whole.0);
+        let kept = key.map_or(&NOBODY, |key| &key.mac);
+        let equal = bool::from(mac.0.ct_eq(&kept.0));
+        equal & key.is_some_and(|key| key.id == self.id)
+    }
+}
+
+struct Redacted<'a>(&'a str);
+
+impl fmt::Debug for Redacted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+fn checksum_of(summed: &str) -> String {
+    let digest: [u8; 32] = Sha256::digest(summed.as_bytes()).into();
+    let mut text = URL_SAFE_NO_PAD.encode(digest);
+    text.truncate(CHECKSUM_CHARS);
+    text
+}
+
+/// The key of the HMAC that API keys are kept under. It lives outside the store, so that who reads the
+/// store can neither use nor guess a key.
+#[derive(Clone)]
+pub struct Pepper(Hmac<Sha256>);
+
+impl Pepper {
+    /// Takes 256 bits. The key schedule is done once, here.
+    pub fn new(secret: &Secret<[u8; 32]>) -> Self {
+        Self(Hmac::new(&(*secret.expose()).into()))
+    }
+
+    fn mac(&self, token: &str) -> KeyMac {
+        let mut hmac = self.0.clone();
+        hmac.update(token.as_bytes());
+        KeyMac(hmac.finalize().into_bytes().into())
+    }
+}
+
+impl fmt::Debug for Pepper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pepper([secret])")
+    }
+}
+
+/// HMAC-SHA-256 of a whole token under the pepper. Compared in constant time by
+/// [`ApiKeyToken::proves`] and nowhere else: it has no equality of its own.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct KeyMac([u8; 32]);
+
+impl From<KeyMac> for String {
+    fn from(mac: KeyMac) -> Self {
+        URL_SAFE_NO_PAD.encode(mac.0)
+    }
+}
+
+impl TryFrom<String> for KeyMac {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let mut mac = [0_u8; 32];
+        match URL_SAFE_NO_PAD.decode_slice(&text, &mut mac) {
+            Ok(32) => Ok(Self(mac)),
+            _ => Err("a key's MAC is 43 characters of base64url".into()),
+        }
+    }
+}
+
+impl fmt::Debug for KeyMac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyMac([hidden])")
+    }
+}
+
+/// An API key as it is kept: everything but the secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// The public half, unique over all organisations.
+    pub id: KeyId,
+    /// The organisation it belongs to.
+    pub tenant: TenantId,
+    /// What its maker calls it.
+    pub name: String,
+    /// HMAC of the token.
+    pub mac: KeyMac,
+    /// Its roles.
+    pub roles: Vec<RoleAssignment>,
+    /// Its scopes.
+    pub scopes: Vec<String>,
+    /// When it was made.
+    pub created: UnixNanos,
+    /// When it ends by itself.
+    pub expires: Option<UnixNanos>,
+    /// When it was revoked.
+    pub revoked: Option<UnixNanos>,
+}
+
+impl ApiKey {
+    /// Whether the key is in force at `now`. The moment of expiry is over already; a revoked key never
+    /// comes back, whatever the clock says.
+    pub fn in_force(&self, now: UnixNanos) -> bool {
+        self.revoked.is_none() && self.expires.is_none_or(|end| now < end)
+    }
+}
+
+/// A key somebody wants.
+#[derive(Clone, Debug)]
+pub struct NewApiKey {
+    /// The organisation it will belong to.
+    pub tenant: TenantId,
+    /// What to call it: 1 to 100 bytes without control characters.
+    pub name: String,
+    /// Its roles.
+    pub roles: Vec<RoleAssignment>,
+    /// Its scopes.
+    pub scopes: Vec<String>,
+    /// When it ends by itself.
+    pub expires: Option<UnixNanos>,
+}
+
+/// A key just made. The token exists here and nowhere else: it is shown once.
+#[derive(Debug)]
+pub struct IssuedApiKey {
+    /// What is kept.
+    pub key: ApiKey,
+    /// What the client gets.
+    pub token: Secret<String>,
+}
+
+/// Why a key was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// The name is empty, too long or holds a control character.
+    #[error("the name of an API key has 1 to 100 bytes and no control characters")]
+    Name,
+    /// It would be over before it began.
+    #[error("the API key would expire before it is made")]
+    Expiry,
+    /// More roles or scopes than a decision should carry.
+    #[error("an API key has at most {GRANTS_MAX} roles and {GRANTS_MAX} scopes")]
+    Grants,
+    /// There is no randomness.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+}
+
+const NAME_BYTES_MAX: usize = 100;
+/// Roles travel into every decision of the key; 64 nodes are more than anybody reads in a list.
+const GRANTS_MAX: usize = 64;
+
+impl NewApiKey {
+    /// Makes the key and its token.
+    ///
+    /// # Errors
+    /// [`IssueError`] naming what is wrong with the wish, or that there is no randomness.
+    pub fn issue(
+        self,
+        pepper: &Pepper,
+        entropy: &dyn Entropy,
+        now: UnixNanos,
+    ) -> Result<IssuedApiKey, IssueError> {
+        self.check(now)?;
+        let id = random_id(entropy)?;
+        let mut token = format!("{PREFIX}{id}_{}", entropy.token()?);
+        let checksum = checksum_of(&token);
+        token.push_str(&checksum);
+        let id = KeyId::parse(&id).map_err(|_| EntropyError)?;
+        let mac = pepper.mac(&token);
+        let Self { tenant, name, roles, scopes, expires } = self;
+        let created = now;
+        let key = ApiKey { id, tenant, name, mac, roles, scopes, created, expires, revoked: None };
+        Ok(IssuedApiKey { key, token: Secret::new(token) })
+    }
+
+    fn check(&self, now: UnixNanos) -> Result<(), IssueError> {
+        let name = &self.name;
+        if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+            return Err(IssueError::Name);
+        }
+        if self.roles.len() > GRANTS_MAX || self.scopes.len() > GRANTS_MAX {
+            return Err(IssueError::Grants);
+        }
+        if self.expires.is_some_and(|end| end <= now) {
+            return Err(IssueError::Expiry);
+        }
+        Ok(())
+    }
+}
+
+/// Twelve characters of an alphabet of 32: five random bits each, without bias.
+fn random_id(entropy: &dyn Entropy) -> Result<String, EntropyError> {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let mut bytes = [0_u8; ID_CHARS];
+    entropy.fill(&mut bytes)?;
+    Ok(bytes
+        .iter()
+        .filter_map(|byte| ALPHABET.get(usize::from(byte & 31)))
+        .map(|letter| char::from(*letter))
+        .collect())
+}
+
+/// Why a key was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CreateApiKeyError {
+    /// Another key has this id: issue again.
+    #[error("another API key has this id")]
+    IdTaken,
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreUnavailable),
+}
+
+/// Where API keys are kept.
+#[async_trait]
+pub trait ApiKeys: Send + Sync + fmt::Debug {
+    /// Looks in memory only. `None` says nothing about the store.
+    fn cached(&self, id: &KeyId) -> Option<Arc<ApiKey>>;
+
+    /// Finds a key, in memory first. It may be over: the caller asks [`ApiKey::in_force`].
+    ///
+    /// # Errors
+    /// [`StoreUnavailable`] when the store did not answer.
+    async fn find(&self, id: &KeyId) -> Result<Option<Arc<ApiKey>>, StoreUnavailable>;
+
+    /// Keeps a new key.
+    ///
+    /// # Errors
+    /// [`CreateApiKeyError`] when it could not be kept.
+    async fn create(&self, key: ApiKey) -> Result<(), CreateApiKeyError>;
+
+    /// All keys of an organisation, expired and revoked ones too, by id.
+    ///
+    /// # Errors
+    /// [`StoreUnavailable`] when the store did not answer.
+    async fn list(&self, tenant: &TenantId) -> Result<Vec<ApiKey>, StoreUnavailable>;
+
+    /// Revokes a key: at once here, within two seconds on every node. False when the organisation has no
+    /// such key; true also when it was revoked before.
+    ///
+    /// # Errors
+    /// [`StoreUnavailable`] when it may still be in force.
+    async fn revoke(
+        &self,
+        tenant: &TenantId,
+        id: &KeyId,
+        now: UnixNanos,
+    ) -> Result<bool, StoreUnavailable>;
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::OsEntropy;
+
+    fn pepper(byte: u8) -> Pepper {
+        Pepper::new(&Secret::new([byte; 32]))
+    }
+
+    fn wish() -> NewApiKey {
+        NewApiKey {
+            tenant: TenantId::parse("nordvolt").unwrap(),
+            name: "billing".into(),
+            roles: Vec::new(),
+            scopes: vec!["teams:read".into()],
+            expires: Some(UnixNanos::from_seconds(100)),
+        }
+    }
+
+    fn issue() -> IssuedApiKey {
+        wish().issue(&pepper(1), &OsEntropy, UnixNanos::from_seconds(10)).unwrap()
+    }
+
+    #[test]
+    fn an_issued_token_proves_its_own_key_only() {
+        let (mine, other) = (issue(), issue());
+        let token = ApiKeyToken::parse(mine.token.expose()).unwrap();
+        assert_eq!(token.id(), &mine.key.id);
+        assert!(token.proves(Some(&mine.key), &pepper(1)));
+        assert!(!token.proves(Some(&other.key), &pepper(1)));
+        assert!(!token.proves(Some(&mine.key), &pepper(2)), "another pepper");
+        assert!(!token.proves(None, &pepper(1)));
+        let renamed = ApiKey { id: other.key.id, ..mine.key };
+        assert!(!token.proves(Some(&renamed), &pepper(1)), "another id with the same MAC");
+    }
+
+    #[test]
+    fn a_key_is_in_force_until_it_expires_or_is_revoked() {
+        let at = UnixNanos::from_seconds;
+        let key = issue().key;
+        assert!(key.in_force(at(99)));
+        assert!(!key.in_force(at(100)));
+        assert!(!ApiKey { revoked: Some(at(50)), ..key.clone() }.in_force(at(20)));
+        assert!(ApiKey { expires: None, ..key }.in_force(at(u64::MAX / 2)));
+    }
+
+    #[test]
+    fn any_changed_character_is_caught_by_form_or_checksum() {
+        let token = issue().token.expose().clone();
+        for at in 0..token.len() {
+            let mut bytes = token.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'x' { b'y' } else { b'x' };
+            let changed = String::from_utf8(bytes).unwrap();
+            assert!(ApiKeyToken::parse(&changed).is_err(), "{at}");
+        }
+        assert!(ApiKeyToken::parse(&format!("{token}x")).is_err());
+        assert!(ApiKeyToken::parse(&token[..token.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn rejects_other_forms() {
+        for text in ["", "hg_", "hg__", "hg_a_b", "HG_", "eyJhbGciOi", "hg_åååååååååååå_"] {
+            assert_eq!(ApiKeyToken::parse(text).unwrap_err(), TokenError::Form, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_a_wish_that_makes_no_sense() {
+        let now = UnixNanos::from_seconds(10);
+        let grant = String::from("s");
+        let wishes = [
+            NewApiKey { name: String::new(), ..wish() },
+            NewApiKey { name: "a\nb".into(), ..wish() },
+            NewApiKey { name: "x".repeat(101), ..wish() },
+            NewApiKey { expires: Some(now), ..wish() },
+            NewApiKey { scopes: vec![grant; 65], ..wish() },
+        ];
+        for wish in wishes {
+            let text = format!("{wish:?}");
+            assert!(wish.issue(&pepper(1), &OsEntropy, now).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn shows_no_secret() {
+        let issued = issue();
+        let token = issued.token.expose().clone();
+        let parsed = ApiKeyToken::parse(&token).unwrap();
+        let shown = format!("{issued:?} {parsed:?} {:?}", pepper(1));
+        let secret = &token[16..];
+        assert!(!shown.contains(secret), "{shown}");
+        assert!(!shown.contains(&String::from(issued.key.mac)));
+    }
+
+    #[test]
+    fn a_kept_key_reads_back() {
+        let issued = issue();
+        let kept = serde_json::to_string(&issued.key).unwrap();
+        assert!(!kept.contains(&issued.token.expose()[16..]));
+        let read: ApiKey = serde_json::from_str(&kept).unwrap();
+        let token = ApiKeyToken::parse(issued.token.expose()).unwrap();
+        assert!(token.proves(Some(&read), &pepper(1)));
+        assert!(serde_json::from_str::<KeyMac>("\"AAAA\"").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics(text in "\\PC*") {
+            let _ = ApiKeyToken::parse(&text);
+        }
+
+        #[test]
+        fn no_text_of_the_form_passes_without_its_checksum(
+            text in "hg_[a-z0-9]{12}_[A-Za-z0-9_-]{43}[A-Za-z0-9_-]{6}"
+        ) {
+            let (summed, checksum) = text.split_at(text.len() - CHECKSUM_CHARS);
+            let fits = checksum_of(summed) == checksum;
+            prop_assert_eq!(ApiKeyToken::parse(&text).is_ok(), fits);
+            let whole = format!("{summed}{}", checksum_of(summed));
+            prop_assert!(ApiKeyToken::parse(&whole).is_ok());
+        }
+
+        #[test]
+        fn nearly_tokens_never_panic(text in "hg_[a-zé]{0,14}_?.{0,60}") {
+            let _ = ApiKeyToken::parse(&text);
+        }
+    }
+}

@@ -1,1 +1,206 @@
-//! To be written.
+//! Who asks: reads the one credential of a request and says whose it is, or refuses.
+//!
+//! `Authorization: Bearer hg_…` (RFC 6750 §2.1) or `Cookie: __Host-hubgate=…`, never both. A credential that
+//! fails ends the request: it never falls through to another scheme or to [`Principal::Anonymous`].
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use super::api_key::{ApiKey, ApiKeyToken, ApiKeys, Pepper};
+use super::cookies::{Presented, session_cookie};
+use super::session::{Session, SessionId, SessionLimits, Sessions, StoreUnavailable, TOUCH_INTERVAL};
+use crate::model::{AuthMethod, Dependency, Malformed, MemberId, Principal, Refusal, UnixNanos};
+
+/// Proves who asks. Only [`Authenticator::authenticate`] makes one.
+#[derive(Clone, Debug)]
+pub struct Authenticated {
+    principal: Principal,
+    proof: Proof,
+}
+
+#[derive(Clone, Debug)]
+enum Proof {
+    Nothing,
+    Session(Arc<Session>),
+    ApiKey(Arc<ApiKey>),
+}
+
+impl Authenticated {
+    const ANONYMOUS: Self = Self { principal: Principal::Anonymous, proof: Proof::Nothing };
+
+    fn person(session: Arc<Session>) -> Self {
+        let principal = Principal::User { person: session.person.clone(), member: None };
+        Self { principal, proof: Proof::Session(session) }
+    }
+
+    fn machine(key: Arc<ApiKey>) -> Self {
+        let principal = Principal::ApiClient { tenant: key.tenant.clone(), key: key.id.clone() };
+        Self { principal, proof: Proof::ApiKey(key) }
+    }
+
+    /// The one who asks. A person's membership is `None` until [`Authenticated::with_member`].
+    pub const fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// Adds the membership the organisation's directory has for this person. Nothing for others.
+    #[must_use]
+    pub fn with_member(mut self, found: MemberId) -> Self {
+        if let Principal::User { member, .. } = &mut self.principal {
+            *member = Some(found);
+        }
+        self
+    }
+
+    /// How it was proved.
+    pub const fn method(&self) -> AuthMethod {
+        match self.proof {
+            Proof::Nothing => AuthMethod::None,
+            Proof::Session(_) => AuthMethod::Session,
+            Proof::ApiKey(_) => AuthMethod::ApiKey,
+        }
+    }
+
+    /// The session, where there is one.
+    pub const fn session(&self) -> Option<&Arc<Session>> {
+        match &self.proof {
+            Proof::Session(session) => Some(session),
+            Proof::Nothing | Proof::ApiKey(_) => None,
+        }
+    }
+
+    /// The API key, where there is one.
+    pub const fn api_key(&self) -> Option<&Arc<ApiKey>> {
+        match &self.proof {
+            Proof::ApiKey(key) => Some(key),
+            Proof::Nothing | Proof::Session(_) => None,
+        }
+    }
+
+    /// Names the credential in limits and records without giving it away: the session's hash, the key's
+    /// public half, or nothing.
+    pub fn credential_handle(&self) -> String {
+        match &self.proof {
+            Proof::Nothing => String::new(),
+            Proof::Session(session) => session.key.to_string(),
+            Proof::ApiKey(key) => key.id.to_string(),
+        }
+    }
+}
+
+/// Authenticates requests.
+#[derive(Debug)]
+pub struct Authenticator {
+    sessions: Arc<dyn Sessions>,
+    keys: Arc<dyn ApiKeys>,
+    pepper: Pepper,
+    limits: SessionLimits,
+}
+
+impl Authenticator {
+    /// Gathers what it asks. `pepper` is the one the keys were issued under.
+    pub fn new(
+        sessions: Arc<dyn Sessions>,
+        keys: Arc<dyn ApiKeys>,
+        pepper: Pepper,
+        limits: SessionLimits,
+    ) -> Self {
+        Self { sessions, keys, pepper, limits }
+    }
+
+    /// Says who asks, from `Authorization` and `Cookie`.
+    ///
+    /// # Errors
+    /// The [`Refusal`]: repeated or mixed credentials, one that is not in force, or a silent store.
+    pub async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        now: UnixNanos,
+    ) -> Result<Authenticated, Refusal> {
+        let mut lines = headers.get_all(AUTHORIZATION).iter();
+        let (authorization, second) = (lines.next(), lines.next());
+        if second.is_some() {
+            return Err(Refusal::Malformed(Malformed::Repeated));
+        }
+        match (authorization, session_cookie(headers)) {
+            (None, Presented::One(id)) => self.person(&id, now).await,
+            // CK-03: a cookie somebody tossed in beside ours must not end or replace a session of its
+            // choosing; the request goes on as if there were none.
+            (None, Presented::Nothing | Presented::Repeated) => Ok(Authenticated::ANONYMOUS),
+            (None, Presented::Malformed) => Err(Refusal::CredentialInvalid),
+            (Some(value), Presented::Nothing) => {
+                let value = value.to_str().map_err(|_| Refusal::CredentialInvalid)?;
+                self.machine(value, now).await
+            }
+            // RFC 6750 §2: clients MUST NOT use more than one method to transmit the token.
+            (Some(_), _) => Err(Refusal::Malformed(Malformed::CredentialPlacement)),
+        }
+    }
+
+    /// Whether the credential behind `authenticated` is still in force, for requests that live long.
+    /// A silent store means no.
+    pub async fn still_valid(&self, authenticated: &Authenticated, now: UnixNanos) -> bool {
+        match &authenticated.proof {
+            Proof::Nothing => true,
+            Proof::Session(session) => {
+                let found = self.sessions.find(&session.key).await;
+                matches!(found, Ok(Some(found))
+                    if self.limits.allow(&found, now) && found.person == session.person)
+            }
+            Proof::ApiKey(key) => {
+                let found = self.keys.find(&key.id).await;
+                matches!(found, Ok(Some(found)) if found.in_force(now) && found.tenant == key.tenant)
+            }
+        }
+    }
+
+    async fn person(&self, id: &SessionId, now: UnixNanos) -> Result<Authenticated, Refusal> {
+        let key = id.key();
+        let session = match self.sessions.cached(&key) {
+            Some(session) => session,
+            None => self
+                .sessions
+                .find(&key)
+                .await
+                .map_err(unavailable)?
+                .ok_or(Refusal::CredentialInvalid)?,
+        };
+        if !self.limits.allow(&session, now) {
+            return Err(Refusal::CredentialInvalid);
+        }
+        if now.since(session.last_seen) >= TOUCH_INTERVAL {
+            // The session is in force whether or not its use can be noted; unnoted, it ends sooner.
+            if let Err(error) = self.sessions.touch(&key, now).await {
+                tracing::warn!(session = %key, %error, "a session's use was not noted");
+            }
+        }
+        Ok(Authenticated::person(session))
+    }
+
+    async fn machine(&self, value: &str, now: UnixNanos) -> Result<Authenticated, Refusal> {
+        let token = bearer(value).ok_or(Refusal::CredentialInvalid)?;
+        let token = ApiKeyToken::parse(token).map_err(|_| Refusal::CredentialInvalid)?;
+        let key = match self.keys.cached(token.id()) {
+            Some(key) => Some(key),
+            None => self.keys.find(token.id()).await.map_err(unavailable)?,
+        };
+        let proved = token.proves(key.as_deref(), &self.pepper);
+        let key = key.filter(|key| proved && key.in_force(now));
+        key.map(Authenticated::machine).ok_or(Refusal::CredentialInvalid)
+    }
+}
+
+const fn unavailable(_: StoreUnavailable) -> Refusal {
+    Refusal::Unavailable(Dependency::Store)
+}
+
+/// The token of `Bearer <token>`. RFC 9110 §11.1: the scheme's name is case-insensitive.
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim_start_matches(' '))
+}
+
+#[cfg(test)]
+mod tests;

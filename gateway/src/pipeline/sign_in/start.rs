@@ -6,11 +6,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-use crate::authn::{AuthorizationRequest, LoginTransaction, SignInError};
+use crate::authn::{
+    AuthorizationRequest, LoginTransaction, SignInError, set_transaction_cookie,
+};
 use crate::directory::{Directory, Organisation};
 use crate::model::{Connection, ConnectionId, Dependency, EntropyError, Refusal, Secret, TenantId};
 
-use super::cookies::{self, TransactionCookie};
+use super::cookies;
 use super::pages::{self, Choice};
 use super::parameters::Parameters;
 use super::request::GatewayRequest;
@@ -65,10 +67,9 @@ impl SignIn {
             .await
             .map_err(|error| refuse(connection, &error))?;
 
-        let cookie = TransactionCookie::named(now, &state_key);
-        let mut cookies: Vec<String> =
-            cookies::overflow(request).into_iter().map(cookies::removal).collect();
-        cookies.push(cookie.set(&fresh.browser));
+        let mut cookies = cookies::make_room(request.headers);
+        let login_id = cookies::login_id(now, &state_key);
+        cookies.push(set_transaction_cookie(&login_id, &fresh.browser));
         let transaction = LoginTransaction {
             state_key,
             connection: connection.key.clone(),

@@ -1,0 +1,1 @@
+//! The relying party against the testkit provider, over loopback HTTPS.
