@@ -7,6 +7,7 @@ mod connection;
 mod entity;
 mod entropy;
 mod ids;
+mod policy;
 mod principal;
 mod refusal;
 mod secret;
@@ -19,6 +20,7 @@ pub use ids::{
     ActionId, ConnectionId, DecisionId, IdError, KeyId, MemberId, RouteId, ServiceId, SnapshotId,
     TenantId,
 };
+pub use policy::PolicySource;
 pub use principal::{AuthMethod, PersonId, Principal};
 pub use refusal::{Dependency, Malformed, Refusal};
 pub use secret::Secret;

@@ -15,11 +15,10 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use zeroize::Zeroize as _;
 
 use super::session::StoreUnavailable;
-use crate::model::{
-    Entropy, EntropyError, KeyId, RoleAssignment, Secret, TenantId, UnixNanos,
-};
+use crate::model::{Entropy, EntropyError, KeyId, RoleAssignment, Secret, TenantId, UnixNanos};
 
 /// A well-formed token, not yet known to be anybody's.
 #[derive(Debug)]
@@ -53,10 +52,16 @@ impl<'a> ApiKeyToken<'a> {
     pub fn parse(text: &'a str) -> Result<Self, TokenError> {
         let rest = text.strip_prefix(PREFIX).ok_or(TokenError::Form)?;
         let (id, rest) = rest.split_once('_').ok_or(TokenError::Form)?;
-        let (_, checksum) = rest.split_at_checked(SECRET_CHARS).ok_or(TokenError::Form)?;
+        let (_, checksum) = rest
+            .split_at_checked(SECRET_CHARS)
+            .ok_or(TokenError::Form)?;
         let id_fits = id.len() == ID_CHARS
-            && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        let rest_fits = rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+            && id
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let rest_fits = rest
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !id_fits || !rest_fits || checksum.len() != CHECKSUM_CHARS {
             return Err(TokenError::Form);
         }
@@ -65,7 +70,10 @@ impl<'a> ApiKeyToken<'a> {
             return Err(TokenError::Checksum);
         }
         let id = KeyId::parse(id).map_err(|_| TokenError::Form)?;
-        Ok(Self { id, whole: Redacted(text) })
+        Ok(Self {
+            id,
+            whole: Redacted(text),
+        })
     }
 
     /// The public half.
@@ -107,7 +115,14 @@ pub struct Pepper(Hmac<Sha256>);
 impl Pepper {
     /// Takes 256 bits. The key schedule is done once, here.
     pub fn new(secret: &Secret<[u8; 32]>) -> Self {
-        Self(Hmac::new(&(*secret.expose()).into()))
+        // RFC 2104 §2: a key shorter than the block is filled up with zeros.
+        let mut block = [0_u8; 64];
+        for (filled, byte) in block.iter_mut().zip(secret.expose()) {
+            *filled = *byte;
+        }
+        let hmac = Hmac::new(&block.into());
+        block.zeroize();
+        Self(hmac)
     }
 
     fn mac(&self, token: &str) -> KeyMac {
@@ -247,10 +262,29 @@ impl NewApiKey {
         token.push_str(&checksum);
         let id = KeyId::parse(&id).map_err(|_| EntropyError)?;
         let mac = pepper.mac(&token);
-        let Self { tenant, name, roles, scopes, expires } = self;
+        let Self {
+            tenant,
+            name,
+            roles,
+            scopes,
+            expires,
+        } = self;
         let created = now;
-        let key = ApiKey { id, tenant, name, mac, roles, scopes, created, expires, revoked: None };
-        Ok(IssuedApiKey { key, token: Secret::new(token) })
+        let key = ApiKey {
+            id,
+            tenant,
+            name,
+            mac,
+            roles,
+            scopes,
+            created,
+            expires,
+            revoked: None,
+        };
+        Ok(IssuedApiKey {
+            key,
+            token: Secret::new(token),
+        })
     }
 
     fn check(&self, now: UnixNanos) -> Result<(), IssueError> {
@@ -350,7 +384,9 @@ mod tests {
     }
 
     fn issue() -> IssuedApiKey {
-        wish().issue(&pepper(1), &OsEntropy, UnixNanos::from_seconds(10)).unwrap()
+        wish()
+            .issue(&pepper(1), &OsEntropy, UnixNanos::from_seconds(10))
+            .unwrap()
     }
 
     #[test]
@@ -362,8 +398,14 @@ mod tests {
         assert!(!token.proves(Some(&other.key), &pepper(1)));
         assert!(!token.proves(Some(&mine.key), &pepper(2)), "another pepper");
         assert!(!token.proves(None, &pepper(1)));
-        let renamed = ApiKey { id: other.key.id, ..mine.key };
-        assert!(!token.proves(Some(&renamed), &pepper(1)), "another id with the same MAC");
+        let renamed = ApiKey {
+            id: other.key.id,
+            ..mine.key
+        };
+        assert!(
+            !token.proves(Some(&renamed), &pepper(1)),
+            "another id with the same MAC"
+        );
     }
 
     #[test]
@@ -372,8 +414,20 @@ mod tests {
         let key = issue().key;
         assert!(key.in_force(at(99)));
         assert!(!key.in_force(at(100)));
-        assert!(!ApiKey { revoked: Some(at(50)), ..key.clone() }.in_force(at(20)));
-        assert!(ApiKey { expires: None, ..key }.in_force(at(u64::MAX / 2)));
+        assert!(
+            !ApiKey {
+                revoked: Some(at(50)),
+                ..key.clone()
+            }
+            .in_force(at(20))
+        );
+        assert!(
+            ApiKey {
+                expires: None,
+                ..key
+            }
+            .in_force(at(u64::MAX / 2))
+        );
     }
 
     #[test]
@@ -391,8 +445,20 @@ mod tests {
 
     #[test]
     fn rejects_other_forms() {
-        for text in ["", "hg_", "hg__", "hg_a_b", "HG_", "eyJhbGciOi", "hg_åååååååååååå_"] {
-            assert_eq!(ApiKeyToken::parse(text).unwrap_err(), TokenError::Form, "{text}");
+        for text in [
+            "",
+            "hg_",
+            "hg__",
+            "hg_a_b",
+            "HG_",
+            "eyJhbGciOi",
+            "hg_åååååååååååå_",
+        ] {
+            assert_eq!(
+                ApiKeyToken::parse(text).unwrap_err(),
+                TokenError::Form,
+                "{text}"
+            );
         }
     }
 
@@ -401,11 +467,26 @@ mod tests {
         let now = UnixNanos::from_seconds(10);
         let grant = String::from("s");
         let wishes = [
-            NewApiKey { name: String::new(), ..wish() },
-            NewApiKey { name: "a\nb".into(), ..wish() },
-            NewApiKey { name: "x".repeat(101), ..wish() },
-            NewApiKey { expires: Some(now), ..wish() },
-            NewApiKey { scopes: vec![grant; 65], ..wish() },
+            NewApiKey {
+                name: String::new(),
+                ..wish()
+            },
+            NewApiKey {
+                name: "a\nb".into(),
+                ..wish()
+            },
+            NewApiKey {
+                name: "x".repeat(101),
+                ..wish()
+            },
+            NewApiKey {
+                expires: Some(now),
+                ..wish()
+            },
+            NewApiKey {
+                scopes: vec![grant; 65],
+                ..wish()
+            },
         ];
         for wish in wishes {
             let text = format!("{wish:?}");

@@ -10,7 +10,9 @@ use http::header::AUTHORIZATION;
 
 use super::api_key::{ApiKey, ApiKeyToken, ApiKeys, Pepper};
 use super::cookies::{Presented, session_cookie};
-use super::session::{Session, SessionId, SessionLimits, Sessions, StoreUnavailable, TOUCH_INTERVAL};
+use super::session::{
+    Session, SessionId, SessionLimits, Sessions, StoreUnavailable, TOUCH_INTERVAL,
+};
 use crate::model::{AuthMethod, Dependency, Malformed, MemberId, Principal, Refusal, UnixNanos};
 
 /// Proves who asks. Only [`Authenticator::authenticate`] makes one.
@@ -28,16 +30,31 @@ enum Proof {
 }
 
 impl Authenticated {
-    const ANONYMOUS: Self = Self { principal: Principal::Anonymous, proof: Proof::Nothing };
+    const ANONYMOUS: Self = Self {
+        principal: Principal::Anonymous,
+        proof: Proof::Nothing,
+    };
 
     fn person(session: Arc<Session>) -> Self {
-        let principal = Principal::User { person: session.person.clone(), member: None };
-        Self { principal, proof: Proof::Session(session) }
+        let principal = Principal::User {
+            person: session.person.clone(),
+            member: None,
+        };
+        Self {
+            principal,
+            proof: Proof::Session(session),
+        }
     }
 
     fn machine(key: Arc<ApiKey>) -> Self {
-        let principal = Principal::ApiClient { tenant: key.tenant.clone(), key: key.id.clone() };
-        Self { principal, proof: Proof::ApiKey(key) }
+        let principal = Principal::ApiClient {
+            tenant: key.tenant.clone(),
+            key: key.id.clone(),
+        };
+        Self {
+            principal,
+            proof: Proof::ApiKey(key),
+        }
     }
 
     /// The one who asks. A person's membership is `None` until [`Authenticated::with_member`].
@@ -107,7 +124,12 @@ impl Authenticator {
         pepper: Pepper,
         limits: SessionLimits,
     ) -> Self {
-        Self { sessions, keys, pepper, limits }
+        Self {
+            sessions,
+            keys,
+            pepper,
+            limits,
+        }
     }
 
     /// Says who asks, from `Authorization` and `Cookie`.
@@ -188,7 +210,8 @@ impl Authenticator {
         };
         let proved = token.proves(key.as_deref(), &self.pepper);
         let key = key.filter(|key| proved && key.in_force(now));
-        key.map(Authenticated::machine).ok_or(Refusal::CredentialInvalid)
+        key.map(Authenticated::machine)
+            .ok_or(Refusal::CredentialInvalid)
     }
 }
 
@@ -199,7 +222,9 @@ const fn unavailable(_: StoreUnavailable) -> Refusal {
 /// The token of `Bearer <token>`. RFC 9110 §11.1: the scheme's name is case-insensitive.
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim_start_matches(' '))
+    scheme
+        .eq_ignore_ascii_case("Bearer")
+        .then(|| token.trim_start_matches(' '))
 }
 
 #[cfg(test)]

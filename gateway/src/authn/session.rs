@@ -34,7 +34,9 @@ impl SessionId {
     pub fn parse(value: &str) -> Option<Self> {
         let mut bytes = [0_u8; 32];
         let is_id = value.len() == ID_CHARS
-            && URL_SAFE_NO_PAD.decode_slice(value, &mut bytes).is_ok_and(|length| length == 32);
+            && URL_SAFE_NO_PAD
+                .decode_slice(value, &mut bytes)
+                .is_ok_and(|length| length == 32);
         is_id.then(|| Self(Secret::new(value.to_owned())))
     }
 
@@ -80,7 +82,9 @@ impl FromStr for SessionKey {
         }
         let mut key = [0_u8; 32];
         for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = pair.iter().try_fold(0_u8, |high, digit| Some(high << 4 | hex_value(*digit)?))
+            *byte = pair
+                .iter()
+                .try_fold(0_u8, |high, digit| Some(high << 4 | hex_value(*digit)?))
                 .ok_or(SessionKeyError)?;
         }
         Ok(Self(key))
@@ -144,14 +148,20 @@ pub struct SessionLimits {
 impl Default for SessionLimits {
     /// One hour idle, 24 hours at all: the bounds of NIST SP 800-63B at AAL2 (CK-05).
     fn default() -> Self {
-        Self { idle: Duration::from_secs(3600), absolute: Duration::from_secs(24 * 3600) }
+        Self {
+            idle: Duration::from_secs(3600),
+            absolute: Duration::from_secs(24 * 3600),
+        }
     }
 }
 
 impl SessionLimits {
     /// When `session` ends if nobody uses it again.
     pub fn end_of(&self, session: &Session) -> UnixNanos {
-        session.created.plus(self.absolute).min(session.last_seen.plus(self.idle))
+        session
+            .created
+            .plus(self.absolute)
+            .min(session.last_seen.plus(self.idle))
     }
 
     /// Whether `session` is alive at `now`. The end itself is over already.
@@ -200,8 +210,7 @@ pub trait Sessions: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`StoreUnavailable`] when the store did not answer or the seal does not open.
-    async fn id_token(&self, key: &SessionKey)
-    -> Result<Option<Secret<String>>, StoreUnavailable>;
+    async fn id_token(&self, key: &SessionKey) -> Result<Option<Secret<String>>, StoreUnavailable>;
 }
 
 #[cfg(test)]
@@ -235,7 +244,14 @@ mod tests {
     #[test]
     fn rejects_what_is_no_id() {
         let stray_bits = format!("{}B", "A".repeat(42));
-        let texts = ["", "A", &"A".repeat(42), &"A".repeat(44), &"+".repeat(43), &stray_bits];
+        let texts = [
+            "",
+            "A",
+            &"A".repeat(42),
+            &"A".repeat(44),
+            &"+".repeat(43),
+            &stray_bits,
+        ];
         for text in texts {
             assert!(SessionId::parse(text).is_none(), "{text}");
         }
@@ -264,7 +280,11 @@ mod tests {
             (0, 86_000, 86_400, false),
         ];
         for (created, seen, now, alive) in cases {
-            assert_eq!(limits.allow(&session(created, seen), at(now)), alive, "{seen} {now}");
+            assert_eq!(
+                limits.allow(&session(created, seen), at(now)),
+                alive,
+                "{seen} {now}"
+            );
         }
     }
 
