@@ -57,12 +57,17 @@ const SUBJECT_BYTES_MAX: usize = 255;
 const KEY_NAME_BYTES_MAX: usize = 128;
 
 /// Verifies a token and reads who it speaks of.
-pub(super) fn verify(token: &CoreIdToken, expected: &Expected<'_>) -> Result<Identity, IdTokenError> {
+pub(super) fn verify(
+    token: &CoreIdToken,
+    expected: &Expected<'_>,
+) -> Result<Identity, IdTokenError> {
     let text = Secret::new(token.to_string());
     let claims = strict_claims(text.expose(), expected)?;
     let verifier = verifier(expected)?;
     let nonce = Nonce::new(expected.nonce.expose().clone());
-    let verified = token.claims(&verifier, &nonce).map_err(|error| sort(&error))?;
+    let verified = token
+        .claims(&verifier, &nonce)
+        .map_err(|error| sort(&error))?;
     if let Some(hash) = verified.access_token_hash() {
         check_hash(token, &verifier, hash, expected.access_token)?;
     }
@@ -81,7 +86,13 @@ pub(super) fn verify(token: &CoreIdToken, expected: &Expected<'_>) -> Result<Ide
         email: string("email"),
         auth_time: claims.get("auth_time").and_then(Value::as_u64),
         acr: string("acr"),
-        amr: amr.into_iter().flatten().filter_map(Value::as_str).map(bounded).take(16).collect(),
+        amr: amr
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(bounded)
+            .take(16)
+            .collect(),
         id_token: text,
     })
 }
@@ -185,8 +196,14 @@ fn check_hash(
         .signing_alg()
         .and_then(|algorithm| Ok((algorithm, token.signing_key(verifier)?)))
         .ok()
-        .and_then(|(algorithm, key)| AccessTokenHash::from_token(access_token, algorithm, key).ok());
-    if made.as_ref() == Some(hash) { Ok(()) } else { Err(refused("`at_hash` does not fit")) }
+        .and_then(|(algorithm, key)| {
+            AccessTokenHash::from_token(access_token, algorithm, key).ok()
+        });
+    if made.as_ref() == Some(hash) {
+        Ok(())
+    } else {
+        Err(refused("`at_hash` does not fit"))
+    }
 }
 
 fn sort(error: &ClaimsVerificationError) -> IdTokenError {
@@ -199,7 +216,9 @@ fn sort(error: &ClaimsVerificationError) -> IdTokenError {
 }
 
 fn decode(part: &str) -> Result<Value, IdTokenError> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| refused("it is not base64url"))?;
+    let bytes = URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| refused("it is not base64url"))?;
     document::parse(&bytes).map_err(|error| IdTokenError::Refused(error.to_string()))
 }
 

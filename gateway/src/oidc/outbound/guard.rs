@@ -26,10 +26,14 @@ impl OutboundSettings {
         if found.is_empty() {
             return Err(OutboundError::Address("the name has no address"));
         }
-        let allowed: Vec<SocketAddr> =
-            found.into_iter().filter(|address| self.permits(*address)).collect();
+        let allowed: Vec<SocketAddr> = found
+            .into_iter()
+            .filter(|address| self.permits(*address))
+            .collect();
         if allowed.is_empty() {
-            return Err(OutboundError::Address("it is private and the platform does not allow it"));
+            return Err(OutboundError::Address(
+                "it is private and the platform does not allow it",
+            ));
         }
         Ok(allowed)
     }
@@ -79,7 +83,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     // nor documentation. That leaves out ::, ::1, v4-mapped, v4-compatible, NAT64, fc00::/7, fe80::/10
     // and multicast.
     let global = a & 0xe000 == 0x2000;
-    let special = (a == 0x2001 && b < 0x0200) || (a == 0x2001 && b == 0x0db8) || a == 0x2002 || a == 0x3fff;
+    let special =
+        (a == 0x2001 && b < 0x0200) || (a == 0x2001 && b == 0x0db8) || a == 0x2002 || a == 0x3fff;
     global && !special
 }
 
@@ -93,7 +98,13 @@ mod tests {
 
     #[test]
     fn public_addresses_are_public() {
-        for text in ["1.1.1.1", "93.184.215.14", "172.32.0.1", "100.128.0.1", "2606:4700::1111"] {
+        for text in [
+            "1.1.1.1",
+            "93.184.215.14",
+            "172.32.0.1",
+            "100.128.0.1",
+            "2606:4700::1111",
+        ] {
             assert!(is_public(ip(text)), "{text}");
         }
     }
@@ -101,13 +112,44 @@ mod tests {
     #[test]
     fn special_addresses_are_not() {
         let special = [
-            "0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "127.0.0.1", "127.255.255.254",
-            "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.8", "192.0.2.1",
-            "192.88.99.1", "192.168.1.1", "198.18.0.1", "198.19.255.255", "198.51.100.7",
-            "203.0.113.9", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255", "::", "::1",
-            "::ffff:127.0.0.1", "::ffff:8.8.8.8", "::127.0.0.1", "64:ff9b::7f00:1",
-            "64:ff9b:1::1", "100::1", "2001::1", "2001:db8::1", "2002:7f00:1::", "3fff::1",
-            "fc00::1", "fd12::1", "fe80::1", "fec0::1", "ff02::1",
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "100.64.0.1",
+            "127.0.0.1",
+            "127.255.255.254",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.8",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.7",
+            "203.0.113.9",
+            "224.0.0.1",
+            "239.1.1.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:8.8.8.8",
+            "::127.0.0.1",
+            "64:ff9b::7f00:1",
+            "64:ff9b:1::1",
+            "100::1",
+            "2001::1",
+            "2001:db8::1",
+            "2002:7f00:1::",
+            "3fff::1",
+            "fc00::1",
+            "fd12::1",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
         ];
         for text in special {
             assert!(!is_public(ip(text)), "{text}");
@@ -116,7 +158,9 @@ mod tests {
 
     #[test]
     fn the_allow_list_opens_exactly_what_it_names() {
-        let settings = OutboundSettings { allow: vec!["10.1.0.0/16".parse().unwrap()] };
+        let settings = OutboundSettings {
+            allow: vec!["10.1.0.0/16".parse().unwrap()],
+        };
         let permits = |text: &str| settings.permits(text.parse().unwrap());
         assert!(permits("10.1.2.3:8443"));
         assert!(permits("[::ffff:10.1.2.3]:8443"));
@@ -130,7 +174,14 @@ mod tests {
     #[tokio::test]
     async fn refuses_loopback_by_name_and_by_number() {
         let settings = OutboundSettings::default();
-        for host in ["localhost", "127.0.0.1", "::1", "0.0.0.0", "127.1", "2130706433"] {
+        for host in [
+            "localhost",
+            "127.0.0.1",
+            "::1",
+            "0.0.0.0",
+            "127.1",
+            "2130706433",
+        ] {
             assert!(settings.resolve(host, 443).await.is_err(), "{host}");
         }
     }

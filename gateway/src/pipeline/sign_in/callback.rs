@@ -9,14 +9,14 @@ use crate::authn::{
     clear_transaction_cookie, set_session_cookie,
 };
 use crate::directory::{Directory, Member, Organisation};
-use crate::model::{
-    Connection, ConnectionId, ConnectionKey, PersonId, Refusal, Secret, TenantId,
-};
+use crate::model::{Connection, ConnectionId, ConnectionKey, PersonId, Refusal, Secret, TenantId};
 
 use super::parameters::Parameters;
 use super::request::GatewayRequest;
 use super::start::{hash, is_open, redirect_uri, refuse};
-use super::{Answer, Answered, SignIn, SignInEvent, cookies, failed, no_entropy, pages, store_down};
+use super::{
+    Answer, Answered, SignIn, SignInEvent, cookies, failed, no_entropy, pages, store_down,
+};
 
 impl SignIn {
     /// `GET /.hubgate/callback/{organisation}/{connection}`.
@@ -26,7 +26,9 @@ impl SignIn {
         request: &GatewayRequest<'_>,
     ) -> Result<Answered, Refusal> {
         let named = connection_in(request.path).ok_or(Refusal::RouteNotFound)?;
-        let response = request.query_parameters().map_err(|_| failed("response_malformed"))?;
+        let response = request
+            .query_parameters()
+            .map_err(|_| failed("response_malformed"))?;
         let (transaction, login_id) = self.take_transaction(request, &response).await?;
         if transaction.connection != named {
             return Err(failed("other_connection"));
@@ -60,7 +62,13 @@ impl SignIn {
             issuer: identity.issuer.clone(),
             subject: identity.subject.clone(),
         };
-        let arrival = Arrival { organisation, person, identity, transaction, login_id };
+        let arrival = Arrival {
+            organisation,
+            person,
+            identity,
+            transaction,
+            login_id,
+        };
         self.open_session(request, arrival).await
     }
 
@@ -70,15 +78,25 @@ impl SignIn {
         request: &GatewayRequest<'_>,
         response: &Parameters,
     ) -> Result<(LoginTransaction, String), Refusal> {
-        let state = response.value("state").ok_or(failed("response_malformed"))?;
+        let state = response
+            .value("state")
+            .ok_or(failed("response_malformed"))?;
         let state_key = hash(state);
         // Without the cookie nothing is taken: a stranger who saw a state cannot spoil the login.
         let (login_id, value) =
             cookies::of_login(request.headers, &state_key).ok_or(failed("other_browser"))?;
-        let taken = self.parts.transactions.take(&state_key).await.map_err(store_down)?;
+        let taken = self
+            .parts
+            .transactions
+            .take(&state_key)
+            .await
+            .map_err(store_down)?;
         let transaction = taken.ok_or(failed("login_expired"))?;
-        let same_browser: bool =
-            transaction.browser.as_bytes().ct_eq(hash(&value).as_bytes()).into();
+        let same_browser: bool = transaction
+            .browser
+            .as_bytes()
+            .ct_eq(hash(&value).as_bytes())
+            .into();
         if !same_browser {
             return Err(failed("other_browser"));
         }
@@ -106,7 +124,10 @@ impl SignIn {
             sessions.remove(old).await.map_err(store_down)?;
         }
         let id_token = Some(arrival.identity.id_token.clone());
-        sessions.create(NewSession { session, id_token }).await.map_err(store_down)?;
+        sessions
+            .create(NewSession { session, id_token })
+            .await
+            .map_err(store_down)?;
 
         let member = arrival.organisation.member_of(&arrival.person);
         let cookies = vec![
@@ -119,7 +140,10 @@ impl SignIn {
             session: handle,
             replaced: replaced.map(|key| key.to_string()),
         };
-        Ok(Answered { answer: welcome(arrival, member, cookies), event: Some(event) })
+        Ok(Answered {
+            answer: welcome(arrival, member, cookies),
+            event: Some(event),
+        })
     }
 
     fn session_for(&self, id: &SessionId, arrival: &Arrival<'_>) -> Result<Session, Refusal> {
@@ -147,8 +171,15 @@ struct Arrival<'a> {
 
 fn welcome(arrival: Arrival<'_>, member: Option<&Member>, cookies: Vec<String>) -> Answer {
     match member {
-        Some(_) => Answer::Redirect { location: arrival.transaction.return_to, cookies },
-        None => pages::not_member(arrival.organisation.name(), &arrival.person.subject, cookies),
+        Some(_) => Answer::Redirect {
+            location: arrival.transaction.return_to,
+            cookies,
+        },
+        None => pages::not_member(
+            arrival.organisation.name(),
+            &arrival.person.subject,
+            cookies,
+        ),
     }
 }
 
@@ -191,8 +222,15 @@ const CODE_BYTES_MAX: usize = 4096;
 
 /// A name to greet with, bounded: it comes from outside and is stored.
 fn display_name(identity: &Identity) -> String {
-    let name = identity.name.as_ref().or(identity.email.as_ref()).unwrap_or(&identity.subject);
-    name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect()
+    let name = identity
+        .name
+        .as_ref()
+        .or(identity.email.as_ref())
+        .unwrap_or(&identity.subject);
+    name.chars()
+        .filter(|c| !c.is_control())
+        .take(NAME_CHARS_MAX)
+        .collect()
 }
 
 const NAME_CHARS_MAX: usize = 120;
