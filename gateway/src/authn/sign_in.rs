@@ -123,11 +123,8 @@ pub trait RelyingParty: Send + Sync + Debug {
     ) -> Result<Identity, SignInError>;
 
     /// The URL that signs out at the provider; `None` when it has none or cannot be reached.
-    async fn end_session_url(
-        &self,
-        connection: &Connection,
-        end: EndSession<'_>,
-    ) -> Option<String>;
+    async fn end_session_url(&self, connection: &Connection, end: EndSession<'_>)
+    -> Option<String>;
 }
 
 /// A verified ID token, as far as the gateway reads it.

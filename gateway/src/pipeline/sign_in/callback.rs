@@ -5,17 +5,18 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq as _;
 
 use crate::authn::{
-    CodeExchange, Identity, LOGIN_LIFETIME, LoginTransaction, Session, SessionId, session_cookie,
+    CodeExchange, Identity, LOGIN_LIFETIME, LoginTransaction, NewSession, Session, SessionId,
+    clear_transaction_cookie, set_session_cookie,
 };
 use crate::directory::{Directory, Member, Organisation};
-use crate::model::{
-    Connection, ConnectionId, ConnectionKey, PersonId, Refusal, Secret, TenantId,
-};
+use crate::model::{Connection, ConnectionId, ConnectionKey, PersonId, Refusal, Secret, TenantId};
 
 use super::parameters::Parameters;
 use super::request::GatewayRequest;
 use super::start::{hash, is_open, redirect_uri, refuse};
-use super::{Answer, Answered, SignIn, SignInEvent, cookies, failed, no_entropy, pages, store_down};
+use super::{
+    Answer, Answered, SignIn, SignInEvent, cookies, failed, no_entropy, pages, store_down,
+};
 
 impl SignIn {
     /// `GET /.hubgate/callback/{organisation}/{connection}`.
@@ -25,8 +26,10 @@ impl SignIn {
         request: &GatewayRequest<'_>,
     ) -> Result<Answered, Refusal> {
         let named = connection_in(request.path).ok_or(Refusal::RouteNotFound)?;
-        let response = request.query_parameters().map_err(|_| failed("response_malformed"))?;
-        let (transaction, cookie) = self.take_transaction(request, &response).await?;
+        let response = request
+            .query_parameters()
+            .map_err(|_| failed("response_malformed"))?;
+        let (transaction, login_id) = self.take_transaction(request, &response).await?;
         if transaction.connection != named {
             return Err(failed("other_connection"));
         }
@@ -59,25 +62,41 @@ impl SignIn {
             issuer: identity.issuer.clone(),
             subject: identity.subject.clone(),
         };
-        let arrival = Arrival { organisation, person, identity, transaction, cookie };
+        let arrival = Arrival {
+            organisation,
+            person,
+            identity,
+            transaction,
+            login_id,
+        };
         self.open_session(request, arrival).await
     }
 
     /// Finds the login of this state in this browser, once.
-    async fn take_transaction<'a>(
+    async fn take_transaction(
         &self,
-        request: &GatewayRequest<'a>,
+        request: &GatewayRequest<'_>,
         response: &Parameters,
-    ) -> Result<(LoginTransaction, &'a str), Refusal> {
-        let state = response.value("state").ok_or(failed("response_malformed"))?;
+    ) -> Result<(LoginTransaction, String), Refusal> {
+        let state = response
+            .value("state")
+            .ok_or(failed("response_malformed"))?;
         let state_key = hash(state);
         // Without the cookie nothing is taken: a stranger who saw a state cannot spoil the login.
-        let (cookie, value) =
-            cookies::of_login(request, &state_key).ok_or(failed("other_browser"))?;
-        let taken = self.parts.transactions.take(&state_key).await.map_err(store_down)?;
+        let (login_id, value) =
+            cookies::of_login(request.headers, &state_key).ok_or(failed("other_browser"))?;
+        let taken = self
+            .parts
+            .transactions
+            .take(&state_key)
+            .await
+            .map_err(store_down)?;
         let transaction = taken.ok_or(failed("login_expired"))?;
-        let same_browser: bool =
-            transaction.browser.as_bytes().ct_eq(hash(value).as_bytes()).into();
+        let same_browser: bool = transaction
+            .browser
+            .as_bytes()
+            .ct_eq(hash(&value).as_bytes())
+            .into();
         if !same_browser {
             return Err(failed("other_browser"));
         }
@@ -87,7 +106,7 @@ impl SignIn {
         if transaction.host != request.authority {
             return Err(failed("other_host"));
         }
-        Ok((transaction, cookie))
+        Ok((transaction, login_id))
     }
 
     /// Makes a new session and ends the one this browser had (CK-04).
@@ -100,16 +119,20 @@ impl SignIn {
         let id = SessionId::generate(&*self.parts.entropy).map_err(no_entropy)?;
         let session = self.session_for(&id, &arrival)?;
         let handle = session.key.to_string();
-        let replaced = request.session.map(|old| old.key.clone());
+        let replaced = request.session.map(|old| old.key);
         if let Some(old) = &replaced {
             sessions.remove(old).await.map_err(store_down)?;
         }
-        sessions.create(session).await.map_err(store_down)?;
+        let id_token = Some(arrival.identity.id_token.clone());
+        sessions
+            .create(NewSession { session, id_token })
+            .await
+            .map_err(store_down)?;
 
         let member = arrival.organisation.member_of(&arrival.person);
         let cookies = vec![
-            session_cookie(&id, &self.parts.limits),
-            cookies::removal(arrival.cookie),
+            set_session_cookie(&id),
+            clear_transaction_cookie(&arrival.login_id),
         ];
         let event = SignInEvent::SignedIn {
             person: arrival.person.clone(),
@@ -117,7 +140,10 @@ impl SignIn {
             session: handle,
             replaced: replaced.map(|key| key.to_string()),
         };
-        Ok(Answered { answer: welcome(arrival, member, cookies), event: Some(event) })
+        Ok(Answered {
+            answer: welcome(arrival, member, cookies),
+            event: Some(event),
+        })
     }
 
     fn session_for(&self, id: &SessionId, arrival: &Arrival<'_>) -> Result<Session, Refusal> {
@@ -126,12 +152,11 @@ impl SignIn {
         Ok(Session {
             key: id.key(),
             person: arrival.person.clone(),
-            id_token: Some(identity.id_token.clone()),
             display_name: display_name(identity),
             created: now,
             last_seen: now,
             provider_session: identity.sid.clone(),
-            csrf: self.parts.entropy.token().map_err(no_entropy)?,
+            csrf: Secret::new(self.parts.entropy.token().map_err(no_entropy)?),
         })
     }
 }
@@ -141,13 +166,20 @@ struct Arrival<'a> {
     person: PersonId,
     identity: Identity,
     transaction: LoginTransaction,
-    cookie: &'a str,
+    login_id: String,
 }
 
 fn welcome(arrival: Arrival<'_>, member: Option<&Member>, cookies: Vec<String>) -> Answer {
     match member {
-        Some(_) => Answer::Redirect { location: arrival.transaction.return_to, cookies },
-        None => pages::not_member(arrival.organisation.name(), &arrival.person.subject, cookies),
+        Some(_) => Answer::Redirect {
+            location: arrival.transaction.return_to,
+            cookies,
+        },
+        None => pages::not_member(
+            arrival.organisation.name(),
+            &arrival.person.subject,
+            cookies,
+        ),
     }
 }
 
@@ -190,8 +222,15 @@ const CODE_BYTES_MAX: usize = 4096;
 
 /// A name to greet with, bounded: it comes from outside and is stored.
 fn display_name(identity: &Identity) -> String {
-    let name = identity.name.as_ref().or(identity.email.as_ref()).unwrap_or(&identity.subject);
-    name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect()
+    let name = identity
+        .name
+        .as_ref()
+        .or(identity.email.as_ref())
+        .unwrap_or(&identity.subject);
+    name.chars()
+        .filter(|c| !c.is_control())
+        .take(NAME_CHARS_MAX)
+        .collect()
 }
 
 const NAME_CHARS_MAX: usize = 120;

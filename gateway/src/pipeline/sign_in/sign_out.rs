@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq as _;
 
-use crate::authn::{EndSession, Session, cleared_session_cookie};
+use crate::authn::{EndSession, Session, clear_session_cookie};
 use crate::directory::Directory;
-use crate::model::{Connection, Refusal};
+use crate::model::{Connection, Refusal, Secret};
 
 use super::request::GatewayRequest;
 use super::start::hash;
@@ -24,11 +24,18 @@ impl SignIn {
     ) -> Answered {
         let Some(session) = request.session else {
             let location = String::from(SIGNED_OUT_PATH);
-            return Answered::plain(Answer::Redirect { location, cookies: Vec::new() });
+            return Answered::plain(Answer::Redirect {
+                location,
+                cookies: Vec::new(),
+            });
         };
         let organisation = directory.organisation(&session.person.tenant);
         let name = organisation.map_or("", |organisation| organisation.name());
-        Answered::plain(pages::sign_out(&session.display_name, name, &session.csrf))
+        Answered::plain(pages::sign_out(
+            &session.display_name,
+            name,
+            session.csrf.expose(),
+        ))
     }
 
     /// `POST /.hubgate/sign-out`.
@@ -43,45 +50,69 @@ impl SignIn {
         let form = request.form_parameters()?;
         let Some(session) = request.session else {
             let location = String::from(SIGNED_OUT_PATH);
-            return Ok(Answered::plain(Answer::Redirect { location, cookies: Vec::new() }));
+            return Ok(Answered::plain(Answer::Redirect {
+                location,
+                cookies: Vec::new(),
+            }));
         };
         let token = form.value("csrf").unwrap_or_default();
-        if !bool::from(session.csrf.as_bytes().ct_eq(token.as_bytes())) {
+        if !session.csrf.matches(token.as_bytes()) {
             return Err(failed("form_stale"));
         }
         // The session ends before anybody else is asked: a provider that is down keeps nobody signed in.
-        self.parts.sessions.remove(&session.key).await.map_err(store_down)?;
-        let answer = self.leave(directory, request, session).await?;
+        let id_token = self
+            .parts
+            .sessions
+            .id_token(&session.key)
+            .await
+            .ok()
+            .flatten();
+        self.parts
+            .sessions
+            .remove(&session.key)
+            .await
+            .map_err(store_down)?;
+        let answer = self
+            .leave(directory, request, Leaving { session, id_token })
+            .await?;
         let event = SignInEvent::SignedOut {
             person: session.person.clone(),
             session: session.key.to_string(),
         };
-        Ok(Answered { answer, event: Some(event) })
+        Ok(Answered {
+            answer,
+            event: Some(event),
+        })
     }
 
     async fn leave(
         &self,
         directory: &Directory,
         request: &GatewayRequest<'_>,
-        session: &Session,
+        leaving: Leaving<'_>,
     ) -> Result<Answer, Refusal> {
         let state = self.parts.entropy.token().map_err(no_entropy)?;
-        let mut cookies = vec![cleared_session_cookie()];
-        let Some(connection) = connection_of(directory, session) else {
+        let mut cookies = vec![clear_session_cookie()];
+        let Some(connection) = connection_of(directory, leaving.session) else {
             return Ok(pages::signed_out(pages::Left::Here, cookies));
         };
         let end = EndSession {
-            id_token: session.id_token.as_ref().map(|token| token.expose().as_str()),
+            id_token: leaving
+                .id_token
+                .as_ref()
+                .map(|token| token.expose().as_str()),
             post_logout_redirect_uri: &request.absolute(SIGNED_OUT_PATH),
             state: &state,
         };
-        match self.parts.relying_party.end_session_url(connection, end).await {
+        match self
+            .parts
+            .relying_party
+            .end_session_url(connection, end)
+            .await
+        {
             None => Ok(pages::signed_out(pages::Left::Here, cookies)),
             Some(url) => {
-                cookies.push(format!(
-                    "{LEAVING_COOKIE}={}; Path=/; Max-Age=600; Secure; HttpOnly; SameSite=Lax",
-                    hash(&state)
-                ));
+                cookies.push(cookies::set_leaving(&hash(&state)));
                 Ok(pages::leaving(&connection.display_name, &url, cookies))
             }
         }
@@ -90,10 +121,13 @@ impl SignIn {
     /// `GET /.hubgate/signed-out`: says what is so, and nothing more when the state is not ours.
     pub(super) fn signed_out(&self, request: &GatewayRequest<'_>) -> Result<Answered, Refusal> {
         if request.session.is_some() {
-            return Ok(Answered::plain(pages::signed_out(pages::Left::Not, Vec::new())));
+            return Ok(Answered::plain(pages::signed_out(
+                pages::Left::Not,
+                Vec::new(),
+            )));
         }
         let parameters = request.query_parameters()?;
-        let expected = cookies::value_of(request, LEAVING_COOKIE);
+        let expected = cookies::leaving(request.headers);
         let came_back = match (parameters.value("state").map(hash), expected) {
             (Some(state), Some(expected)) => {
                 bool::from(state.as_bytes().ct_eq(expected.as_bytes()))
@@ -101,7 +135,7 @@ impl SignIn {
             _ => false,
         };
         let answer = if came_back {
-            pages::signed_out(pages::Left::Everywhere, vec![cookies::removal(LEAVING_COOKIE)])
+            pages::signed_out(pages::Left::Everywhere, vec![cookies::clear_leaving()])
         } else {
             pages::signed_out(pages::Left::Here, Vec::new())
         };
@@ -109,8 +143,11 @@ impl SignIn {
     }
 }
 
-/// Remembers, by its hash, the state that went to the provider at sign-out.
-const LEAVING_COOKIE: &str = "__Host-hubgate_leaving";
+/// A session that has just ended, and what its provider knows it by.
+struct Leaving<'a> {
+    session: &'a Session,
+    id_token: Option<Secret<String>>,
+}
 
 fn connection_of<'a>(directory: &'a Directory, session: &Session) -> Option<&'a Arc<Connection>> {
     let organisation = directory.organisation(&session.person.tenant)?;

@@ -6,11 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-use crate::authn::{AuthorizationRequest, LoginTransaction, SignInError};
+use crate::authn::{AuthorizationRequest, LoginTransaction, SignInError, set_transaction_cookie};
 use crate::directory::{Directory, Organisation};
 use crate::model::{Connection, ConnectionId, Dependency, EntropyError, Refusal, Secret, TenantId};
 
-use super::cookies::{self, TransactionCookie};
+use super::cookies;
 use super::pages::{self, Choice};
 use super::parameters::Parameters;
 use super::request::GatewayRequest;
@@ -32,11 +32,10 @@ impl SignIn {
         match choose(directory, request, &parameters) {
             Chosen::Connection(connection) => {
                 let via_form = parameters.value("via") == Some("page");
-                self.send_to_provider(request, &connection, return_to, via_form).await
+                self.send_to_provider(request, &connection, return_to, via_form)
+                    .await
             }
-            Chosen::Ask(choice) => {
-                Ok(Answered::plain(pages::sign_in(&choice, return_to.as_str())))
-            }
+            Chosen::Ask(choice) => Ok(Answered::plain(pages::sign_in(&choice, return_to.as_str()))),
         }
     }
 
@@ -65,10 +64,9 @@ impl SignIn {
             .await
             .map_err(|error| refuse(connection, &error))?;
 
-        let cookie = TransactionCookie::named(now, &state_key);
-        let mut cookies: Vec<String> =
-            cookies::overflow(request).into_iter().map(cookies::removal).collect();
-        cookies.push(cookie.set(&fresh.browser));
+        let mut cookies = cookies::make_room(request.headers);
+        let login_id = cookies::login_id(now, &state_key);
+        cookies.push(set_transaction_cookie(&login_id, &fresh.browser));
         let transaction = LoginTransaction {
             state_key,
             connection: connection.key.clone(),
@@ -79,14 +77,23 @@ impl SignIn {
             browser: hash(&fresh.browser),
             created: now,
         };
-        self.parts.transactions.put(transaction).await.map_err(store_down)?;
+        self.parts
+            .transactions
+            .put(transaction)
+            .await
+            .map_err(store_down)?;
 
         let answer = if via_form {
             pages::onward(&connection.display_name, &url, cookies)
         } else {
-            Answer::Redirect { location: url, cookies }
+            Answer::Redirect {
+                location: url,
+                cookies,
+            }
         };
-        let event = Some(SignInEvent::Started { connection: connection.key.clone() });
+        let event = Some(SignInEvent::Started {
+            connection: connection.key.clone(),
+        });
         Ok(Answered { answer, event })
     }
 
@@ -120,17 +127,24 @@ fn challenge(verifier: &str) -> String {
 /// SHA-256 as 64 hex digits: how the store knows a state and a browser.
 pub(super) fn hash(text: &str) -> String {
     use std::fmt::Write as _;
-    Sha256::digest(text).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    Sha256::digest(text)
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 /// The callback of a connection. Its path names the pair, so that a provider that is sent somebody
 /// else's authorization response cannot pass it on as its own (MT-01).
 pub(super) fn redirect_uri(request: &GatewayRequest<'_>, connection: &Connection) -> String {
-    let path = format!("{}{}/{}", super::CALLBACK_PREFIX, connection.key.tenant, connection.key.id);
+    let path = format!(
+        "{}{}/{}",
+        super::CALLBACK_PREFIX,
+        connection.key.tenant,
+        connection.key.id
+    );
     request.absolute(&path)
 }
 
@@ -154,8 +168,12 @@ fn choose(directory: &Directory, request: &GatewayRequest<'_>, asked: &Parameter
     let bound = directory.organisation_for_host(request.host);
     // One field on the page takes either; links name which they mean.
     let login = asked.value("login").map(str::trim);
-    let email = asked.value("email").or_else(|| login.filter(|text| text.contains('@')));
-    let slug = asked.value("organisation").or_else(|| login.filter(|text| !text.contains('@')));
+    let email = asked
+        .value("email")
+        .or_else(|| login.filter(|text| text.contains('@')));
+    let slug = asked
+        .value("organisation")
+        .or_else(|| login.filter(|text| !text.contains('@')));
     let wish = asked.value("connection");
 
     if let Some(organisation) = bound {
@@ -184,15 +202,15 @@ fn of_organisation(organisation: &Organisation, wish: Option<&str>) -> Chosen {
     if organisation.suspended() {
         return Chosen::Ask(Choice::closed());
     }
-    let open: Vec<&Arc<Connection>> =
-        organisation.connections().filter(|connection| connection.enabled).collect();
+    let open: Vec<&Arc<Connection>> = organisation
+        .connections()
+        .filter(|connection| connection.enabled)
+        .collect();
     let wished = wish
         .and_then(|text| ConnectionId::parse(text).ok())
         .and_then(|id| open.iter().find(|connection| connection.key.id == id));
     match (wished, open.as_slice()) {
-        (Some(connection), _) | (None, [connection]) => {
-            Chosen::Connection(Arc::clone(connection))
-        }
+        (Some(connection), _) | (None, [connection]) => Chosen::Connection(Arc::clone(connection)),
         (None, []) => Chosen::Ask(Choice::closed()),
         (None, several) => Chosen::Ask(Choice::among(organisation, several)),
     }
@@ -210,13 +228,19 @@ pub(super) fn is_open(directory: &Directory, connection: &Connection) -> bool {
 /// (MT-08, CVE-2026-40574).
 fn email_domain(email: &str) -> Option<String> {
     let (local, domain) = email.split_once('@')?;
-    let local_is_plain =
-        local.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~.-".contains(&b));
-    let domain_is_plain =
-        domain.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+    let local_is_plain = local
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~.-".contains(&b));
+    let domain_is_plain = domain
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
     let plain = !local.is_empty() && local_is_plain && domain.contains('.') && domain_is_plain;
     // RFC 5321 §4.5.3.1: a path of at most 256 octets with its two angle brackets.
-    if plain && email.len() <= 254 { Some(domain.to_ascii_lowercase()) } else { None }
+    if plain && email.len() <= 254 {
+        Some(domain.to_ascii_lowercase())
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -234,11 +258,25 @@ mod tests {
 
     #[test]
     fn reads_the_domain_of_a_plain_address_only() {
-        assert_eq!(email_domain("ada@North.Example").as_deref(), Some("north.example"));
+        assert_eq!(
+            email_domain("ada@North.Example").as_deref(),
+            Some("north.example")
+        );
         let odd = [
-            "", "@", "ada", "ada@", "@north.example", "a@b@north.example", "\"a\"@north.example",
-            "ada@north.example ", "ada@nörth.example", "ada@localhost", "ada@[127.0.0.1]",
-            "ada@north.example\n", "<ada@north.example>", "ada@north.example,x@y.example",
+            "",
+            "@",
+            "ada",
+            "ada@",
+            "@north.example",
+            "a@b@north.example",
+            "\"a\"@north.example",
+            "ada@north.example ",
+            "ada@nörth.example",
+            "ada@localhost",
+            "ada@[127.0.0.1]",
+            "ada@north.example\n",
+            "<ada@north.example>",
+            "ada@north.example,x@y.example",
         ];
         for email in odd {
             assert_eq!(email_domain(email), None, "{email:?}");
