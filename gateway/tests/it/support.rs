@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use hubgate_testkit::{RawAnswer, RawClient, Recorded, RecordingUpstream};
+use hubgate_testkit::raw_client::{RawAnswer, RawClient};
+use hubgate_testkit::recording_upstream::{Recorded, RecordingUpstream};
 
 /// How long anything may take on a loaded machine before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

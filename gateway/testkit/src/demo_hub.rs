@@ -1,0 +1,192 @@
+//! A small hub backend as a company might already have: teams, charge points and wallets as JSON.
+//!
+//! It makes no decision of its own. It serves whoever the gateway's signed assertion names, and nobody
+//! without one: that is all a backend has to do to stand behind Hubgate.
+
+mod assertion;
+mod data;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use assertion::{AssertionError, Verifier};
+
+use data::Data;
+
+/// The field the gateway sends its assertion in.
+const ASSERTION_FIELD: &str = "hubgate-assertion";
+/// Longest body the hub reads: its documents are small.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// The running hub. Dropping it closes the listener.
+#[derive(Debug)]
+pub struct DemoHub {
+    address: SocketAddr,
+    accepting: JoinHandle<()>,
+}
+
+impl DemoHub {
+    /// Serves on `listener`, trusting assertions `verifier` accepts.
+    ///
+    /// # Errors
+    /// When the listener has no address.
+    pub fn start(listener: TcpListener, verifier: Verifier) -> std::io::Result<Self> {
+        let address = listener.local_addr()?;
+        let hub = Arc::new(Hub {
+            verifier,
+            data: Mutex::new(Data::demo()),
+        });
+        let accepting = tokio::spawn(accept(listener, hub));
+        Ok(Self { address, accepting })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for DemoHub {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+struct Hub {
+    verifier: Verifier,
+    data: Mutex<Data>,
+}
+
+async fn accept(listener: TcpListener, hub: Arc<Hub>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let hub = Arc::clone(&hub);
+        let service = service_fn(move |request| {
+            let hub = Arc::clone(&hub);
+            async move { Ok::<_, Infallible>(hub.serve(request).await) }
+        });
+        let serving = hyper::server::conn::http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::spawn(serving);
+    }
+}
+
+impl Hub {
+    async fn serve(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        if request.uri().path() == "/healthz" {
+            return answer(StatusCode::OK, &json!({"status": "ok"}));
+        }
+        let token = request
+            .headers()
+            .get(ASSERTION_FIELD)
+            .and_then(|value| value.to_str().ok());
+        let claims = match self.verifier.verify(token).await {
+            Ok(claims) => claims,
+            Err(error) => {
+                return answer(
+                    StatusCode::UNAUTHORIZED,
+                    &json!({"error": error.to_string()}),
+                );
+            }
+        };
+        let (head, body) = request.into_parts();
+        let Ok(body) = Limited::new(body, BODY_BYTES_MAX).collect().await else {
+            return answer(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                &json!({"error": "body too large"}),
+            );
+        };
+        let body: Value = serde_json::from_slice(&body.to_bytes()).unwrap_or(Value::Null);
+        let mut data = self.data.lock().unwrap_or_else(PoisonError::into_inner);
+        match operate(&mut data, &head.method, head.uri.path(), &body) {
+            Some(result) => answer(
+                StatusCode::OK,
+                &json!({"result": result, "asked_by": asked_by(&claims)}),
+            ),
+            None => answer(
+                StatusCode::NOT_FOUND,
+                &json!({"error": "no such thing here"}),
+            ),
+        }
+    }
+}
+
+/// The hub's operations. `None` is 404.
+fn operate(data: &mut Data, method: &Method, path: &str, body: &Value) -> Option<Value> {
+    let segments: Vec<&str> = path.strip_prefix("/api/v1/")?.split('/').collect();
+    match (method.as_str(), segments.as_slice()) {
+        ("GET", ["teams"]) => Some(data.teams()),
+        ("GET", ["teams", id]) => data.team(id),
+        ("PATCH", ["teams", id]) => data.rename_team(id, body.get("name")?.as_str()?),
+        ("GET", ["charge-points", id]) => data.charge_point(id),
+        ("POST", ["charge-points", id, "reboot"]) => data.reboot(id),
+        ("GET", ["wallets", id]) => data.wallet(id),
+        ("POST", ["wallets", id, "withdraw"]) => data.withdraw(id, body.get("amount")?.as_i64()?),
+        _ => None,
+    }
+}
+
+/// What the assertion says about who asks, echoed so a reader of the demo sees it.
+fn asked_by(claims: &serde_json::Map<String, Value>) -> Value {
+    // Token bookkeeping says nothing about who asks.
+    let hidden = ["iat", "exp", "nbf", "jti"];
+    claims
+        .iter()
+        .filter(|(name, _)| !hidden.contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+fn answer(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(Bytes::from(format!("{body:#}\n"))));
+    *answer.status_mut() = status;
+    let json = http::HeaderValue::from_static("application/json");
+    answer
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, json);
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(method: &str, path: &str, body: &Value) -> Option<Value> {
+        operate(&mut Data::demo(), &method.parse().unwrap(), path, body)
+    }
+
+    #[test]
+    fn serves_the_demo_operations() {
+        let body = json!({"name": "Harbour", "amount": 5});
+        for (method, path) in [
+            ("GET", "/api/v1/teams"),
+            ("GET", "/api/v1/teams/team-harbour"),
+            ("PATCH", "/api/v1/teams/team-harbour"),
+        ] {
+            assert!(call(method, path, &body).is_some(), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn knows_nothing_else() {
+        for (method, path) in [
+            ("DELETE", "/api/v1/teams/team-harbour"),
+            ("GET", "/api/v1/teams/team-nowhere"),
+            ("PATCH", "/api/v1/teams/team-harbour"),
+            ("GET", "/api/v2/teams"),
+        ] {
+            assert_eq!(call(method, path, &Value::Null), None, "{method} {path}");
+        }
+    }
+}
