@@ -16,7 +16,7 @@ mod upstream_head;
 mod watch;
 mod websocket;
 
-pub use certificates::{CertificateError, CertificateSource, CertificateStore};
+pub use certificates::CertificateStore;
 pub use door::{Door, DoorLimits, Listen, ListenError};
 pub use observe::{Observe, Readiness};
 pub use services::{HealthCheck, ServiceError, ServiceSettings, Services, UpstreamTls};

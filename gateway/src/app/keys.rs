@@ -160,7 +160,7 @@ fn tenant_id(text: &str) -> Result<TenantId, KeyError> {
 }
 
 /// This machine, as records name it.
-fn node() -> String {
+pub(super) fn node() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() {

@@ -27,6 +27,9 @@ pub trait Apply: Send + Sync + Debug {
     /// # Errors
     /// [`ApplyError`]; the state in force is then the one before.
     fn apply(&self, loaded: Loaded) -> Result<(), ApplyError>;
+
+    /// Told that the files as they are now were refused, and why.
+    fn rejected(&self, why: &str);
 }
 
 /// Why a well-formed state was not put in force.
@@ -103,6 +106,7 @@ impl Reloader {
                 status.refused += 1;
                 status.problem = Some(error.to_string());
                 log_refusal(&error);
+                self.apply.rejected(&error.to_string());
                 None
             }
         }

@@ -112,7 +112,7 @@ fn verifier() -> String {
 }
 
 fn loopback() -> OutboundSettings {
-    OutboundSettings { allow: vec!["127.0.0.0/8".parse().unwrap()] }
+    OutboundSettings { allow: vec!["127.0.0.0/8".parse().unwrap()], ca_pem: None }
 }
 
 fn members(value: Value) -> Map<String, Value> {

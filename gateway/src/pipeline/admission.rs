@@ -86,6 +86,11 @@ impl Pipeline {
         self.ids.next(self.now())
     }
 
+    /// Forgets the limiter's idle keys.
+    pub fn shrink_limits(&self) {
+        self.parts.limiter.shrink();
+    }
+
     /// How many refusals and outcomes could not be recorded since start.
     pub fn record_failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)

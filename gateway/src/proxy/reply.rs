@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
-use super::respond::{fields, problem, problem_body};
+use super::respond::{fields, problem, problem_body, visible_code};
 use super::upstream_head::REQUEST_ID;
 use crate::model::{DecisionId, Refusal};
 use crate::pipeline::{Answer, PageKind, Refused, RefusalPage, Reply, refusal_page};
@@ -79,13 +79,22 @@ fn refusal_html(refused: &Refused) -> String {
         Refusal::Denied { reason, hidden: false } => reason.as_deref(),
         _ => None,
     };
-    refusal_page(&RefusalPage {
+    let reference = refused.decision.to_string();
+    let page = RefusalPage {
         title: problem.title,
-        detail: problem.detail,
+        text: problem.detail,
         reason,
-        code: refused.refusal.code(),
-        decision: refused.decision,
-    })
+        code: visible_code(&refused.refusal),
+        reference: Some(&reference),
+        offer_sign_in: matches!(
+            refused.refusal,
+            Refusal::SignInFailed { .. } | Refusal::CredentialInvalid | Refusal::CredentialMissing
+        ),
+    };
+    match refusal_page(page) {
+        Answer::Html { body, .. } => body,
+        Answer::Redirect { .. } | Answer::Json { .. } | Answer::Style { .. } => String::new(),
+    }
 }
 
 async fn send(session: &mut Session, wire: Wire, decision: DecisionId) -> pingora::Result<u16> {

@@ -232,15 +232,23 @@ struct ProblemBody<'a> {
     violated_policies: Option<[&'a str; 1]>,
 }
 
+/// The code a reader may see: what a service hides reads like what is not there.
+pub(super) const fn visible_code(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Denied { hidden: true, .. } => Refusal::RouteNotFound.code(),
+        _ => refusal.code(),
+    }
+}
+
 /// The RFC 9457 body. It never says which policy decided, nor whether the resource exists (PD-02);
 /// a forbid's own `@reason` is written for the reader and is shown.
 pub(super) fn problem_body(refusal: &Refusal, decision: DecisionId) -> String {
     let problem = problem(refusal);
-    let (reason, code) = match refusal {
-        Refusal::Denied { hidden: true, .. } => (None, "route_not_found"),
-        Refusal::Denied { reason, .. } => (reason.as_deref(), refusal.code()),
-        _ => (None, refusal.code()),
+    let reason = match refusal {
+        Refusal::Denied { reason, hidden: false } => reason.as_deref(),
+        _ => None,
     };
+    let code = visible_code(refusal);
     let violated_policies = match refusal {
         Refusal::TooManyRequests { policy, .. } => Some([*policy]),
         _ => None,

@@ -20,6 +20,8 @@ impl Apply for Recorder {
             .send(limit)
             .map_err(|error| ApplyError::Failed(error.to_string()))
     }
+
+    fn rejected(&self, _why: &str) {}
 }
 
 struct Scene {

@@ -12,6 +12,8 @@ pub struct OutboundSettings {
     /// Networks of private identity providers. Any port is allowed there. Set by the platform, never by
     /// an organisation (DI-06).
     pub allow: Vec<IpNet>,
+    /// PEM certificates trusted for every provider besides the web's and the connection's own.
+    pub ca_pem: Option<String>,
 }
 
 impl OutboundSettings {

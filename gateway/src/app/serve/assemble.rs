@@ -1,0 +1,298 @@
+//! Puts the parts of a gateway together.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
+
+use super::{ServeError, convert};
+use crate::app::keys::node;
+use crate::app::reload::Reloader;
+use crate::app::secrets::prepare_secrets;
+use crate::app::self_signed::self_signed_certificate;
+use crate::audit::{Event, EventRecord, PseudonymKey, Sink, SinkError};
+use crate::authn::{AssertionKeys, AssertionSigner, Authenticator, Pepper, SigningKey};
+use crate::config::{self, Loaded, Secrets};
+use crate::journal::{Journal, JournalSettings};
+use crate::limits::Limiter;
+use crate::model::{Clock as _, OsEntropy, Secret, SystemClock};
+use crate::oidc::{OpenIdRelyingParty, OutboundSettings};
+use crate::pipeline::{
+    Identity, Pipeline, PipelineParts, SignIn, SignInParts, Snapshot, SnapshotParts,
+};
+use crate::proxy::{CertificateStore, Listen, Services};
+use crate::store::{
+    KeyRing, SealKey, SqliteStore, StateStore, StoredApiKeys, StoredSessions, StoredTransactions,
+    Watcher, watch,
+};
+use crate::telemetry::Metrics;
+
+/// Issuer of assertions: the gateway itself. Services check it beside the key set they were given.
+const ASSERTION_ISSUER: &str = "hubgate";
+
+/// The parts that stay for the life of the process.
+#[derive(Debug)]
+pub(super) struct Gateway {
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) services: Arc<ArcSwap<Services>>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) journal: Arc<Journal>,
+    pub(super) signer: Arc<AssertionSigner>,
+    pub(super) listen: Listen,
+    pub(super) identity: Identity,
+    pub(super) pseudonyms: PseudonymKey,
+    core: Handle,
+}
+
+/// What is kept beyond a request.
+struct State {
+    sessions: Arc<StoredSessions>,
+    keys: Arc<StoredApiKeys>,
+    transactions: Arc<StoredTransactions>,
+}
+
+impl Gateway {
+    /// Opens everything `loaded` names.
+    ///
+    /// # Errors
+    /// [`ServeError`], the first thing that does not open.
+    pub(super) fn assemble(loaded: &Loaded, core: &Handle) -> Result<Self, ServeError> {
+        let settings = &loaded.settings;
+        let clock = Arc::new(SystemClock);
+        let entropy = Arc::new(OsEntropy);
+        let secrets =
+            prepare_secrets(&settings.places.secrets_directory, &*entropy, &*clock)?;
+        let pseudonyms = pseudonyms(&secrets);
+        let identity = Identity { node: node(), build: BUILD.to_owned() };
+        let journal = open_journal(loaded, &identity)?;
+        let state = open_state(loaded, &secrets, core)?;
+        let signer = Arc::new(AssertionSigner::new(
+            ASSERTION_ISSUER.to_owned(),
+            assertion_keys(&secrets)?,
+        ));
+        let snapshot = snapshot(loaded, pseudonyms.clone())?;
+        let limits = convert::session_limits(&settings.sign_in);
+        let relying_party = OpenIdRelyingParty::new(outbound(loaded)?, Arc::clone(&clock) as _);
+        let pipeline = Pipeline::new(
+            PipelineParts {
+                snapshot: Arc::new(snapshot),
+                authenticator: Authenticator::new(
+                    Arc::clone(&state.sessions) as _,
+                    Arc::clone(&state.keys) as _,
+                    Pepper::new(&secrets.pepper),
+                    limits,
+                ),
+                limiter: Limiter::new(convert::limits(&settings.limits))?,
+                sink: Arc::clone(&journal) as _,
+                signer: Arc::clone(&signer),
+                sign_in: SignIn::new(SignInParts {
+                    relying_party: Arc::new(relying_party),
+                    transactions: state.transactions,
+                    sessions: state.sessions,
+                    clock: Arc::clone(&clock) as _,
+                    entropy: Arc::clone(&entropy) as _,
+                    limits,
+                }),
+                clock,
+                identity: identity.clone(),
+            },
+            &*entropy,
+        )?;
+        let services = Services::build(convert::services(&settings.services)?)?;
+        services.watch_health(core);
+        let pipeline = Arc::new(pipeline);
+        shrink_limits(core, &pipeline);
+        Ok(Self {
+            pipeline,
+            services: Arc::new(ArcSwap::from_pointee(services)),
+            metrics: Arc::new(
+                Metrics::new().map_err(|error| ServeError::Metrics(error.to_string()))?,
+            ),
+            journal,
+            signer,
+            listen: listen(loaded)?,
+            identity,
+            pseudonyms,
+            core: core.clone(),
+        })
+    }
+
+    /// Writes an event of the gateway's own life.
+    ///
+    /// # Errors
+    /// [`SinkError`] when it is not in the log.
+    pub(super) fn event(&self, event: Event, detail: Option<&str>) -> Result<(), SinkError> {
+        record_event(&self.pipeline, &*self.journal, &self.identity, (event, detail))
+    }
+
+    /// Counts reloads for the metrics.
+    pub(super) fn follow(&self, reloader: &Arc<Reloader>) {
+        let metrics = Arc::clone(&self.metrics);
+        let reloader = Arc::downgrade(reloader);
+        let pipeline = Arc::downgrade(&self.pipeline);
+        metrics.reloaded(SystemClock.now().seconds());
+        self.core.spawn(async move {
+            let mut seen = crate::app::reload::ReloadStatus::default();
+            while let (Some(reloader), Some(_)) = (reloader.upgrade(), pipeline.upgrade()) {
+                let status = reloader.status();
+                if status.applied > seen.applied {
+                    metrics.reloaded(SystemClock.now().seconds());
+                }
+                (seen.refused..status.refused).for_each(|_| metrics.reload_rejected());
+                seen = status;
+                tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            }
+        });
+    }
+}
+
+/// Writes an event of the gateway's own life.
+///
+/// # Errors
+/// [`SinkError`] when it is not in the log.
+pub(super) fn record_event(
+    pipeline: &Pipeline,
+    sink: &dyn Sink,
+    identity: &Identity,
+    (event, detail): (Event, Option<&str>),
+) -> Result<(), SinkError> {
+    let snapshot = pipeline.snapshot();
+    let record = EventRecord {
+        snapshot: Some(snapshot.id()),
+        detail,
+        ..EventRecord::of(
+            event,
+            pipeline.new_decision_id(),
+            pipeline.now(),
+            &identity.node,
+            &identity.build,
+        )
+    };
+    sink.append(record.encode()).map(drop)
+}
+
+/// The snapshot of what was read.
+///
+/// # Errors
+/// [`ServeError::Assembly`].
+pub(super) fn snapshot(loaded: &Loaded, pseudonyms: PseudonymKey) -> Result<Snapshot, ServeError> {
+    let read = &loaded.organisations;
+    Snapshot::new(SnapshotParts {
+        routes: Arc::clone(&loaded.routes),
+        schema: Arc::clone(&read.schema),
+        pdp: Arc::clone(&read.pdp),
+        directory: Arc::clone(&read.directory),
+        partitions: read.partitions.clone(),
+        hidden: convert::hidden(&loaded.settings.services),
+        config_digest: Sha256::digest(format!("{:?}", loaded.settings).as_bytes()).into(),
+        pseudonyms,
+    })
+    .map_err(|error| ServeError::Assembly(error.to_string()))
+}
+
+/// The key that signs now and all that are published.
+///
+/// # Errors
+/// [`ServeError::Assembly`] for a key that cannot sign.
+pub(super) fn assertion_keys(secrets: &Secrets) -> Result<AssertionKeys, ServeError> {
+    let broken = |error: &dyn std::fmt::Display| ServeError::Assembly(error.to_string());
+    let keys = &secrets.assertion_keys;
+    let signing = keys
+        .signing(SystemClock.now())
+        .ok_or_else(|| broken(&"there is no assertion key"))?;
+    let read = |key: &config::AssertionKey| SigningKey::from_pem(key.pem.expose().as_bytes());
+    let others = keys
+        .published()
+        .iter()
+        .filter(|key| key.created != signing.created)
+        .map(read)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| broken(&error))?;
+    let signing = read(signing).map_err(|error| broken(&error))?;
+    AssertionKeys::new(signing, &others).map_err(|error| broken(&error))
+}
+
+fn open_journal(loaded: &Loaded, identity: &Identity) -> Result<Arc<Journal>, ServeError> {
+    let folder = loaded.settings.places.log_directory.clone();
+    let settings = JournalSettings::new(folder, identity.node.clone(), identity.build.clone());
+    Ok(Arc::new(Journal::open(settings, Arc::new(SystemClock), &OsEntropy)?))
+}
+
+fn open_state(loaded: &Loaded, secrets: &Secrets, core: &Handle) -> Result<State, ServeError> {
+    let settings = &loaded.settings;
+    let clock = Arc::new(SystemClock);
+    let entropy = Arc::new(OsEntropy);
+    let store: Arc<dyn StateStore> =
+        Arc::new(SqliteStore::open(&settings.places.state_file, Arc::clone(&clock) as _)?);
+    let keys = secrets
+        .seal_keys
+        .iter()
+        .map(|key| SealKey::new(&key.id, Secret::new(*key.key.expose())))
+        .collect::<Result<Vec<_>, _>>()?;
+    let ring = KeyRing::new(keys)?;
+    let sessions = Arc::new(StoredSessions::new(
+        Arc::clone(&store),
+        ring.clone(),
+        Arc::clone(&entropy) as _,
+        Arc::clone(&clock) as _,
+        convert::session_limits(&settings.sign_in),
+    ));
+    let keys = Arc::new(StoredApiKeys::new(Arc::clone(&store), Arc::clone(&clock) as _));
+    let transactions = Arc::new(StoredTransactions::new(Arc::clone(&store), ring, entropy));
+    let followers = vec![Arc::clone(&sessions) as _, Arc::clone(&keys) as _];
+    core.spawn(watch(Watcher::new(store, clock, followers)));
+    Ok(State { sessions, keys, transactions })
+}
+
+fn outbound(loaded: &Loaded) -> Result<OutboundSettings, ServeError> {
+    let said = &loaded.settings.outbound;
+    let ca_pem = match &said.ca_file {
+        Some(file) => Some(std::fs::read_to_string(file).map_err(|error| ServeError::File {
+            file: file.clone(),
+            cause: error.to_string(),
+        })?),
+        None => None,
+    };
+    Ok(OutboundSettings { allow: said.allow.clone(), ca_pem })
+}
+
+fn listen(loaded: &Loaded) -> Result<Listen, ServeError> {
+    let said = &loaded.settings.listen;
+    let certificates = match (&said.https, &loaded.certificate) {
+        (None, _) => None,
+        (Some(_), Some(certificate)) => Some(Arc::clone(certificate)),
+        (Some(_), None) => {
+            let hosts = loaded.routes.routes().map(|route| route.host().to_owned());
+            Some(self_signed_certificate(hosts)?.0)
+        }
+    };
+    Ok(Listen {
+        https: said.https.iter().map(|https| https.address).collect(),
+        http: said.http.into_iter().collect(),
+        certificates: certificates.map(|key| Arc::new(CertificateStore::new(key))),
+    })
+}
+
+/// The key people are named with in the log: derived, so that losing it loses nothing but the search.
+fn pseudonyms(secrets: &Secrets) -> PseudonymKey {
+    let mut hash = Sha256::new();
+    hash.update(b"hubgate pseudonyms v1");
+    hash.update(secrets.pepper.expose());
+    PseudonymKey::new(Secret::new(hash.finalize().into()))
+}
+
+/// Idle keys of the limiter are forgotten every half minute.
+fn shrink_limits(core: &Handle, pipeline: &Arc<Pipeline>) {
+    let pipeline = Arc::downgrade(pipeline);
+    core.spawn(async move {
+        loop {
+            tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+            let Some(pipeline) = pipeline.upgrade() else { return };
+            pipeline.shrink_limits();
+        }
+    });
+}
+
+/// The build, as records name it.
+const BUILD: &str = concat!("hubgate/", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,148 @@
+//! Settings as the configuration says them, turned into what each module takes.
+
+use std::collections::HashSet;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::Path;
+use std::time::Duration;
+
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+
+use super::ServeError;
+use crate::authn::SessionLimits;
+use crate::config::{
+    Address, HeadSettings, HeaderPattern, HttpVersion, LimitSettings as Said, LimitsSettings,
+    LogFormat as SaidFormat, Retry, ServiceSettings as SaidService, SignInSettings,
+    TelemetrySettings as SaidTelemetry,
+};
+use crate::limits::{KEYS_MAX, Limit, LimitSettings};
+use crate::model::ServiceId;
+use crate::proxy::{DoorLimits, HealthCheck, ServiceSettings, UpstreamTls};
+use crate::routing::HeadLimits;
+use crate::telemetry::{LogFormat, TelemetrySettings};
+
+/// What is exported, and how much is said.
+pub(super) fn telemetry(said: &SaidTelemetry) -> TelemetrySettings {
+    TelemetrySettings {
+        otlp_endpoint: said.otlp_endpoint.as_ref().map(ToString::to_string),
+        format: match said.log_format {
+            SaidFormat::Text => LogFormat::Text,
+            SaidFormat::Json => LogFormat::Json,
+        },
+        level: Some(said.log_level.name().to_owned()),
+    }
+}
+
+/// What the door holds itself.
+pub(super) fn door_limits(said: &HeadSettings) -> DoorLimits {
+    DoorLimits {
+        head: HeadLimits {
+            head_bytes_max: said.head_bytes_max,
+            field_bytes_max: said.field_bytes_max,
+            fields_max: said.fields_max,
+            target_bytes_max: said.target_bytes_max,
+            cookie_bytes_max: said.cookie_bytes_max,
+        },
+        head_deadline: said.deadline,
+        ..DoorLimits::default()
+    }
+}
+
+/// How long sessions live.
+pub(super) fn session_limits(said: &SignInSettings) -> SessionLimits {
+    SessionLimits { idle: said.session_idle, absolute: said.session_absolute }
+}
+
+/// How many requests are let in.
+pub(super) fn limits(said: &LimitsSettings) -> LimitSettings {
+    let limit = |name, said: &Said| Limit {
+        name,
+        requests: said.requests,
+        window: said.window,
+        burst: said.burst,
+    };
+    LimitSettings {
+        address: limit("address", &said.address),
+        credential: limit("credential", &said.credential),
+        keys_max: KEYS_MAX,
+    }
+}
+
+/// Services whose denials look like 404.
+pub(super) fn hidden(said: &[SaidService]) -> HashSet<ServiceId> {
+    said.iter().filter(|service| service.hide_denials).map(|service| service.name.clone()).collect()
+}
+
+/// The services, their names resolved.
+///
+/// # Errors
+/// [`ServeError::File`] for a certificate file, [`ServeError::Assembly`] for a host without an address.
+pub(super) fn services(said: &[SaidService]) -> Result<Vec<ServiceSettings>, ServeError> {
+    said.iter().map(service).collect()
+}
+
+fn service(said: &SaidService) -> Result<ServiceSettings, ServeError> {
+    let mut addresses = Vec::new();
+    for address in &said.addresses {
+        addresses.extend(resolve(&said.name, address)?);
+    }
+    let tls = match &said.tls {
+        Some(tls) => Some(UpstreamTls {
+            server_name: tls.server_name.clone(),
+            authorities: tls.ca_file.as_deref().map(authorities).transpose()?.unwrap_or_default(),
+        }),
+        None => None,
+    };
+    Ok(ServiceSettings {
+        id: said.name.clone(),
+        addresses,
+        tls,
+        health: said
+            .health
+            .as_ref()
+            .map(|health| (HealthCheck::Http { path: health.path.clone() }, health.interval)),
+        connect_timeout: said.connect_timeout,
+        read_timeout: said.first_byte_timeout,
+        write_timeout: WRITE_TIMEOUT,
+        idle_timeout: said.idle_timeout,
+        forward_fields: said.forward_headers.iter().map(pattern).collect(),
+        http2: said.http_version == HttpVersion::Http2,
+        hide_denials: said.hide_denials,
+        retry: said.retry == Retry::Once,
+    })
+}
+
+/// A service that takes nothing for half a minute is not there.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+fn pattern(said: &HeaderPattern) -> String {
+    match said {
+        HeaderPattern::Exact(name) => name.clone(),
+        HeaderPattern::Prefix(prefix) => format!("{prefix}*"),
+    }
+}
+
+fn resolve(service: &ServiceId, address: &Address) -> Result<Vec<SocketAddr>, ServeError> {
+    if let Some(socket) = address.socket() {
+        return Ok(vec![socket]);
+    }
+    let found = (address.host.as_str(), address.port).to_socket_addrs();
+    let found: Vec<SocketAddr> = found.map(Iterator::collect).unwrap_or_default();
+    if found.is_empty() {
+        let host = &address.host;
+        return Err(ServeError::Assembly(format!("service `{service}`: `{host}` has no address")));
+    }
+    Ok(found)
+}
+
+fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>, ServeError> {
+    let fail = |cause: String| ServeError::File { file: file.to_owned(), cause };
+    let found = CertificateDer::pem_file_iter(file)
+        .map_err(|error| fail(error.to_string()))?
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| fail(error.to_string()))?;
+    if found.is_empty() {
+        return Err(fail(String::from("no certificate in it")));
+    }
+    Ok(found)
+}
