@@ -34,10 +34,12 @@ fn main() {
 fn measure(policies: usize) {
     let schema = Arc::new(PolicySchema::parse("hub.cedarschema", SCHEMA).unwrap());
     let records = records();
+    // As the gateway does: entities first. Policies leave a scattered heap behind, and entities spread
+    // over it cost three times as much to reach.
+    let partition = Partition::build(&schema, records.iter()).unwrap();
     let load = Instant::now();
     let pdp = Pdp::load(Arc::clone(&schema), &sources(policies), &BTreeMap::new()).unwrap();
     let load = load.elapsed();
-    let partition = Partition::build(&schema, records.iter()).unwrap();
     let manager = principal(&partition);
     let resources: Vec<EntityUid> = (0..TEAMS)
         .flat_map(|n| [format!("Team::t{n}"), format!("ChargePoint::c{n}")])
