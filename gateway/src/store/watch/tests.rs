@@ -78,15 +78,15 @@ impl Follower for Notes {
     }
 }
 
-fn since(seqs: std::ops::Range<u64>) -> Result<Changes, StoreError> {
+fn since(seqs: std::ops::Range<u64>) -> Changes {
     let key = Key::index(Kind::Session, "x").unwrap();
-    Ok(Changes::Since(
+    Changes::Since(
         seqs.map(|seq| Change {
             seq,
             key: key.clone(),
         })
         .collect(),
-    ))
+    )
 }
 
 fn setup(answers: Vec<Result<Changes, StoreError>>) -> (Arc<Feed>, Arc<Notes>, Watcher) {
@@ -102,7 +102,11 @@ fn setup(answers: Vec<Result<Changes, StoreError>>) -> (Arc<Feed>, Arc<Notes>, W
 
 #[tokio::test]
 async fn starts_at_the_head_and_goes_on_from_there() {
-    let answers = vec![Ok(Changes::Lost { head: 40 }), since(41..43), since(0..0)];
+    let answers = vec![
+        Ok(Changes::Lost { head: 40 }),
+        Ok(since(41..43)),
+        Ok(since(0..0)),
+    ];
     let (feed, notes, mut watcher) = setup(answers);
     for _ in 0..3 {
         watcher.poll().await.unwrap();
@@ -124,8 +128,8 @@ async fn reads_on_while_pages_are_full_before_it_calls_copies_fresh() {
     let page = PAGE as u64;
     let answers = vec![
         Ok(Changes::Lost { head: 0 }),
-        since(1..page + 1),
-        since(0..0),
+        Ok(since(1..page + 1)),
+        Ok(since(0..0)),
     ];
     let (feed, notes, mut watcher) = setup(answers);
     watcher.poll().await.unwrap();
@@ -143,7 +147,7 @@ async fn calls_nothing_fresh_when_the_feed_was_not_read() {
         Err(StoreError::Timeout),
         Ok(Changes::Lost { head: 5 }),
         Err(StoreError::Timeout),
-        since(6..7),
+        Ok(since(6..7)),
         Ok(Changes::Lost { head: 2 }),
     ];
     let (feed, notes, mut watcher) = setup(answers);
