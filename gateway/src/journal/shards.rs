@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn names_sort_by_age_and_differ_within_a_millisecond() {
-        let at = |nanos| UnixNanos::new(1_795_355_293_000_000_000 + nanos);
+        let at = |nanos: u64| UnixNanos::new(1_795_355_293_000_000_000 + nanos);
         let first = Shard::name_at(at(123_456_789), [0xff; 4]);
         assert_eq!(first, "20261122T134813.123Z-ffffffff");
         assert!(first < Shard::name_at(at(124_000_000), [0; 4]));
