@@ -224,11 +224,11 @@ fn outcome(line: &Line) -> String {
         size(number("/bytes_in")),
         size(number("/bytes_out"))
     ));
-    let service = line.text("/service").unwrap_or("-");
-    let upstream = line
-        .text("/upstream")
-        .map_or_else(String::new, |at| format!(" at {at}"));
-    parts.push(clean(&format!("{service}{upstream}")));
+    let served_by = [line.text("/service"), line.text("/upstream")];
+    let served_by: Vec<_> = served_by.into_iter().flatten().map(clean).collect();
+    if !served_by.is_empty() {
+        parts.push(served_by.join(" at "));
+    }
     let attempts = number("/attempts");
     if attempts != 1 {
         parts.push(format!("{attempts} attempts"));

@@ -47,12 +47,11 @@ impl Shard {
         Self { name, folder }
     }
 
-    /// Names a shard by its start and 32 random bits: `20261122T134813Z-3f9a2c1b`.
+    /// Names a shard by its start and 32 random bits: `20261122T134813.123Z-3f9a2c1b`.
     pub(super) fn name_at(now: UnixNanos, random: [u8; 4]) -> String {
-        let seconds = i64::try_from(now.seconds()).unwrap_or_default();
-        let start = jiff::Timestamp::from_second(seconds).unwrap_or_default();
+        let start = jiff::Timestamp::from_nanosecond(now.nanos().into()).unwrap_or_default();
         let random = u32::from_be_bytes(random);
-        format!("{}-{random:08x}", start.strftime("%Y%m%dT%H%M%SZ"))
+        format!("{}-{random:08x}", start.strftime("%Y%m%dT%H%M%S%.3fZ"))
     }
 
     pub(super) fn segment(&self, number: u32) -> PathBuf {
@@ -134,4 +133,50 @@ pub(super) fn list(log: &Path) -> Result<Vec<Shard>, ShardsError> {
     }
     shards.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(shards)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_sort_by_age_and_differ_within_a_millisecond() {
+        let at = |nanos: u64| UnixNanos::new(1_795_355_293_000_000_000 + nanos);
+        let first = Shard::name_at(at(123_456_789), [0xff; 4]);
+        assert_eq!(first, "20261122T134813.123Z-ffffffff");
+        assert!(first < Shard::name_at(at(124_000_000), [0; 4]));
+        assert_ne!(first, Shard::name_at(at(123_456_789), [0; 4]));
+    }
+
+    #[test]
+    fn only_numbered_segments_are_segments() {
+        let log = tempfile::tempdir().unwrap();
+        let shard = Shard::new(log.path(), "s".into());
+        std::fs::create_dir(&shard.folder).unwrap();
+        for name in [
+            "00000010.jsonl",
+            "00000002.jsonl",
+            "00000002.torn",
+            "lock",
+            "x.jsonl",
+        ] {
+            std::fs::write(shard.folder.join(name), "").unwrap();
+        }
+        assert_eq!(shard.segments().unwrap(), [2, 10]);
+        assert_eq!(list(log.path()).unwrap(), [shard]);
+        assert_eq!(list(&log.path().join("absent")).unwrap(), []);
+    }
+
+    #[test]
+    fn a_lock_is_seen_while_held_and_free_after() {
+        let log = tempfile::tempdir().unwrap();
+        let shard = Shard::new(log.path(), "s".into());
+        std::fs::create_dir(&shard.folder).unwrap();
+        assert!(!shard.is_live(), "never locked");
+        let held = shard.lock().unwrap().unwrap();
+        assert!(shard.is_live());
+        assert!(shard.lock().unwrap().is_none());
+        drop(held);
+        assert!(!shard.is_live());
+    }
 }

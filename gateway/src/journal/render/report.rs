@@ -25,7 +25,7 @@ pub fn render_report(report: &Report, colour: Colour) -> String {
 
 fn shards(out: &mut String, report: &Report, colour: Colour) {
     let heading = format!(
-        "{:<25}  {:<6}  {:>10}  {:>9}  {:<19}  {:<19}  {}",
+        "{:<29}  {:<6}  {:>10}  {:>9}  {:<19}  {:<19}  {}",
         "shard", "state", "records", "size", "from (UTC)", "to (UTC)", "last record"
     );
     // Writing to a string cannot fail, here and below.
@@ -52,7 +52,7 @@ fn row(shard: &ShardReport) -> String {
         .head
         .map_or_else(|| "-".into(), |(seq, hash)| format!("{seq}:{hash}"));
     format!(
-        "{:<25}  {state:<6}  {:>10}  {:>9}  {from:<19}  {to:<19}  {head}",
+        "{:<29}  {state:<6}  {:>10}  {:>9}  {from:<19}  {to:<19}  {head}",
         clean(&shard.name),
         shard.records,
         size(shard.bytes),

@@ -61,7 +61,7 @@ fn an_outcome_hangs_below_its_decision() {
     let shown = render_line(&line(&outcome(7, NOW)));
     assert_eq!(
         shown,
-        "13:48:13.123  07070707  └ 200   6.9 ms · 0 B in, 4.3 kB out · - at 127.0.0.1:9000"
+        "13:48:13.123  07070707  └ 200   6.9 ms · 0 B in, 4.3 kB out · 127.0.0.1:9000"
     );
 }
 
