@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
 
+use crate::authz::PolicySchema;
 use crate::routing::RouteTable;
 
 use super::document::read_text;
@@ -83,23 +84,20 @@ pub fn load_with(path: &Path, variables: Variables<'_>) -> Result<Loaded, Config
     let mut problems = read.problems;
     // A fault in one section hides nothing behind the others.
     let base = path.parent().unwrap_or(Path::new(""));
+    let settings = read.settings;
+    let check = |schema: &PolicySchema| {
+        let routes = settings.as_ref().map(|settings| settings.routes.as_slice());
+        organisations::check_routes(&parsed, routes.unwrap_or_default(), schema)
+    };
     let organisations = read
         .policy
-        .and_then(|places| organisations::read(&places, base, variables, &mut problems));
-    let mut certificate = None;
-    if let Some(settings) = &read.settings {
-        certificate = listener_certificate(settings.listen.https.as_ref(), &mut problems);
-        let schema = organisations
-            .as_ref()
-            .map(|organisations| &organisations.schema);
-        problems.extend(
-            schema
-                .into_iter()
-                .flat_map(|schema| organisations::check_routes(&parsed, &settings.routes, schema)),
-        );
-    }
+        .and_then(|places| organisations::read(&places, base, variables, &mut problems, check));
+    let https = settings
+        .as_ref()
+        .and_then(|settings| settings.listen.https.as_ref());
+    let certificate = listener_certificate(https, &mut problems);
     ConfigErrors::check(problems)?;
-    match (read.settings, read.routes, organisations) {
+    match (settings, read.routes, organisations) {
         (Some(settings), Some(routes), Some(organisations)) => {
             let (file, routes) = (path.to_path_buf(), Arc::new(routes));
             Ok(Loaded {

@@ -37,12 +37,14 @@ pub struct Organisations {
     pub cases: Vec<CaseFile>,
 }
 
-/// Reads policies and organisations; paths in messages start from `base`.
+/// Reads policies and organisations; paths in messages start from `base`. `check` sees the schema even
+/// when other files are wrong.
 pub(super) fn read(
     places: &PolicyPlaces,
     base: &Path,
     variables: Variables<'_>,
     problems: &mut Vec<Problem>,
+    check: impl FnOnce(&PolicySchema) -> Vec<Problem>,
 ) -> Option<Organisations> {
     let mut reader = Reader {
         places,
@@ -53,7 +55,9 @@ pub(super) fn read(
     let policies = reader.files(read_policies(&places.policies, base));
     let cases = reader.files(read_cases(&places.policies.join(CASES_FOLDER), base));
     let tenants = reader.files(read_tenants(&places.tenants, base, variables));
-    let (schema, tenants) = (schema?, tenants?);
+    let schema = schema?;
+    reader.problems.extend(check(&schema));
+    let tenants = tenants?;
     let own = tenants
         .iter()
         .map(|data| (data.id.clone(), data.policies.clone()))

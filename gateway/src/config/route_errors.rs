@@ -33,9 +33,7 @@ fn locate(error: &RouteError, routes: &[(usize, RouteSettings)]) -> Option<Found
     let index = routes.iter().rev().find_map(at)?;
     let message = error.to_string();
     let start = format!("route `{}`: ", error.id());
-    Some((
-        index,
-        key,
-        message.strip_prefix(&start).unwrap_or(&message).to_owned(),
-    ))
+    let message = message.strip_prefix(&start).unwrap_or(&message);
+    let message = message.strip_prefix("resource: ").unwrap_or(message);
+    Some((index, key, message.to_owned()))
 }

@@ -28,7 +28,9 @@ pub(super) fn advice(written: &str, candidates: &[&str]) -> Option<String> {
         return Some(format!("did you mean `{candidate}`?"));
     }
     let few = !candidates.is_empty() && candidates.len() <= LISTED_MAX;
-    few.then(|| format!("known here: {}", quoted(candidates)))
+    let mut listed = candidates.to_vec();
+    listed.sort_unstable();
+    few.then(|| format!("known here: {}", quoted(&listed)))
 }
 
 /// "`a`, `b`, `c`".

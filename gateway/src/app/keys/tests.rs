@@ -203,5 +203,18 @@ fn a_broken_policy_and_a_broken_route_are_told_together() {
 fn a_wrong_command_line_ends_with_64_and_help_with_0() {
     let scene = Scene::new();
     assert!(scene.refused("chck").contains("check"));
-    assert!(scene.ok("version").starts_with("hubgate 0."));
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    for arguments in [["hubgate", "version"], ["hubgate", "--help"]] {
+        let code = run(arguments, &mut out, &mut err);
+        assert_eq!(
+            format!("{code:?}"),
+            format!("{:?}", std::process::ExitCode::SUCCESS)
+        );
+    }
+    let said = String::from_utf8(out).unwrap();
+    assert!(
+        said.starts_with("hubgate 0.") && said.contains("Usage"),
+        "{said}"
+    );
+    assert!(err.is_empty());
 }

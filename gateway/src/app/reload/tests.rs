@@ -63,11 +63,12 @@ impl Scene {
     }
 }
 
-const SCHEMA: &str = "entity Operator;\n\
-    entity User { roles: { admin: Set<Operator> } };\n\
-    action \"teams:read\" appliesTo { principal: [User], resource: [Operator] };\n";
-const POLICY: &str = "@id(\"admins\")\n\
-    permit(principal is User, action, resource) when { resource in principal.roles.admin };\n";
+const SCHEMA: &str = include_str!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../schemas/hub.cedarschema"
+));
+const POLICY: &str = "@id(\"status\")\n\
+    permit(principal, action == Action::\"status:view\", resource);\n";
 
 fn good(requests: u32) -> String {
     format!("[listen]\nhttp = \"127.0.0.1:0\"\n[limits]\naddress = {{ requests = {requests} }}\n")

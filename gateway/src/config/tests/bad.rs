@@ -281,7 +281,7 @@ fn services() {
         (
             "a word for retry",
             with_service!("[[service]]\nname = \"b\"\naddresses = [\"h:1\"]\nretry = \"always\"\n"),
-            "gateway.toml:10: service[1].retry: `always` is not known here (known here: `once`, `never`)",
+            "gateway.toml:10: service[1].retry: `always` is not known here (known here: `never`, `once`)",
         ),
     ]);
 }
@@ -480,7 +480,7 @@ fn resource_rules() {
         (
             "a body the route does not take",
             resource!("resource = \"Team::json./team\""),
-            "gateway.toml:13: route[0].resource: is read from the body, which this route does not take",
+            "gateway.toml:13: route[0].resource: the resource is in the body, but a method of the route has none",
         ),
         (
             "two places",
