@@ -3,10 +3,13 @@
 //!
 //! Never linked into the product, and never depends on it: the gateway is a black box to this package.
 
+pub mod browser;
 pub mod certificates;
+pub mod demo;
 pub mod demo_hub;
 pub mod https_client;
 pub mod openid_provider;
 pub mod raw_client;
 pub mod recording_upstream;
+pub mod stage;
 pub mod websocket;

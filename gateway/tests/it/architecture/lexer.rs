@@ -2,14 +2,14 @@
 
 /// A word or mark, with the line it stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Token<'a> {
+pub(super) struct Token<'a> {
     pub text: &'a str,
     pub line: usize,
 }
 
 /// Cuts `source` into tokens: identifiers, `::`, and single characters. Comments, strings, characters
 /// and lifetimes are left out.
-pub fn tokens(source: &str) -> Vec<Token<'_>> {
+pub(super) fn tokens(source: &str) -> Vec<Token<'_>> {
     let mut lexer = Lexer {
         rest: source,
         line: 1,

@@ -4,14 +4,14 @@ use super::lexer::Token;
 
 /// A path from the crate's root, with the line it stands on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundPath {
+pub(super) struct FoundPath {
     pub segments: Vec<String>,
     pub line: usize,
 }
 
 /// Every path that begins with `crate`, `self` or `super`, seen from the module `file_module`.
 /// A group in braces gives one path per entry.
-pub fn inside(tokens: &[Token<'_>], file_module: &[String]) -> Vec<FoundPath> {
+pub(super) fn inside(tokens: &[Token<'_>], file_module: &[String]) -> Vec<FoundPath> {
     let mut found = Vec::new();
     let mut modules = Modules::new(file_module);
     let mut at = 0;
@@ -30,7 +30,7 @@ pub fn inside(tokens: &[Token<'_>], file_module: &[String]) -> Vec<FoundPath> {
 }
 
 /// Every first word of a path that is none of ours: `name::…`, `use name;` and entries of `use {…}`.
-pub fn outside(tokens: &[Token<'_>]) -> Vec<FoundPath> {
+pub(super) fn outside(tokens: &[Token<'_>]) -> Vec<FoundPath> {
     let mut found = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
         let before = if at == 0 { "" } else { text(tokens, at - 1) };
@@ -55,7 +55,7 @@ pub fn outside(tokens: &[Token<'_>]) -> Vec<FoundPath> {
 }
 
 /// Leaves out every item under `#[cfg(test)]`.
-pub fn without_tests<'a>(tokens: &[Token<'a>]) -> Vec<Token<'a>> {
+pub(super) fn without_tests<'a>(tokens: &[Token<'a>]) -> Vec<Token<'a>> {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::new();
     let mut at = 0;

@@ -66,13 +66,13 @@ const LINES_MAX: usize = 600;
 
 /// A source file.
 #[derive(Debug)]
-pub struct Source {
+pub(super) struct Source {
     pub path: String,
     text: String,
 }
 
 impl Source {
-    pub const fn new(path: String, text: String) -> Self {
+    pub(super) const fn new(path: String, text: String) -> Self {
         Self { path, text }
     }
 
@@ -103,7 +103,7 @@ impl Source {
 
 /// A rule broken at a place.
 #[derive(Debug)]
-pub struct Breach {
+pub(super) struct Breach {
     path: String,
     line: usize,
     what: String,
@@ -116,7 +116,7 @@ impl fmt::Display for Breach {
 }
 
 /// Upward and sideways imports, and modules nobody gave a floor.
-pub fn floors(source: &Source) -> Vec<Breach> {
+pub(super) fn floors(source: &Source) -> Vec<Breach> {
     if source.is_root() {
         return Vec::new();
     }
@@ -140,7 +140,7 @@ fn floor(module: &str) -> Option<usize> {
 }
 
 /// Outside crates named outside their module.
-pub fn fences(source: &Source) -> Vec<Breach> {
+pub(super) fn fences(source: &Source) -> Vec<Breach> {
     let own = source.top_module();
     let fence = |path: &FoundPath| {
         let name = path.segments.first()?;
@@ -159,7 +159,7 @@ pub fn fences(source: &Source) -> Vec<Breach> {
 }
 
 /// Input, output, clocks and runtimes on the two lowest floors; their tests may have them.
-pub fn purity(source: &Source) -> Vec<Breach> {
+pub(super) fn purity(source: &Source) -> Vec<Breach> {
     let lowest = floor(&source.top_module()).is_some_and(|floor| floor >= FLOORS.len() - 2);
     if !lowest || source.path == CLOCK || source.path.ends_with("/tests.rs") {
         return Vec::new();
@@ -181,7 +181,7 @@ fn begins_with(path: &str, start: &str) -> bool {
 }
 
 /// Length, opening doc and name of a file.
-pub fn shape(source: &Source) -> Vec<Breach> {
+pub(super) fn shape(source: &Source) -> Vec<Breach> {
     let mut breaches = Vec::new();
     let lines = source.text.lines().count();
     if lines > LINES_MAX {

@@ -1,0 +1,62 @@
+# Everything a person or a build machine does with Hubgate. `make` alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/hubgate/target
+
+RELEASE := $(CARGO_TARGET_DIR)/release
+
+.PHONY: help demo demo-check test prepare prepare-demo release fmt clippy doc deny unit it browser load crash
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: prepare-demo release ## Run gateway, OpenID provider and demo hub on this machine
+	@exec $(RELEASE)/demo
+
+test: prepare fmt clippy doc deny unit browser demo-check ## Run everything a change must pass
+
+prepare: ## Install what building and testing needs and this machine lacks
+	@.ci/prepare build test
+
+prepare-demo:
+	@.ci/prepare build
+
+# The whole workspace at once: another set of packages would mean other features and a second build.
+release:
+	cargo build --locked --release --workspace --bins
+
+fmt: ## Check the formatting
+	cargo fmt --all --check
+
+clippy: ## Lint; a warning is an error
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+doc: ## Build the documentation; a broken link is an error
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+# Advisories need the network's database and are looked at when dependencies change: see deny.toml.
+deny: ## Check licences, sources and duplicates of dependencies
+	cargo deny --locked --offline check bans licenses sources
+
+unit: ## Run all Rust tests: beside the code, in the integration binary, in documentation
+	cargo test --locked --workspace
+
+it: ## Run the integration tests alone
+	cargo test --locked --workspace --test it
+
+browser: ## Sign in with a real browser at a certified OpenID provider
+	cargo build --locked --workspace --bins
+	.ci/browser
+
+demo-check: release ## Send the demo's four requests and check what comes of each
+	$(RELEASE)/demo --check
+
+load: prepare-demo release ## Compare the gateway's cost per request with a bare proxy's
+	$(RELEASE)/hubgate-loadtest compare
+
+crash: prepare-demo release ## Kill the gateway under load 100 times and look for unrecorded requests
+	$(RELEASE)/hubgate-loadtest crash
