@@ -85,7 +85,7 @@ impl Outbound {
         let mut roots = RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
         };
-        if let Some(pem) = ca_pem {
+        for pem in guard.ca_pem.as_deref().into_iter().chain(ca_pem) {
             add_anchors(&mut roots, pem)?;
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

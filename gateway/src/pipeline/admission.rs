@@ -249,7 +249,7 @@ impl Pipeline {
     /// Records what became of a decision.
     pub fn complete(&self, decision: DecisionId, enforcement: &Enforcement) {
         let record = OutcomeRecord {
-            decision,
+            decision_id: decision,
             ts: self.now(),
             tenant: enforcement.tenant.as_ref(),
             service: enforcement.service.as_ref(),

@@ -162,6 +162,7 @@ mod tests {
     fn the_allow_list_opens_exactly_what_it_names() {
         let settings = OutboundSettings {
             allow: vec!["10.1.0.0/16".parse().unwrap()],
+            ca_pem: None,
         };
         let permits = |text: &str| settings.permits(text.parse().unwrap());
         assert!(permits("10.1.2.3:8443"));
