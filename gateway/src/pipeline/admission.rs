@@ -17,9 +17,9 @@ use crate::authn::{AssertionSigner, Authenticator, Statement};
 use crate::authz::{Decision, Facts, Permit, Question};
 use crate::limits::Limiter;
 use crate::model::{
-    Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Malformed, Refusal, TenantId, UnixNanos,
+    Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Refusal, TenantId, UnixNanos,
 };
-use crate::routing::{BodyRule, CanonicalRequest, LogClass, Matched, Route, Stream, Upgrade};
+use crate::routing::{CanonicalRequest, LogClass, Matched, Route};
 
 /// A body that names the resource is read before the decision; PD-19 bounds it.
 const RESOURCE_BODY_BYTES_MAX: usize = 64 * 1024;
@@ -141,7 +141,6 @@ impl Pipeline {
         let snapshot = Arc::clone(&trail.snapshot);
         let matched = snapshot.routes().find(request)?;
         trail.route = Some(Arc::clone(&matched.route));
-        check_shape(&matched.route, request)?;
         self.parts.limiter.admit_address(trail.arrival.peer.ip())?;
         let bound = snapshot.directory().organisation_for_host(request.host());
         let bound = bound.map(|organisation| organisation.id());
@@ -324,24 +323,6 @@ impl LiveBinding {
         };
         snapshot.pdp().decide(self.tenant.as_ref(), partition, &question)
     }
-}
-
-/// Requirements on the request that only the route can tell.
-fn check_shape(route: &Route, request: &CanonicalRequest) -> Result<(), Refusal> {
-    let upgrade_offered = route.stream() == Stream::WebSocket;
-    let upgrade_asked = request.upgrade() == Upgrade::WebSocket;
-    // PX-09: an upgrade only where the route has one, and there nothing else.
-    if upgrade_offered != upgrade_asked {
-        return Err(Refusal::Malformed(Malformed::Upgrade));
-    }
-    // PX-10: a body only where the route has one.
-    if request.has_body() && route.body_rule() == BodyRule::Refused {
-        return Err(Refusal::Malformed(Malformed::UnexpectedBody));
-    }
-    if request.content_length().is_some_and(|length| length > route.body_bytes_max()) {
-        return Err(Refusal::BodyTooLarge);
-    }
-    Ok(())
 }
 
 /// The partition a request is decided in: the principal's own organisation; for nobody known, the one its host

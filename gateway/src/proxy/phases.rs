@@ -70,9 +70,7 @@ impl ProxyHttp for Door {
                 };
                 live::watch(&self.pipeline, &forward);
                 exchange.forward(forward, service);
-                if session.req_header().headers.contains_key(header::EXPECT)
-                    && !exchange.continued
-                {
+                if !exchange.continued && exchange.request().is_some_and(|r| r.expects_continue()) {
                     session.write_continue_response().await?;
                 }
                 Ok(false)
@@ -281,7 +279,7 @@ impl Door {
                 return Outcome::Refuse(self.pipeline.refuse_head(&exchange.arrival, refusal));
             }
         };
-        let expects = request.headers().contains_key(header::EXPECT);
+        let expects = request.expects_continue();
         let mut body = SessionBody::new(session, expects);
         let way = self.pipeline.admit(Arc::clone(&request), &exchange.arrival, &mut body);
         let outcome = std::panic::AssertUnwindSafe(way).catch_unwind().await;

@@ -136,6 +136,10 @@ fn write_framing(
         // PX-05: what a chunked body really ended with cannot be seen here, so nothing follows it.
         head.insert_header(header::CONNECTION, "close")?;
     }
+    if request.accepts_trailers() {
+        // gRPC asks for trailers this way, and nothing else may ride on it (RFC 9113 §8.2.2).
+        head.insert_header(header::TE, "trailers")?;
+    }
     if let Some(length) = request.content_length() {
         head.insert_header(header::CONTENT_LENGTH, length.to_string())?;
     }

@@ -296,7 +296,7 @@ self_signed = true
 [[service]]
 name = "hub"
 addresses = ["{upstream}"]
-forward_headers = ["x-acme-*", "cookie"]
+forward_headers = ["x-acme-*"]
 
 [[route]]
 id = "echo-get"
