@@ -214,59 +214,79 @@ fn assert_canonical(case: &Case, raw: &[u8], line: &str, body: &str) {
     }
 }
 
-/// Checks a row that a filter cannot judge: at most the one request, well framed, arrived.
-fn assert_alone(case: &Case, seen: &[Vec<u8>], answer: &Answer) {
-    let what = format!("{} {}", case.id, case.name);
-    assert!(seen.len() <= 1, "{what}: {} requests upstream", seen.len());
-    for raw in seen {
-        let text = raw.escape_ascii().to_string();
-        assert!(
-            text.starts_with("POST /echo/a HTTP/1.1") && !text.contains(SPOOFED),
-            "{what}: {text}"
-        );
-    }
-    let answers = answer
-        .bytes
-        .windows(9)
-        .filter(|window| window == b"HTTP/1.1 ")
-        .count();
-    assert!(answers <= 1, "{what}: {answers} answers on one connection");
-}
-
 #[tokio::test]
 async fn each_row_gets_its_answer_and_the_upstream_sees_only_canonical_requests() {
     let gateway = Gateway::start().await;
     let mut before = gateway.upstream_requests().len();
     for case in cases() {
-        let closes = matches!(case.expected, Expected::NeverSmuggled);
-        let answer = send(gateway.http_addr(), &fill(&case.bytes, &gateway), closes).await;
+        let (statuses, forwarded) = match case.expected {
+            Expected::Refused(statuses) => (statuses, None),
+            Expected::Forwarded { line, body } => (&[200][..], Some((line, body))),
+            Expected::NeverSmuggled => continue,
+        };
+        let answer = send(gateway.http_addr(), &fill(&case.bytes, &gateway), false).await;
         let requests = gateway.upstream_requests();
         let seen = &requests[before..];
         before = requests.len();
-        let what = format!("{} {}", case.id, case.name);
-        match case.expected {
-            Expected::Refused(statuses) => {
-                let status = answer.status.unwrap_or_default();
-                assert!(
-                    statuses.contains(&status),
-                    "{what}: {}",
-                    answer.bytes.escape_ascii()
-                );
-                assert!(seen.is_empty(), "{what}: reached the upstream");
-            }
-            Expected::Forwarded { line, body } => {
-                assert_eq!(answer.status, Some(200), "{what}");
-                assert_eq!(seen.len(), 1, "{what}");
-                assert_canonical(&case, &seen[0], line, body);
-            }
-            Expected::NeverSmuggled => assert_alone(&case, seen, &answer),
+        let what = format!("{} {}: {}", case.id, case.name, answer.bytes.escape_ascii());
+        assert!(
+            statuses.contains(&answer.status.unwrap_or_default()),
+            "{what}"
+        );
+        assert_eq!(
+            seen.len(),
+            usize::from(forwarded.is_some()),
+            "upstream: {what}"
+        );
+        if let Some((line, body)) = forwarded {
+            assert_canonical(&case, &seen[0], line, body);
         }
     }
     // A refused row that arrived late would show now.
-    let last = b"GET /echo/last HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n\r\n";
-    let answer = send(gateway.http_addr(), &fill(last, &gateway), false).await;
-    assert_eq!(answer.status, Some(200));
+    assert_eq!(ask_for(&gateway, "/echo/last").await, Some(200));
     assert_eq!(gateway.upstream_requests().len(), before + 1);
+}
+
+#[tokio::test]
+async fn a_second_request_behind_a_chunked_body_is_never_served() {
+    let gateway = Gateway::start().await;
+    for case in cases() {
+        if !matches!(case.expected, Expected::NeverSmuggled) {
+            continue;
+        }
+        let answer = send(gateway.http_addr(), &fill(&case.bytes, &gateway), true).await;
+        let answers = answer
+            .bytes
+            .windows(9)
+            .filter(|window| window == b"HTTP/1.1 ")
+            .count();
+        assert!(
+            answers <= 1,
+            "{} {}: {answers} answers on one connection",
+            case.id,
+            case.name
+        );
+    }
+    assert_eq!(ask_for(&gateway, "/echo/last").await, Some(200));
+    // A request whose body broke off may be recorded late or not at all, so rows are not counted here.
+    for raw in gateway.upstream_requests() {
+        let text = raw.escape_ascii().to_string();
+        let expected = text.starts_with("POST /echo/a HTTP/1.1\\r\\n")
+            || text.starts_with("GET /echo/last HTTP/1.1\\r\\n");
+        assert!(
+            expected && !text.contains("smuggled") && !text.contains(SPOOFED),
+            "{text}"
+        );
+    }
+}
+
+async fn ask_for(gateway: &Gateway, path: &str) -> Option<u16> {
+    let (host, key) = (gateway.host(), gateway.api_key());
+    let head =
+        format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n\r\n");
+    send(gateway.http_addr(), head.as_bytes(), false)
+        .await
+        .status
 }
 
 #[test]

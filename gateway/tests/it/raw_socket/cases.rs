@@ -423,7 +423,12 @@ fn host_cases() -> Vec<Case> {
     ];
     let build = |(lines, expected): &(&str, Expected)| {
         let raw = format!("GET /echo/a HTTP/1.1\r\n{lines}Authorization: Bearer {{key}}\r\n\r\n");
-        case("PX-26", format!("`{}`", lines.escape_debug()), raw.as_bytes(), *expected)
+        case(
+            "PX-26",
+            format!("`{}`", lines.escape_debug()),
+            raw.as_bytes(),
+            *expected,
+        )
     };
     rows.iter().map(build).collect()
 }
