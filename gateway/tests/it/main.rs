@@ -3,4 +3,5 @@
 
 mod architecture;
 mod policies;
+mod raw_socket;
 mod support;
