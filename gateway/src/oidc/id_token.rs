@@ -46,7 +46,7 @@ pub(super) struct Expected<'a> {
 }
 
 /// Allowed difference between our clock and the provider's, both ways (DI-14).
-const SKEW: Duration = Duration::from_secs(60);
+const SKEW: Duration = Duration::from_mins(1);
 /// A token must be fresh: it was made for this login (OC-11).
 const AGE_MAX: Duration = Duration::from_mins(10);
 /// Largest token read; real ones with many groups stay below 8 KB.
@@ -65,13 +65,13 @@ pub(super) fn verify(
     let claims = strict_claims(text.expose(), expected)?;
     let verifier = verifier(expected)?;
     let nonce = Nonce::new(expected.nonce.expose().clone());
-    let verified = token
+    let believed = token
         .claims(&verifier, &nonce)
         .map_err(|error| sort(&error))?;
-    if let Some(hash) = verified.access_token_hash() {
+    if let Some(hash) = believed.access_token_hash() {
         check_hash(token, &verifier, hash, expected.access_token)?;
     }
-    let subject = verified.subject().to_string();
+    let subject = believed.subject().to_string();
     // Core §2: never empty, at most 255 ASCII characters, compared as bytes.
     if subject.is_empty() || subject.len() > SUBJECT_BYTES_MAX || !subject.is_ascii() {
         return Err(refused("`sub` is empty, too long or not ASCII"));

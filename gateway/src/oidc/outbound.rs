@@ -148,7 +148,7 @@ impl Outbound {
             .map_err(unreadable)?;
         let exchange = async {
             let answer = sender
-                .send_request(target.dress(request))
+                .send_request(dress(request))
                 .await
                 .map_err(unreadable)?;
             let (parts, body) = answer.into_parts();
@@ -176,6 +176,7 @@ async fn drive<T>(
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands errors over")]
 fn unreadable(error: hyper::Error) -> OutboundError {
     OutboundError::Answer(error.to_string())
 }
@@ -206,25 +207,25 @@ impl Target {
             name,
         })
     }
+}
 
-    /// Origin form and `Host`, as HTTP/1.1 wants them (RFC 9112 §3.2).
-    fn dress(&self, request: http::Request<Vec<u8>>) -> http::Request<Full<Bytes>> {
-        let (mut parts, body) = request.into_parts();
-        let authority = parts
-            .uri
-            .authority()
-            .map(|authority| authority.as_str().to_owned());
-        if let Some(Ok(host)) = authority.map(http::HeaderValue::try_from) {
-            parts.headers.insert(http::header::HOST, host);
-        }
-        let path = parts
-            .uri
-            .path_and_query()
-            .map_or("/", http::uri::PathAndQuery::as_str);
-        parts.uri = http::Uri::try_from(path).unwrap_or_default();
-        parts.version = http::Version::HTTP_11;
-        http::Request::from_parts(parts, Full::new(Bytes::from(body)))
+/// Origin form and `Host`, as HTTP/1.1 wants them (RFC 9112 §3.2).
+fn dress(request: http::Request<Vec<u8>>) -> http::Request<Full<Bytes>> {
+    let (mut parts, body) = request.into_parts();
+    let authority = parts
+        .uri
+        .authority()
+        .map(|authority| authority.as_str().to_owned());
+    if let Some(Ok(host)) = authority.map(http::HeaderValue::try_from) {
+        parts.headers.insert(http::header::HOST, host);
     }
+    let path = parts
+        .uri
+        .path_and_query()
+        .map_or("/", http::uri::PathAndQuery::as_str);
+    parts.uri = http::Uri::try_from(path).unwrap_or_default();
+    parts.version = http::Version::HTTP_11;
+    http::Request::from_parts(parts, Full::new(Bytes::from(body)))
 }
 
 async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, OutboundError> {

@@ -96,9 +96,9 @@ impl SignIn {
     ) -> Result<Answered, Refusal> {
         match (request.path, request.method.as_str()) {
             (SIGN_IN_PATH, "GET") => self.start(directory, request).await,
-            (SIGN_OUT_PATH, "GET") => Ok(self.ask_sign_out(directory, request)),
+            (SIGN_OUT_PATH, "GET") => Ok(sign_out::ask_sign_out(directory, request)),
             (SIGN_OUT_PATH, "POST") => self.sign_out(directory, request).await,
-            (SIGNED_OUT_PATH, "GET") => self.signed_out(request),
+            (SIGNED_OUT_PATH, "GET") => sign_out::signed_out(request),
             (ME_PATH, "GET") => self.me(directory, request),
             (STYLE_PATH, "GET") => Ok(Answered::plain(pages::style())),
             (path, "GET") if path.starts_with(CALLBACK_PREFIX) => {

@@ -85,8 +85,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     // nor documentation. That leaves out ::, ::1, v4-mapped, v4-compatible, NAT64, fc00::/7, fe80::/10
     // and multicast.
     let global = a & 0xe000 == 0x2000;
-    let special =
-        (a == 0x2001 && b < 0x0200) || (a == 0x2001 && b == 0x0db8) || a == 0x2002 || a == 0x3fff;
+    let special = matches!((a, b), (0x2001, 0..=0x01ff | 0x0db8) | (0x2002 | 0x3fff, _));
     global && !special
 }
 

@@ -1,13 +1,13 @@
 //! The pages people see. No script, no inline style, one style sheet: a strict CSP holds them all.
 
+use std::sync::Arc;
+
 use askama::Template;
 
 use crate::directory::Organisation;
 use crate::model::Connection;
 
 use super::super::answer::{Answer, PageKind};
-
-use std::sync::Arc;
 
 /// The style sheet of every page.
 pub(super) fn style() -> Answer {

@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn refuses_dozens() {
-        let many: String = (0..40).map(|n| format!("p{n}=1&")).collect();
-        assert!(Parameters::parse(many.as_bytes()).is_err());
+        let many: Vec<String> = (0..40).map(|n| format!("p{n}=1")).collect();
+        assert!(Parameters::parse(many.join("&").as_bytes()).is_err());
     }
 }

@@ -16,28 +16,6 @@ use super::{
 };
 
 impl SignIn {
-    /// `GET /.hubgate/sign-out`: asks. A link or an image must not be able to sign anybody out.
-    pub(super) fn ask_sign_out(
-        &self,
-        directory: &Directory,
-        request: &GatewayRequest<'_>,
-    ) -> Answered {
-        let Some(session) = request.session else {
-            let location = String::from(SIGNED_OUT_PATH);
-            return Answered::plain(Answer::Redirect {
-                location,
-                cookies: Vec::new(),
-            });
-        };
-        let organisation = directory.organisation(&session.person.tenant);
-        let name = organisation.map_or("", |organisation| organisation.name());
-        Answered::plain(pages::sign_out(
-            &session.display_name,
-            name,
-            session.csrf.expose(),
-        ))
-    }
-
     /// `POST /.hubgate/sign-out`.
     pub(super) async fn sign_out(
         &self,
@@ -117,30 +95,46 @@ impl SignIn {
             }
         }
     }
+}
 
-    /// `GET /.hubgate/signed-out`: says what is so, and nothing more when the state is not ours.
-    pub(super) fn signed_out(&self, request: &GatewayRequest<'_>) -> Result<Answered, Refusal> {
-        if request.session.is_some() {
-            return Ok(Answered::plain(pages::signed_out(
-                pages::Left::Not,
-                Vec::new(),
-            )));
-        }
-        let parameters = request.query_parameters()?;
-        let expected = cookies::leaving(request.headers);
-        let came_back = match (parameters.value("state").map(hash), expected) {
-            (Some(state), Some(expected)) => {
-                bool::from(state.as_bytes().ct_eq(expected.as_bytes()))
-            }
-            _ => false,
-        };
-        let answer = if came_back {
-            pages::signed_out(pages::Left::Everywhere, vec![cookies::clear_leaving()])
-        } else {
-            pages::signed_out(pages::Left::Here, Vec::new())
-        };
-        Ok(Answered::plain(answer))
+/// `GET /.hubgate/sign-out`: asks. A link or an image must not be able to sign anybody out.
+pub(super) fn ask_sign_out(directory: &Directory, request: &GatewayRequest<'_>) -> Answered {
+    let Some(session) = request.session else {
+        let location = String::from(SIGNED_OUT_PATH);
+        return Answered::plain(Answer::Redirect {
+            location,
+            cookies: Vec::new(),
+        });
+    };
+    let organisation = directory.organisation(&session.person.tenant);
+    let name = organisation.map_or("", |organisation| organisation.name());
+    Answered::plain(pages::sign_out(
+        &session.display_name,
+        name,
+        session.csrf.expose(),
+    ))
+}
+
+/// `GET /.hubgate/signed-out`: says what is so, and nothing more when the state is not ours.
+pub(super) fn signed_out(request: &GatewayRequest<'_>) -> Result<Answered, Refusal> {
+    if request.session.is_some() {
+        return Ok(Answered::plain(pages::signed_out(
+            pages::Left::Not,
+            Vec::new(),
+        )));
     }
+    let parameters = request.query_parameters()?;
+    let expected = cookies::leaving(request.headers);
+    let came_back = match (parameters.value("state").map(hash), expected) {
+        (Some(state), Some(expected)) => bool::from(state.as_bytes().ct_eq(expected.as_bytes())),
+        _ => false,
+    };
+    let answer = if came_back {
+        pages::signed_out(pages::Left::Everywhere, vec![cookies::clear_leaving()])
+    } else {
+        pages::signed_out(pages::Left::Here, Vec::new())
+    };
+    Ok(Answered::plain(answer))
 }
 
 /// A session that has just ended, and what its provider knows it by.

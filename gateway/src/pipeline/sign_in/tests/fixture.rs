@@ -51,9 +51,11 @@ impl LoginTransactions for MemoryTransactions {
     }
 }
 
+type KeptSession = (Arc<Session>, Option<Secret<String>>);
+
 #[derive(Debug, Default)]
 pub(super) struct MemorySessions {
-    pub(super) kept: Mutex<HashMap<SessionKey, (Arc<Session>, Option<Secret<String>>)>>,
+    pub(super) kept: Mutex<HashMap<SessionKey, KeptSession>>,
 }
 
 #[async_trait]
