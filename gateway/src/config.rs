@@ -34,6 +34,7 @@ pub use listen::{CertificateSource, HeadSettings, HttpsSettings, ListenSettings}
 pub use load::{Loaded, load, load_with, places};
 pub use organisations::Organisations;
 pub use places::{Places, PolicyPlaces};
+pub use policies::{CASES_FOLDER, read_cases, read_policies};
 pub use problem::{ConfigErrors, Problem};
 pub use reference::{settings_reference, settings_schema};
 pub use secrets::{
@@ -44,4 +45,4 @@ pub use service::{
     Address, HeaderPattern, HealthCheck, HttpVersion, Retry, ServiceSettings, ServiceTls,
 };
 pub use suggest::nearest_name;
-pub use tenants::{FileProblem, Variables};
+pub use tenants::{FileProblem, Variables, read_tenant, read_tenants};
