@@ -78,7 +78,7 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
 /// # Errors
 /// As [`load`].
 pub fn load_with(path: &Path, variables: Variables<'_>) -> Result<Loaded, ConfigErrors> {
-    let text = read_text(path, FILE_BYTES_MAX)?;
+    let text = settings_text(path)?;
     let parsed = Parsed::read(path, &text)?;
     let read = parsed.settings();
     let mut problems = read.problems;
@@ -118,8 +118,13 @@ pub fn load_with(path: &Path, variables: Variables<'_>) -> Result<Loaded, Config
 /// # Errors
 /// What is wrong with `[state]`, `[secrets]` and `[log]`, or with the file as a whole.
 pub fn places(path: &Path) -> Result<Places, ConfigErrors> {
-    let text = read_text(path, FILE_BYTES_MAX)?;
+    let text = settings_text(path)?;
     Parsed::read(path, &text)?.places()
+}
+
+fn settings_text(path: &Path) -> Result<String, Problem> {
+    read_text(path, FILE_BYTES_MAX)
+        .map_err(|problem| problem.with_help("name the settings file with `--config FILE`"))
 }
 
 fn listener_certificate(

@@ -185,7 +185,9 @@ impl Reader<'_> {
         match Pdp::load(Arc::clone(schema), base, own) {
             Ok(pdp) => Some(Arc::new(pdp)),
             Err(errors) => {
-                errors.iter().for_each(|error| self.policy_error(error));
+                for error in &errors {
+                    self.policy_error(error);
+                }
                 None
             }
         }

@@ -14,7 +14,7 @@ pub struct Problem {
     key: String,
     message: String,
     help: Option<String>,
-    place: Option<Place>,
+    place: Option<Box<Place>>,
 }
 
 /// Where in a text the problem is.
@@ -48,11 +48,11 @@ impl Problem {
             .take(start)
             .filter(|byte| *byte == b'\n')
             .count();
-        self.place = Some(Place {
+        self.place = Some(Box::new(Place {
             text: Arc::clone(text),
             span: start..end,
             line,
-        });
+        }));
         self
     }
 

@@ -47,11 +47,11 @@ pub struct AssertionKeys(Vec<AssertionKey>);
 
 /// A new key is published this long before it signs, so that every service has seen it by then:
 /// services may keep the key set for five minutes.
-pub const PUBLISH_DELAY: Duration = Duration::from_secs(5 * 60);
+pub const PUBLISH_DELAY: Duration = Duration::from_mins(5);
 
 /// A key stays published this long after its successor began to sign: an assertion lives one minute, and
 /// clocks differ.
-pub const RETIRE_DELAY: Duration = Duration::from_secs(10 * 60);
+pub const RETIRE_DELAY: Duration = Duration::from_mins(10);
 
 /// The file of the pepper.
 pub const PEPPER_FILE: &str = "pepper";
