@@ -95,7 +95,7 @@ impl Frame {
 pub fn parse_frame(bytes: &[u8]) -> Option<(Frame, usize)> {
     let opcode = Opcode::from_number(bytes.first()? & 0x0f);
     let second = *bytes.get(1)?;
-    let (length, mut at) = match second & 0x7f {
+    let (length, mut at) = match u16::from(second & 0x7f) {
         126 => (
             u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)),
             4,

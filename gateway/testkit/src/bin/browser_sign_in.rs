@@ -37,7 +37,7 @@ const ORGANISATION: &str = "nordvolt";
 const CONNECTION: &str = "demo";
 const USER: &str = "ada";
 /// The whole visit takes seconds; a loaded build machine may need many.
-const VISIT_PATIENCE: Duration = Duration::from_secs(180);
+const VISIT_PATIENCE: Duration = Duration::from_mins(3);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
