@@ -150,17 +150,13 @@ async fn fire(
         if start >= deadline {
             return (Some(sender), tally);
         }
-        match exchange(&mut sender, &shot).await {
-            Ok(status) => {
-                *tally.statuses.entry(status).or_default() += 1;
-                let took = u32::try_from(start.elapsed().as_micros()).unwrap_or(u32::MAX);
-                tally.latencies_us.push(took);
-            }
-            Err(_) => {
-                tally.failures += 1;
-                return (None, tally);
-            }
-        }
+        let Ok(status) = exchange(&mut sender, &shot).await else {
+            tally.failures += 1;
+            return (None, tally);
+        };
+        *tally.statuses.entry(status).or_default() += 1;
+        let took = u32::try_from(start.elapsed().as_micros()).unwrap_or(u32::MAX);
+        tally.latencies_us.push(took);
     }
 }
 

@@ -136,7 +136,7 @@ impl RecordingUpstream {
         lock(&self.shared.streams).len()
     }
 
-    /// How many WebSockets and event streams are open now.
+    /// How many `WebSocket`s and event streams are open now.
     pub fn open_streams(&self) -> usize {
         self.shared.open_streams.load(Ordering::SeqCst)
     }
@@ -172,7 +172,7 @@ impl RecordingUpstream {
         )
     }
 
-    /// Waits until exactly `count` WebSockets and event streams are open, at most `patience`.
+    /// Waits until exactly `count` `WebSocket`s and event streams are open, at most `patience`.
     ///
     /// # Errors
     /// When that does not come about in time.

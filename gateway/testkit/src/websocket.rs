@@ -14,6 +14,11 @@ pub fn accept_value(key: &str) -> String {
     STANDARD.encode(hash)
 }
 
+/// RFC 6455 §5.2: the length follows in two bytes.
+const LENGTH_16: u8 = 0x7e;
+/// RFC 6455 §5.2: the length follows in eight bytes.
+const LENGTH_64: u8 = 0x7f;
+
 /// The kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opcode {
@@ -77,10 +82,10 @@ impl Frame {
         if let Ok(length @ 0..=125) = u8::try_from(self.payload.len()) {
             bytes.push(mask_bit | length);
         } else if let Ok(length) = u16::try_from(self.payload.len()) {
-            bytes.push(mask_bit | 126);
+            bytes.push(mask_bit | LENGTH_16);
             bytes.extend(length.to_be_bytes());
         } else {
-            bytes.push(mask_bit | 127);
+            bytes.push(mask_bit | LENGTH_64);
             bytes.extend((self.payload.len() as u64).to_be_bytes());
         }
         if let Some(mask) = mask {
@@ -96,11 +101,11 @@ pub fn parse_frame(bytes: &[u8]) -> Option<(Frame, usize)> {
     let opcode = Opcode::from_number(bytes.first()? & 0x0f);
     let second = *bytes.get(1)?;
     let (length, mut at) = match second & 0x7f {
-        126 => (
+        LENGTH_16 => (
             u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)),
             4,
         ),
-        127 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?), 10),
+        LENGTH_64 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?), 10),
         short => (u64::from(short), 2),
     };
     let mut mask = [0_u8; 4];

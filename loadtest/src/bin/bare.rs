@@ -87,7 +87,7 @@ impl ProxyHttp for Bare {
         peer.options.connection_timeout = Some(Duration::from_secs(1));
         peer.options.read_timeout = Some(Duration::from_secs(30));
         peer.options.write_timeout = Some(Duration::from_secs(30));
-        peer.options.idle_timeout = Some(Duration::from_secs(60));
+        peer.options.idle_timeout = Some(Duration::from_mins(1));
         Ok(Box::new(peer))
     }
 }

@@ -59,7 +59,7 @@ impl Default for Answer {
 /// What the upstream does with a request, or with a connection.
 #[derive(Clone, Debug)]
 pub enum Behaviour {
-    /// Answers, keeps the connection alive, echoes WebSockets, serves event streams.
+    /// Answers, keeps the connection alive, echoes `WebSocket`s, serves event streams.
     Answer(Answer),
     /// Closes each new connection without reading.
     CloseAfterAccept,

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// A start takes well under a second; a loaded build machine may need many.
-const READY_PATIENCE: Duration = Duration::from_secs(60);
+const READY_PATIENCE: Duration = Duration::from_mins(1);
 /// A drain ends by itself; longer than this it hangs.
 const STOP_PATIENCE: Duration = Duration::from_secs(40);
 /// Between two looks at whether it is ready or gone.

@@ -35,7 +35,7 @@ pub(super) fn outside(tokens: &[Token<'_>]) -> Vec<FoundPath> {
     for (at, token) in tokens.iter().enumerate() {
         let before = if at == 0 { "" } else { text(tokens, at - 1) };
         // `::name` at the start of a path names a crate too.
-        let rooted = before == "::" && at > 1 && !is_word(text(tokens, at - 2));
+        let rooted = before == "::" && at > 1 && !continues_path(text(tokens, at - 2));
         let begins = before != "::" && before != "." || rooted;
         let leads = text(tokens, at + 1) == "::" || before == "use";
         if is_word(token.text) && begins && leads {
@@ -190,6 +190,11 @@ impl Modules {
 
 fn text<'a>(tokens: &[Token<'a>], at: usize) -> &'a str {
     tokens.get(at).map_or("", |token| token.text)
+}
+
+/// Whether a `::` behind `text` goes on with a path; behind anything else it begins one.
+fn continues_path(text: &str) -> bool {
+    text == ">" || is_word(text) && !matches!(text, "use" | "as" | "dyn" | "impl" | "in" | "return")
 }
 
 fn is_word(text: &str) -> bool {
