@@ -134,7 +134,7 @@ const SAFETY_FIELDS: &[(&str, &str)] = &[
 ];
 
 /// No script at all, one style sheet of ours, forms to ourselves, no framing.
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; \
                            frame-ancestors 'none'; object-src 'none'; base-uri 'none'";
 
 fn page_fields(fields: &mut HeaderMap, kind: PageKind) {
