@@ -2,9 +2,9 @@
 //!
 //! Floor 1, pure: what a rule needs from outside is a small trait beside the rule.
 
-mod api_key;
 mod assertion;
 mod authenticator;
+mod api_key;
 mod cookies;
 mod session;
 mod sign_in;

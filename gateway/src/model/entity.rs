@@ -33,14 +33,9 @@ impl EntityUid {
         let kind_is_path = kind.split("::").all(is_identifier);
         let id_is_clean = !id.is_empty() && !id.chars().any(char::is_control);
         if kind_is_path && id_is_clean && kind.len() + id.len() <= UID_BYTES_MAX {
-            return Ok(Self {
-                kind: Arc::from(kind),
-                id: Arc::from(id),
-            });
+            return Ok(Self { kind: Arc::from(kind), id: Arc::from(id) });
         }
-        Err(EntityUidError(
-            format!("{kind}::{id}").chars().take(80).collect(),
-        ))
+        Err(EntityUidError(format!("{kind}::{id}").chars().take(80).collect()))
     }
 
     /// Reads `Type::id`; the type may itself hold `::` (`Hub::Team::t-1`), so the id may not.
@@ -48,9 +43,8 @@ impl EntityUid {
     /// # Errors
     /// As [`EntityUid::new`].
     pub fn parse(text: &str) -> Result<Self, EntityUidError> {
-        let (kind, id) = text
-            .rsplit_once("::")
-            .ok_or_else(|| EntityUidError(text.chars().take(80).collect()))?;
+        let (kind, id) =
+            text.rsplit_once("::").ok_or_else(|| EntityUidError(text.chars().take(80).collect()))?;
         Self::new(kind, id)
     }
 
@@ -67,9 +61,7 @@ impl EntityUid {
 
 fn is_identifier(part: &str) -> bool {
     let mut bytes = part.bytes();
-    bytes
-        .next()
-        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+    bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
@@ -140,16 +132,7 @@ mod tests {
     #[test]
     fn rejects_what_names_nothing() {
         let long = format!("Team::{}", "x".repeat(300));
-        for text in [
-            "",
-            "Team",
-            "Team::",
-            "::x",
-            "9Team::x",
-            "Te am::x",
-            "Team::a\nb",
-            &long,
-        ] {
+        for text in ["", "Team", "Team::", "::x", "9Team::x", "Te am::x", "Team::a\nb", &long] {
             assert!(EntityUid::parse(text).is_err(), "{text}");
         }
     }

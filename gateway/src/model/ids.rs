@@ -20,10 +20,8 @@ const SLUG_RULE: &str = "1 to 63 of a-z, 0-9, `-` and `_`, starting with a lette
 
 fn is_slug(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
-    let starts_well = text
-        .bytes()
-        .next()
-        .is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let starts_well =
+        text.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     text.len() <= SLUG_BYTES_MAX && starts_well && text.bytes().all(allowed)
 }
 
@@ -196,9 +194,6 @@ mod tests {
     #[test]
     fn an_error_names_input_and_rule() {
         let message = TenantId::parse("A b").unwrap_err().to_string();
-        assert!(
-            message.starts_with("`A b` is no organisation id: 1 to 63"),
-            "{message}"
-        );
+        assert!(message.starts_with("`A b` is no organisation id: 1 to 63"), "{message}");
     }
 }

@@ -348,6 +348,12 @@ fn routes() {
             "gateway.toml:9: route[0].host: `h:80` is no host: write it without port and scheme\n\
              gateway.toml:12: route[0].action: `a b` is no action: 1 to 128 of letters, digits, `-`, `_`, `.` and `:`",
         ),
+    ]);
+}
+
+#[test]
+fn routes_that_make_no_table() {
+    check(&[
         (
             "a path without slash",
             with_route!(
@@ -381,6 +387,12 @@ fn routes() {
             ),
             "gateway.toml:11: route[0].path: path `/.hubgate/x`: `/.hubgate` is the gateway's own",
         ),
+    ]);
+}
+
+#[test]
+fn routes_that_contradict_each_other() {
+    check(&[
         (
             "the same path and method twice",
             with_route!(
@@ -432,20 +444,21 @@ fn routes() {
     ]);
 }
 
+/// A route with this resource, which stands in line 13.
+macro_rules! resource {
+    ($resource:literal) => {
+        with_route!(
+            "host = \"h\"",
+            "methods = [\"GET\"]",
+            "path = \"/teams/{team}\"",
+            "action = \"a\"",
+            $resource
+        )
+    };
+}
+
 #[test]
 fn resource_rules() {
-    /// A route with this resource, which stands in line 13.
-    macro_rules! resource {
-        ($resource:literal) => {
-            with_route!(
-                "host = \"h\"",
-                "methods = [\"GET\"]",
-                "path = \"/teams/{team}\"",
-                "action = \"a\"",
-                $resource
-            )
-        };
-    }
     check(&[
         (
             "no rule",
