@@ -38,9 +38,9 @@ clippy: ## Lint; a warning is an error
 doc: ## Build the documentation; a broken link is an error
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
-# Advisories need the network's database and are looked at when dependencies change: see deny.toml.
+# Advisories need a database of their own and are looked at when dependencies change: see deny.toml.
 deny: ## Check licences, sources and duplicates of dependencies
-	cargo deny --locked --offline check bans licenses sources
+	cargo deny --locked check bans licenses sources
 
 unit: ## Run all Rust tests: beside the code, in the integration binary, in documentation
 	cargo test --locked --workspace
