@@ -1,5 +1,6 @@
 //! The log for people, and OTLP export of the same spans.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider as _;
@@ -77,7 +78,8 @@ pub fn install(settings: &TelemetrySettings) -> Result<TelemetryGuard, Telemetry
             .with_tracer(provider.tracer("hubgate"))
             .with_filter(tracing_subscriber::filter::Targets::new().with_target("hubgate", tracing::Level::DEBUG))
     });
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let ansi = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(ansi).with_writer(std::io::stderr);
     let lines = match settings.format {
         LogFormat::Text => lines.with_target(false).boxed(),
         LogFormat::Json => lines.json().boxed(),
