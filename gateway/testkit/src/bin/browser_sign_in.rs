@@ -16,7 +16,6 @@ use hubgate_testkit::demo_hub::{DemoHub, Verifier};
 use hubgate_testkit::stage::{
     CLIENT_SECRET, PROVIDER_HOST, ProviderPlace, SERVICE, Stage, StageSettings,
 };
-use serde_json::json;
 use tokio::net::TcpListener;
 
 /// Signs in with a real browser.
@@ -36,6 +35,8 @@ struct Arguments {
 const ORGANISATION: &str = "nordvolt";
 const CONNECTION: &str = "demo";
 const USER: &str = "ada";
+/// A page that is not for everybody.
+const PROTECTED_PATH: &str = "/api/v1/teams/team-harbour";
 /// The whole visit takes seconds; a loaded build machine may need many.
 const VISIT_PATIENCE: Duration = Duration::from_mins(3);
 
@@ -44,7 +45,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     let scripts = arguments
         .repository
-        .join("gateway/testkit/browser")
+        .join("gateway/tests/browser")
         .canonicalize()?;
     let files = tempfile::tempdir()?;
     let provider = FutureProvider::new(files.path())?;
@@ -118,28 +119,31 @@ impl FutureProvider {
 
     /// Starts it with the gateway at `hub` as its client, and waits until it listens.
     fn start(&self, scripts: &Path, hub: &str) -> anyhow::Result<Ended> {
-        let settings = json!({
-            "issuer": self.place.issuer,
-            "port": self.port,
-            "certificate": self.certificate,
-            "key": self.key,
-            "clientId": format!("hubgate-{ORGANISATION}"),
-            "clientSecret": CLIENT_SECRET,
-            "redirectUri": format!("{hub}/.hubgate/callback/{ORGANISATION}/{CONNECTION}"),
-            "signedOutUri": format!("{hub}/.hubgate/signed-out"),
-        });
+        let callback = format!("{hub}/.hubgate/callback/{ORGANISATION}/{CONNECTION}");
         let mut child = Command::new("node")
             .arg("provider.mjs")
             .current_dir(scripts)
-            .env("SETTINGS", settings.to_string())
-            .stdin(Stdio::null())
+            .env("ISSUER_HOST", PROVIDER_HOST)
+            .env("ISSUER_PORT", self.port.to_string())
+            .env("TLS_CERT", &self.certificate)
+            .env("TLS_KEY", &self.key)
+            .env("CLIENT_ID", format!("hubgate-{ORGANISATION}"))
+            .env("CLIENT_SECRET", CLIENT_SECRET)
+            .env("REDIRECT_URIS", callback)
+            .env("POST_LOGOUT_URIS", format!("{hub}/.hubgate/signed-out"))
+            .env("USERS", USER)
+            // It ends when its standard input does, also when this process is killed.
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .context("starting the provider with node")?;
         let output = child.stdout.take().context("the provider has no output")?;
         let ended = Ended(child);
-        for line in std::io::BufReader::new(output).lines() {
-            if line? == "listening" {
+        let mut lines = std::io::BufReader::new(output).lines();
+        for line in lines.by_ref() {
+            if line?.contains("\"issuer\"") {
+                // What it says later must have a reader, or saying it would end it.
+                std::thread::spawn(move || lines.for_each(drop));
                 return Ok(ended);
             }
         }
@@ -160,16 +164,14 @@ impl Drop for Ended {
 
 /// Sends the browser on its way; whether every step came out right.
 async fn visit(scripts: &Path, stage: &Stage, chromium: &Path) -> anyhow::Result<bool> {
-    let settings = json!({
-        "hub": stage.hub_url(),
-        "organisation": ORGANISATION,
-        "user": USER,
-        "chromiumPath": chromium,
-    });
     let mut browser = tokio::process::Command::new("node")
-        .arg("sign-in.mjs")
+        .args(["--import", "./loopback.mjs", "sign-in.mjs"])
         .current_dir(scripts)
-        .env("SETTINGS", settings.to_string())
+        .env("GATEWAY_URL", stage.hub_url())
+        .env("ORGANISATION", ORGANISATION)
+        .env("EXPECTED_SUBJECT", USER)
+        .env("PROTECTED_PATH", PROTECTED_PATH)
+        .env("CHROMIUM", chromium)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .spawn()
