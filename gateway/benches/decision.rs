@@ -2,11 +2,7 @@
 //!
 //! `cargo bench -p hubgate --bench decision`. Prints microseconds per decision: the least, the
 //! median and the 99th percentile of batches; on a busy machine only the least means something.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a measuring tool for people"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measuring tool for people")]
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -25,10 +21,7 @@ const BATCHES: usize = 200;
 const TEAMS: usize = 1_000;
 
 fn main() {
-    println!(
-        "{:<34} {:>9} {:>9} {:>9}",
-        "µs per decision", "min", "p50", "p99"
-    );
+    println!("{:<34} {:>9} {:>9} {:>9}", "µs per decision", "min", "p50", "p99");
     for policies in [20, 1_000, 10_000] {
         measure(policies);
     }
@@ -63,12 +56,7 @@ fn measure(policies: usize) {
         };
         let resource = resources.get(turn % resources.len()).unwrap();
         let action = actions.get(turn % 2).unwrap();
-        let question = Question {
-            principal: &manager,
-            action,
-            resource,
-            context: facts,
-        };
+        let question = Question { principal: &manager, action, resource, context: facts };
         let decision = pdp.decide(None, &partition, &question);
         assert!(decision.allowed(), "{}", decision.reason_code());
         assert!(!new || !decision.cached());
@@ -89,12 +77,7 @@ fn report(name: &str, mut ask: impl FnMut()) {
         })
         .collect();
     batches.sort_by(f64::total_cmp);
-    let at = |part: usize| {
-        batches
-            .get(BATCHES * part / 100)
-            .copied()
-            .unwrap_or_default()
-    };
+    let at = |part: usize| batches.get(BATCHES * part / 100).copied().unwrap_or_default();
     println!("{name:<34} {:>9.2} {:>9.2} {:>9.2}", at(0), at(50), at(99));
 }
 
@@ -129,14 +112,8 @@ fn sources(policies: usize) -> Vec<PolicySource> {
     let files = more
         .chunks(1_000)
         .enumerate()
-        .map(|(n, chunk)| PolicySource {
-            name: format!("more-{n}.cedar"),
-            text: chunk.join("\n"),
-        });
-    let own = PolicySource {
-        name: "own.cedar".to_owned(),
-        text: own,
-    };
+        .map(|(n, chunk)| PolicySource { name: format!("more-{n}.cedar"), text: chunk.join("\n") });
+    let own = PolicySource { name: "own.cedar".to_owned(), text: own };
     std::iter::once(own).chain(files).collect()
 }
 
@@ -155,26 +132,19 @@ fn records() -> Vec<EntityRecord> {
             json!({ "uid": format!("Team::{id}"), "parents": [format!("Operator::s{}", team % 10)],
             "attributes": { "kind": "private", "frozen": false, "billing": "invoice" } }),
         );
-        records.push(
-            json!({ "uid": format!("Site::p{team}"), "parents": [format!("Team::{id}")],
-            "attributes": { "team": reference("Team", &id) } }),
-        );
+        records.push(json!({ "uid": format!("Site::p{team}"), "parents": [format!("Team::{id}")],
+            "attributes": { "team": reference("Team", &id) } }));
         records.push(
             json!({ "uid": format!("ChargePoint::c{team}"), "parents": [format!("Site::p{team}")],
             "attributes": { "team": reference("Team", &id) } }),
         );
     }
-    records
-        .into_iter()
-        .map(|record| serde_json::from_value(record).unwrap())
-        .collect()
+    records.into_iter().map(|record| serde_json::from_value(record).unwrap()).collect()
 }
 
 fn principal(partition: &Partition) -> PreparedPrincipal {
     let record = json!({ "uid": "User::manager", "attributes": { "roles": {
         "admin": [], "operations_manager": [reference("Operator", "main")],
         "bookkeeper": [], "support_agent": [] } } });
-    partition
-        .principal(&serde_json::from_value(record).unwrap())
-        .unwrap()
+    partition.principal(&serde_json::from_value(record).unwrap()).unwrap()
 }

@@ -2,9 +2,9 @@
 //!
 //! Floor 1, pure: what a rule needs from outside is a small trait beside the rule.
 
+mod api_key;
 mod assertion;
 mod authenticator;
-mod api_key;
 mod cookies;
 mod session;
 mod sign_in;
@@ -20,8 +20,8 @@ pub use assertion::{
 pub use authenticator::{Authenticated, Authenticator};
 pub use cookies::{
     Presented, SESSION_COOKIE, TRANSACTION_COOKIE_PREFIX, clear_session_cookie,
-    clear_transaction_cookie, forwardable_cookies, is_gateway_cookie, open_transactions, session_cookie,
-    set_session_cookie, set_transaction_cookie, transaction_cookie,
+    clear_transaction_cookie, forwardable_cookies, is_gateway_cookie, open_transactions,
+    session_cookie, set_session_cookie, set_transaction_cookie, transaction_cookie,
 };
 pub use session::{
     NewSession, Session, SessionId, SessionKey, SessionKeyError, SessionLimits, Sessions,

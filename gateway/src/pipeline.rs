@@ -15,9 +15,7 @@ mod snapshot;
 pub use admission::{LiveBinding, Pipeline, PipelineParts};
 pub use answer::{Answer, PageKind, STYLE_PATH};
 pub use asker::Asker;
-pub use outcome::{
-    Arrival, BodySource, Enforcement, Forward, Outcome, Refused, Reply,
-};
+pub use outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused, Reply};
 pub use recording::Identity;
 pub use sign_in::{
     Answered, GatewayRequest, RefusalPage, ReturnTo, SignIn, SignInEvent, SignInParts, refusal_page,

@@ -46,10 +46,7 @@ async fn answer(
     seen: Option<SeenIds>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     if let Some(seen) = seen {
-        let id = request
-            .headers()
-            .get(REQUEST_ID_FIELD)
-            .and_then(|id| id.to_str().ok());
+        let id = request.headers().get(REQUEST_ID_FIELD).and_then(|id| id.to_str().ok());
         // A health check is the gateway's own request, not a client's.
         if request.uri().path() != "/healthz" {
             let id = String::from(id.unwrap_or_default());
@@ -59,8 +56,6 @@ async fn answer(
     let _ = request.into_body().collect().await;
     let mut answer = Response::new(Full::new(Bytes::from_static(BODY)));
     let json = http::HeaderValue::from_static("application/json");
-    answer
-        .headers_mut()
-        .insert(http::header::CONTENT_TYPE, json);
+    answer.headers_mut().insert(http::header::CONTENT_TYPE, json);
     Ok(answer)
 }

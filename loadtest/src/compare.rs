@@ -64,14 +64,7 @@ pub(crate) async fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode
 
     let mut scenarios = Vec::new();
     let config = stage.authority().client_config(&["http/1.1"])?;
-    for Plan {
-        name,
-        credential,
-        path,
-        expected,
-        through,
-    } in plans(&key, &session)
-    {
+    for Plan { name, credential, path, expected, through } in plans(&key, &session) {
         let (address, process) = match through {
             Through::Bare => (bare_address, bare.id()),
             Through::Gateway => (stage.gateway(), gateway.id()),
@@ -79,19 +72,8 @@ pub(crate) async fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode
         let connections =
             Connections::open(address, HUB_HOST, &config, arguments.connections).await?;
         let port = stage.gateway().port();
-        let shot = Shot {
-            path: path.into(),
-            host: HUB_HOST.into(),
-            port,
-            credential,
-        };
-        scenarios.push(Scenario {
-            name,
-            shot,
-            expected,
-            process,
-            connections,
-        });
+        let shot = Shot { path: path.into(), host: HUB_HOST.into(), port, credential };
+        scenarios.push(Scenario { name, shot, expected, process, connections });
     }
     let report = measure(&mut scenarios, arguments).await?;
     drop(scenarios);
@@ -128,20 +110,8 @@ fn plans(key: &str, session: &str) -> Vec<Plan> {
     let (own, foreign) = ("/api/v1/teams/team-harbour", "/api/v1/teams/team-meadow");
     vec![
         plan("bare Pingora", bearer(), own, 200, Through::Bare),
-        plan(
-            "API key, decision, record",
-            bearer(),
-            own,
-            200,
-            Through::Gateway,
-        ),
-        plan(
-            "session, decision, record",
-            cookie,
-            own,
-            200,
-            Through::Gateway,
-        ),
+        plan("API key, decision, record", bearer(), own, 200, Through::Gateway),
+        plan("session, decision, record", cookie, own, 200, Through::Gateway),
         plan("denied", bearer(), foreign, 403, Through::Gateway),
     ]
 }
@@ -155,12 +125,7 @@ async fn start_bare(
     let (certificate, key) = stage.certificate_files();
     let mut command = Command::new(setting::beside("bare")?);
     command
-        .args([
-            "--listen",
-            &address.to_string(),
-            "--upstream",
-            &backend.to_string(),
-        ])
+        .args(["--listen", &address.to_string(), "--upstream", &backend.to_string()])
         .args(["--threads", &threads.to_string()])
         .arg("--certificate")
         .arg(certificate)
@@ -189,10 +154,7 @@ async fn measure(
 
 impl Scenario {
     async fn round(&mut self, duration: Duration) -> anyhow::Result<Measured> {
-        self.connections
-            .run(&self.shot, WARM_UP)
-            .await?
-            .all_are(self.expected)?;
+        self.connections.run(&self.shot, WARM_UP).await?.all_are(self.expected)?;
         let before = cpu::used(self.process)?;
         let tally = self.connections.run(&self.shot, duration).await?;
         let used = cpu::used(self.process)?.saturating_sub(before);

@@ -19,13 +19,7 @@ fn parse(stat: &str) -> anyhow::Result<Duration> {
     let (_, fields) = stat.rsplit_once(')').context("no name")?;
     // proc(5): utime is field 14, stime field 15; the state, field 3, comes first here.
     let mut fields = fields.split_whitespace().skip(11);
-    let mut ticks = || {
-        fields
-            .next()
-            .context("too short")?
-            .parse::<u64>()
-            .context("no number")
-    };
+    let mut ticks = || fields.next().context("too short")?.parse::<u64>().context("no number");
     let total = ticks()? + ticks()?;
     Ok(Duration::from_millis(total * 1000 / TICKS_PER_SECOND))
 }

@@ -54,11 +54,7 @@ pub(crate) async fn run(arguments: &CrashArguments) -> anyhow::Result<ExitCode> 
     for cycle in 0..arguments.cycles {
         answered += load_and_kill(&stage, &shot, arguments, cycle).await?;
         if (cycle + 1) % 10 == 0 {
-            println!(
-                "{} of {} kills, {answered} answers",
-                cycle + 1,
-                arguments.cycles
-            );
+            println!("{} of {} kills, {answered} answers", cycle + 1, arguments.cycles);
         }
     }
     // The last torn tail is cut when the next process starts.
@@ -66,10 +62,7 @@ pub(crate) async fn run(arguments: &CrashArguments) -> anyhow::Result<ExitCode> 
     gateway.wait_until_ready().await?;
     gateway.stop().await?;
     let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    anyhow::ensure!(
-        answered > 0 && !seen.is_empty(),
-        "no request was served: nothing is shown"
-    );
+    anyhow::ensure!(answered > 0 && !seen.is_empty(), "no request was served: nothing is shown");
     judge(&stage, &seen)
 }
 
@@ -108,22 +101,13 @@ fn judge(stage: &Stage, seen: &[String]) -> anyhow::Result<ExitCode> {
     let unrecorded = seen.iter().filter(|id| !log.allowed.contains(*id)).count();
     let verified = stage.run(&["log", "verify"]);
     println!("\nrequests the upstream saw        {}", seen.len());
-    println!(
-        "  of them without an id          {}",
-        seen.iter().filter(|id| id.is_empty()).count()
-    );
+    println!("  of them without an id          {}", seen.iter().filter(|id| id.is_empty()).count());
     println!("  of them without an allow       {unrecorded}");
     println!("allow decisions on record        {}", log.allowed.len());
-    println!(
-        "log lines / shards               {} / {}",
-        log.lines, log.shards
-    );
+    println!("log lines / shards               {} / {}", log.lines, log.shards);
     println!("torn lines                       {}", log.torn.len());
     println!("decisions on record twice        {}", log.repeated.len());
-    println!(
-        "hubgate log verify               {}",
-        if verified.is_ok() { "intact" } else { "NO" }
-    );
+    println!("hubgate log verify               {}", if verified.is_ok() { "intact" } else { "NO" });
     for torn in log.torn.iter().take(5) {
         println!("  {torn}");
     }
@@ -131,11 +115,7 @@ fn judge(stage: &Stage, seen: &[String]) -> anyhow::Result<ExitCode> {
         println!("  {error:#}");
     }
     let clean = unrecorded == 0 && log.torn.is_empty() && log.repeated.is_empty();
-    Ok(if clean && verified.is_ok() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if clean && verified.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 #[cfg(test)]

@@ -50,10 +50,7 @@ impl DecisionLog {
             log.shards += 1;
             for segment in fs::read_dir(&shard)? {
                 let segment = segment?.path();
-                if segment
-                    .extension()
-                    .is_some_and(|extension| extension == "jsonl")
-                {
+                if segment.extension().is_some_and(|extension| extension == "jsonl") {
                     let name = segment.display().to_string();
                     log.add(&name, &fs::read(&segment).context(name.clone())?);
                 }
@@ -82,9 +79,7 @@ impl DecisionLog {
     }
 
     fn note(&mut self, line: Line) {
-        let allows = line
-            .decision
-            .is_some_and(|verdict| verdict.effect == "allow");
+        let allows = line.decision.is_some_and(|verdict| verdict.effect == "allow");
         if line.kind != "decision" || !allows {
             return;
         }
@@ -120,12 +115,7 @@ mod tests {
     #[test]
     fn finds_torn_lines_and_repeated_decisions() {
         let allow = "{\"kind\":\"decision\",\"id\":\"a\",\"decision\":{\"effect\":\"allow\"}}\n";
-        assert_eq!(
-            read(&format!("{allow}{{\"kind\":\"outc\n{allow}"))
-                .torn
-                .len(),
-            1
-        );
+        assert_eq!(read(&format!("{allow}{{\"kind\":\"outc\n{allow}")).torn.len(), 1);
         assert_eq!(read(&format!("{allow}{{\"kind\":\"outc")).torn.len(), 1);
         assert_eq!(read(&format!("{allow}{allow}")).repeated, ["a"]);
     }

@@ -106,10 +106,7 @@ impl Connections {
             let stream = TcpStream::connect(address).await.context("connecting")?;
             stream.set_nodelay(true)?;
             let connector = tokio_rustls::TlsConnector::from(Arc::clone(config));
-            let stream = connector
-                .connect(name, stream)
-                .await
-                .context("TLS handshake")?;
+            let stream = connector.connect(name, stream).await.context("TLS handshake")?;
             let (sender, connection) = handshake(TokioIo::new(stream)).await?;
             tokio::spawn(connection);
             senders.push(sender);

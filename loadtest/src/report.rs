@@ -60,10 +60,7 @@ pub(crate) struct Report {
 impl Report {
     /// An empty report. The first scenario is what the others are divided by.
     pub(crate) fn new(scenarios: impl Iterator<Item = &'static str>) -> Self {
-        Self {
-            scenarios: scenarios.collect(),
-            rounds: Vec::new(),
-        }
+        Self { scenarios: scenarios.collect(), rounds: Vec::new() }
     }
 
     /// Adds a round.
@@ -75,14 +72,9 @@ impl Report {
     ///
     /// # Errors
     /// When it cannot be written.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a result is named after the time it was taken"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a result is named after the time it was taken")]
     pub(crate) fn keep(&self, folder: &Path) -> anyhow::Result<PathBuf> {
-        let seconds = std::time::SystemTime::now()
-            .duration_since(UNIX_EPOCH)?
-            .as_secs();
+        let seconds = std::time::SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         std::fs::create_dir_all(folder)?;
         let path = folder.join(format!("compare-{seconds}.json"));
         std::fs::write(&path, serde_json::to_vec_pretty(self)?)?;
@@ -97,10 +89,7 @@ impl Report {
         let middle = values.len() / 2;
         let upper = values.get(middle).copied().unwrap_or_default();
         if values.len().is_multiple_of(2) {
-            let lower = values
-                .get(middle.saturating_sub(1))
-                .copied()
-                .unwrap_or_default();
+            let lower = values.get(middle.saturating_sub(1)).copied().unwrap_or_default();
             return f64::midpoint(lower, upper);
         }
         upper
@@ -116,10 +105,7 @@ impl fmt::Display for Report {
             f,
             "Medians of {rounds} alternating rounds; CPU is user + system of the proxy.\n"
         )?;
-        writeln!(
-            f,
-            "| way | CPU µs/request | × bare | requests/s | p50 µs | p99 µs |"
-        )?;
+        writeln!(f, "| way | CPU µs/request | × bare | requests/s | p50 µs | p99 µs |")?;
         write!(f, "|---|--:|--:|--:|--:|--:|")?;
         for (number, name) in self.scenarios.iter().enumerate() {
             let of = |value: fn(&Measured) -> f64| self.median(number, |own, _| value(own));
@@ -142,22 +128,13 @@ mod tests {
     use super::*;
 
     fn measured(cpu_us: f64) -> Measured {
-        Measured {
-            cpu_us,
-            per_second: 1.0,
-            p50_us: 10,
-            p99_us: 20,
-            requests: 1,
-        }
+        Measured { cpu_us, per_second: 1.0, p50_us: 10, p99_us: 20, requests: 1 }
     }
 
     #[test]
     fn percentiles_of_few_and_many() {
         let hundred: Vec<u32> = (1..=100).collect();
-        assert_eq!(
-            (percentile(&hundred, 50), percentile(&hundred, 99)),
-            (50, 99)
-        );
+        assert_eq!((percentile(&hundred, 50), percentile(&hundred, 99)), (50, 99));
         assert_eq!((percentile(&[7], 50), percentile(&[7], 99)), (7, 7));
         assert_eq!(percentile(&[], 50), 0);
     }

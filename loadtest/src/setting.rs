@@ -36,11 +36,7 @@ pub(crate) fn stage(
         Some(path) => path.clone(),
         None => beside("hubgate")?,
     };
-    anyhow::ensure!(
-        binary.is_file(),
-        "no gateway at {}: build it first",
-        binary.display()
-    );
+    anyhow::ensure!(binary.is_file(), "no gateway at {}: build it first", binary.display());
     Stage::prepare(StageSettings {
         binary: binary.canonicalize()?,
         repository: places.repository.clone(),
@@ -55,11 +51,7 @@ pub(crate) fn stage(
 /// The program `name` beside this one.
 pub(crate) fn beside(name: &str) -> anyhow::Result<PathBuf> {
     let path = std::env::current_exe()?.with_file_name(name);
-    anyhow::ensure!(
-        path.is_file(),
-        "no {}: build the workspace first",
-        path.display()
-    );
+    anyhow::ensure!(path.is_file(), "no {}: build the workspace first", path.display());
     Ok(path)
 }
 
@@ -73,10 +65,7 @@ impl Running {
     /// # Errors
     /// When it ends, or does not listen in time.
     pub(crate) async fn start(mut command: Command, address: SocketAddr) -> anyhow::Result<Self> {
-        let child = command
-            .stdin(Stdio::null())
-            .spawn()
-            .context("starting a process")?;
+        let child = command.stdin(Stdio::null()).spawn().context("starting a process")?;
         let mut running = Self(child);
         let deadline = Instant::now() + START_PATIENCE;
         while TcpStream::connect(address).await.is_err() {

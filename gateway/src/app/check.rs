@@ -22,15 +22,8 @@ pub(super) fn check(loaded: &Loaded, out: &mut dyn Write) -> std::io::Result<()>
     line("observe", settings.listen.observe.to_string())?;
     for service in &settings.services {
         let addresses: Vec<String> = service.addresses.iter().map(ToString::to_string).collect();
-        let tls = if service.tls.is_some() {
-            " over TLS"
-        } else {
-            ""
-        };
-        line(
-            "service",
-            format!("{}: {}{tls}", service.name, addresses.join(", ")),
-        )?;
+        let tls = if service.tls.is_some() { " over TLS" } else { "" };
+        line("service", format!("{}: {}{tls}", service.name, addresses.join(", ")))?;
     }
     line("routes", settings.routes.len().to_string())?;
     line("policies", organisations.pdp.policy_count().to_string())?;
@@ -38,26 +31,13 @@ pub(super) fn check(loaded: &Loaded, out: &mut dyn Write) -> std::io::Result<()>
     let mut known: Vec<_> = organisations.directory.organisations().collect();
     known.sort_by_key(|organisation| organisation.id().clone());
     for organisation in known {
-        let (people, resources) = (
-            organisation.members().count(),
-            organisation.resources().count(),
-        );
-        let suspended = if organisation.suspended() {
-            ", suspended"
-        } else {
-            ""
-        };
-        let told = format!(
-            "{people} {}, {resources} resources{suspended}",
-            members(people)
-        );
+        let (people, resources) =
+            (organisation.members().count(), organisation.resources().count());
+        let suspended = if organisation.suspended() { ", suspended" } else { "" };
+        let told = format!("{people} {}, {resources} resources{suspended}", members(people));
         line("organisation", format!("{}: {told}", organisation.id()))?;
     }
-    let cases: usize = organisations
-        .cases
-        .iter()
-        .map(|file| file.cases.len())
-        .sum();
+    let cases: usize = organisations.cases.iter().map(|file| file.cases.len()).sum();
     match cases {
         0 => line("policy tests", "none".to_owned())?,
         count => line("policy tests", format!("{count}, all as expected"))?,

@@ -54,13 +54,7 @@ enum Verb {
 #[derive(Debug, Args)]
 struct Config {
     /// The settings file.
-    #[arg(
-        long,
-        short,
-        value_name = "FILE",
-        default_value = "gateway.toml",
-        global = true
-    )]
+    #[arg(long, short, value_name = "FILE", default_value = "gateway.toml", global = true)]
     config: PathBuf,
 }
 

@@ -104,11 +104,7 @@ impl Desk {
         let settings = JournalSettings::new(places.log_directory.clone(), node(), BUILD.to_owned());
         let journal = Journal::open(settings, Arc::new(SystemClock), &OsEntropy)?;
         let (keys, runtime) = open_keys(places)?;
-        Ok(Self {
-            keys,
-            journal,
-            runtime,
-        })
+        Ok(Self { keys, journal, runtime })
     }
 
     /// Writes what was done into the log, down to the disk.
@@ -121,9 +117,7 @@ impl Desk {
     ) -> Result<(), SinkError> {
         let (now, node) = (SystemClock.now(), node());
         let mut random = [0; 10];
-        OsEntropy
-            .fill(&mut random)
-            .map_err(|_| SinkError::Unencodable)?;
+        OsEntropy.fill(&mut random).map_err(|_| SinkError::Unencodable)?;
         let id = DecisionId::from_parts(now, random);
         let record = EventRecord {
             tenant: Some(tenant),
@@ -131,9 +125,7 @@ impl Desk {
             detail: Some(detail),
             ..EventRecord::of(event, id, now, &node, BUILD)
         };
-        self.runtime
-            .block_on(self.journal.append_strict(record.encode()))
-            .map(drop)
+        self.runtime.block_on(self.journal.append_strict(record.encode())).map(drop)
     }
 }
 
@@ -149,10 +141,7 @@ fn open_keys(places: &Places) -> Result<(StoredApiKeys, tokio::runtime::Runtime)
         .build()
         .map_err(KeyError::Runtime)?;
     let store = SqliteStore::open(&places.state_file, Arc::new(SystemClock))?;
-    Ok((
-        StoredApiKeys::new(Arc::new(store), Arc::new(SystemClock)),
-        runtime,
-    ))
+    Ok((StoredApiKeys::new(Arc::new(store), Arc::new(SystemClock)), runtime))
 }
 
 fn tenant_id(text: &str) -> Result<TenantId, KeyError> {
@@ -163,11 +152,7 @@ fn tenant_id(text: &str) -> Result<TenantId, KeyError> {
 pub(super) fn node() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
-    if name.is_empty() {
-        "hubgate".to_owned()
-    } else {
-        name.to_owned()
-    }
+    if name.is_empty() { "hubgate".to_owned() } else { name.to_owned() }
 }
 
 /// The build, as records name it.

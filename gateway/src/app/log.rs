@@ -85,10 +85,7 @@ impl LogCommand {
 
 impl TailArguments {
     fn run(&self, places: &Places, out: &mut dyn Write) -> Result<(), CommandError> {
-        let mut pen = Pen {
-            renderer: (!self.json).then(|| Renderer::new(self.colour())),
-            out,
-        };
+        let mut pen = Pen { renderer: (!self.json).then(|| Renderer::new(self.colour())), out };
         let tail = Tail::new(&places.log_directory, self.filter(), self.lines);
         if !self.follow {
             return pen.write(&tail.lines().map_err(LogError::from)?);
@@ -114,11 +111,7 @@ impl TailArguments {
     }
 
     fn colour(&self) -> Colour {
-        if self.plain {
-            Colour::Never
-        } else {
-            terminal_colour()
-        }
+        if self.plain { Colour::Never } else { terminal_colour() }
     }
 }
 
@@ -126,11 +119,7 @@ fn terminal_colour() -> Colour {
     use std::io::IsTerminal as _;
     // https://no-color.org: set and not empty means no colours.
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if refused || !std::io::stdout().is_terminal() {
-        Colour::Never
-    } else {
-        Colour::Always
-    }
+    if refused || !std::io::stdout().is_terminal() { Colour::Never } else { Colour::Always }
 }
 
 /// Writes lines as records or for people.
@@ -154,9 +143,5 @@ impl Pen<'_> {
 fn check(places: &Places, out: &mut dyn Write) -> Result<(), CommandError> {
     let report = verify(&places.log_directory).map_err(LogError::from)?;
     writeln!(out, "{}", render_report(&report, terminal_colour()))?;
-    if report.is_intact() {
-        Ok(())
-    } else {
-        Err(LogError::NotIntact.into())
-    }
+    if report.is_intact() { Ok(()) } else { Err(LogError::NotIntact.into()) }
 }

@@ -17,17 +17,13 @@ pub(super) fn end(text: &str, now: UnixNanos) -> Result<UnixNanos, MomentError> 
     let today = timestamp(now).to_zoned(TimeZone::UTC);
     let end = match text.parse::<Date>() {
         Ok(day) => day.to_zoned(TimeZone::UTC),
-        Err(_) => text
-            .parse::<Span>()
-            .and_then(|span| today.checked_add(span)),
+        Err(_) => text.parse::<Span>().and_then(|span| today.checked_add(span)),
     };
     let end = end.map_err(|_| wrong())?;
     if end <= today {
         return Err(wrong());
     }
-    u64::try_from(end.timestamp().as_second())
-        .map(UnixNanos::from_seconds)
-        .map_err(|_| wrong())
+    u64::try_from(end.timestamp().as_second()).map(UnixNanos::from_seconds).map_err(|_| wrong())
 }
 
 /// Shows a time to the minute, in UTC.
@@ -57,15 +53,7 @@ mod tests {
 
     #[test]
     fn rejects_the_past_and_nonsense() {
-        for text in [
-            "",
-            "soon",
-            "-3d",
-            "0d",
-            "2026-11-22",
-            "2001-01-01",
-            "99999999y",
-        ] {
+        for text in ["", "soon", "-3d", "0d", "2026-11-22", "2001-01-01", "99999999y"] {
             assert!(end(text, NOW).is_err(), "{text}");
         }
     }

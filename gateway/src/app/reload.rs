@@ -71,29 +71,20 @@ pub struct Reloader {
 impl Reloader {
     /// Reloads the settings `file` into `apply`.
     pub fn new(file: PathBuf, apply: Arc<dyn Apply>) -> Self {
-        Self {
-            file,
-            apply,
-            status: Mutex::default(),
-        }
+        Self { file, apply, status: Mutex::default() }
     }
 
     /// How it has gone so far.
     pub fn status(&self) -> ReloadStatus {
-        self.status
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Reads everything anew and puts it in force; the places to watch from now on when that worked.
     pub fn reload(&self) -> Option<Vec<PathBuf>> {
-        let outcome = config::load(&self.file)
-            .map_err(ApplyError::from)
-            .and_then(|loaded| {
-                let watched = loaded.watched();
-                self.apply.apply(loaded).map(|()| watched)
-            });
+        let outcome = config::load(&self.file).map_err(ApplyError::from).and_then(|loaded| {
+            let watched = loaded.watched();
+            self.apply.apply(loaded).map(|()| watched)
+        });
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
             Ok(watched) => {
@@ -183,13 +174,8 @@ impl ReloadWatch {
         let mut eyes = Eyes::open(bell.clone())?;
         eyes.look_at(places);
         let run = move || watch(&reloader, &mut eyes, &receiver);
-        let thread = std::thread::Builder::new()
-            .name("reload".to_owned())
-            .spawn(run);
-        Ok(Self {
-            bell,
-            thread: Some(thread.map_err(WatchError::Thread)?),
-        })
+        let thread = std::thread::Builder::new().name("reload".to_owned()).spawn(run);
+        Ok(Self { bell, thread: Some(thread.map_err(WatchError::Thread)?) })
     }
 
     /// Asks for a reload by hand: the signal handler holds one.
@@ -264,11 +250,7 @@ impl Eyes {
                 bell.ring();
             }
         })?;
-        Ok(Self {
-            watcher,
-            files,
-            folders: Vec::new(),
-        })
+        Ok(Self { watcher, files, folders: Vec::new() })
     }
 
     /// Watches `places` from now on, and nothing else.
@@ -282,11 +264,7 @@ impl Eyes {
         }
         // A folder that was replaced since has a new identity: watch again, known or not.
         for (folder, below) in &folders {
-            let mode = if *below {
-                RecursiveMode::Recursive
-            } else {
-                RecursiveMode::NonRecursive
-            };
+            let mode = if *below { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
             if let Err(error) = self.watcher.watch(folder, mode) {
                 warn_unwatched(folder, &error);
             }

@@ -47,15 +47,8 @@ pub fn prepare_secrets(
     entropy: &dyn Entropy,
     clock: &dyn Clock,
 ) -> Result<Secrets, SecretsError> {
-    let make = |source| SecretsError::Write {
-        path: directory.to_path_buf(),
-        source,
-    };
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(make)?;
+    let make = |source| SecretsError::Write { path: directory.to_path_buf(), source };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(make)?;
     let now = clock.now();
     let pepper = directory.join(PEPPER_FILE);
     if !pepper.exists() {
@@ -93,17 +86,11 @@ pub fn rotate_assertion_key(directory: &Path, clock: &dyn Clock) -> Result<Rotat
     let mut removed = Vec::new();
     for key in known.assertion_keys.retired(now) {
         let path = directory.join(key.file_name());
-        std::fs::remove_file(&path).map_err(|source| SecretsError::Write {
-            path: path.clone(),
-            source,
-        })?;
+        std::fs::remove_file(&path)
+            .map_err(|source| SecretsError::Write { path: path.clone(), source })?;
         removed.push(path);
     }
-    Ok(Rotation {
-        added,
-        signs_from: now.plus(PUBLISH_DELAY),
-        removed,
-    })
+    Ok(Rotation { added, signs_from: now.plus(PUBLISH_DELAY), removed })
 }
 
 fn add_assertion_key(directory: &Path, now: UnixNanos) -> Result<PathBuf, SecretsError> {
@@ -116,10 +103,7 @@ fn add_assertion_key(directory: &Path, now: UnixNanos) -> Result<PathBuf, Secret
 }
 
 fn holds(directory: &Path, (start, end): (&str, &str)) -> Result<bool, SecretsError> {
-    let unreadable = |source| SecretsError::Write {
-        path: directory.to_path_buf(),
-        source,
-    };
+    let unreadable = |source| SecretsError::Write { path: directory.to_path_buf(), source };
     for entry in std::fs::read_dir(directory).map_err(unreadable)? {
         let name = entry.map_err(unreadable)?.file_name();
         let name = name.to_string_lossy();
@@ -132,10 +116,7 @@ fn holds(directory: &Path, (start, end): (&str, &str)) -> Result<bool, SecretsEr
 
 /// Writes a file that must not exist yet: whole or not at all, private from its first moment.
 fn write_new(path: &Path, content: &[u8]) -> Result<(), SecretsError> {
-    let failed = |source| SecretsError::Write {
-        path: path.to_path_buf(),
-        source,
-    };
+    let failed = |source| SecretsError::Write { path: path.to_path_buf(), source };
     let mut draft = path.as_os_str().to_owned();
     draft.push(format!(".{}.new", std::process::id()));
     let draft = PathBuf::from(draft);
@@ -150,12 +131,8 @@ fn write_new(path: &Path, content: &[u8]) -> Result<(), SecretsError> {
 }
 
 fn draft_file(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(content)?;
     file.write_all(if content.ends_with(b"\n") { b"" } else { b"\n" })?;
     file.sync_all()
@@ -196,10 +173,7 @@ mod tests {
         let pepper = folder.path().join("pepper");
         std::fs::set_permissions(&pepper, std::fs::Permissions::from_mode(0o640)).unwrap();
         let error = prepare_secrets(folder.path(), &OsEntropy, &clock()).unwrap_err();
-        assert!(
-            error.to_string().contains("pepper: others may read it"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("pepper: others may read it"), "{error}");
     }
 
     #[test]
@@ -224,23 +198,10 @@ mod tests {
         let secrets = Secrets::read(folder.path()).unwrap();
         let keys = &secrets.assertion_keys;
         assert_eq!(keys.signing(clock.now()).unwrap().created, old);
-        assert_eq!(
-            keys.signing(rotation.signs_from).unwrap().created,
-            clock.now()
-        );
+        assert_eq!(keys.signing(rotation.signs_from).unwrap().created, clock.now());
         clock.advance(Duration::from_secs(3_600));
         let rotation = rotate_assertion_key(folder.path(), &clock).unwrap();
-        assert_eq!(
-            rotation.removed,
-            [folder.path().join("assertion-1800000000.pem")]
-        );
-        assert_eq!(
-            Secrets::read(folder.path())
-                .unwrap()
-                .assertion_keys
-                .published()
-                .len(),
-            2
-        );
+        assert_eq!(rotation.removed, [folder.path().join("assertion-1800000000.pem")]);
+        assert_eq!(Secrets::read(folder.path()).unwrap().assertion_keys.published().len(), 2);
     }
 }

@@ -70,10 +70,7 @@ impl Formatter for Escaping {
         W: ?Sized + io::Write,
     {
         // Without early exit, so that the compiler looks at many bytes at once: this is the hot path.
-        if fragment
-            .bytes()
-            .fold(true, |plain, b| plain & (0x20..0x7f).contains(&b))
-        {
+        if fragment.bytes().fold(true, |plain, b| plain & (0x20..0x7f).contains(&b)) {
             return writer.write_all(fragment.as_bytes());
         }
         let mut buffer = [0_u8; 4];

@@ -122,16 +122,11 @@ fn place(content: &[u8]) -> Option<(u64, ChainHash)> {
     let (seq, rest) = rest.split_at_checked(digits)?;
     let seq = std::str::from_utf8(seq).ok()?.parse().ok()?;
     let (prev, rest) = rest.strip_prefix(PREV_KEY)?.split_at_checked(HEX_BYTES)?;
-    rest.starts_with(b"\",")
-        .then_some((seq, ChainHash(parse_hex(prev)?)))
+    rest.starts_with(b"\",").then_some((seq, ChainHash(parse_hex(prev)?)))
 }
 
 fn hex_digit(nibble: u8) -> u8 {
-    if nibble < 10 {
-        b'0' + nibble
-    } else {
-        b'a' + nibble - 10
-    }
+    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
 }
 
 fn parse_hex(hex: &[u8]) -> Option<[u8; 32]> {
@@ -177,14 +172,7 @@ mod tests {
         let json: serde_json::Value = serde_json::from_slice(&line).unwrap();
         assert_eq!(json["hash"], hash.to_string());
         assert_eq!(json["event"], "sign_in");
-        assert_eq!(
-            inspect(&line),
-            Ok(Sealed {
-                seq: 7,
-                prev: ChainHash::ZERO,
-                hash
-            })
-        );
+        assert_eq!(inspect(&line), Ok(Sealed { seq: 7, prev: ChainHash::ZERO, hash }));
     }
 
     #[test]

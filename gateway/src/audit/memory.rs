@@ -41,10 +41,7 @@ impl Sink for MemorySink {
         let mut records = self.records.lock().unwrap();
         records.push(serde_json::from_slice(body.as_bytes()).unwrap());
         let seq = records.len() as u64;
-        Ok(Receipt {
-            seq,
-            hash: seal(&mut Vec::new(), seq, ChainHash::ZERO, &body),
-        })
+        Ok(Receipt { seq, hash: seal(&mut Vec::new(), seq, ChainHash::ZERO, &body) })
     }
 
     async fn append_strict(&self, body: RecordBody) -> Result<Receipt, SinkError> {

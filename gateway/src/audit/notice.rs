@@ -1,10 +1,7 @@
 //! The other records: events besides requests, and what the log says of itself.
 //!
 //! The same rules hold as for decisions: names are a contract, no field can hold a secret.
-#![expect(
-    clippy::ref_option_ref,
-    reason = "serde hands fields over by reference"
-)]
+#![expect(clippy::ref_option_ref, reason = "serde hands fields over by reference")]
 
 use std::net::SocketAddr;
 
@@ -56,51 +53,30 @@ pub struct EventRecord<'a> {
     /// What happened.
     pub event: Event,
     /// The organisation.
-    #[serde(
-        serialize_with = "text::shown",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub tenant: Option<&'a TenantId>,
     /// Who did it, as a Cedar principal.
-    #[serde(
-        serialize_with = "text::shown",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub principal: Option<&'a EntityUid>,
     /// The person, as a pseudonym.
-    #[serde(
-        serialize_with = "text::shown",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub person: Option<&'a Pseudonym>,
     /// The connection a sign-in went through.
-    #[serde(
-        serialize_with = "text::shown",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub connection: Option<&'a ConnectionKey>,
     /// The public id of the key.
-    #[serde(
-        serialize_with = "text::shown",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub key: Option<&'a KeyId>,
     /// The SHA-256 of the session id.
-    #[serde(
-        serialize_with = "text::handle",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::handle", skip_serializing_if = "Option::is_none")]
     pub session: Option<&'a str>,
     /// The snapshot that came into force, or that stayed.
-    #[serde(
-        serialize_with = "text::shown",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub snapshot: Option<&'a SnapshotId>,
     /// The peer of the connection.
@@ -108,16 +84,10 @@ pub struct EventRecord<'a> {
     #[schemars(with = "Option<String>")]
     pub peer: Option<SocketAddr>,
     /// A reason code, where something failed.
-    #[serde(
-        serialize_with = "text::maybe_word",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::maybe_word", skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
     /// A sentence for people, cut to 512 bytes: the gateway's own words, never a provider's.
-    #[serde(
-        serialize_with = "text::detail",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::detail", skip_serializing_if = "Option::is_none")]
     pub detail: Option<&'a str>,
 }
 

@@ -41,12 +41,8 @@ impl PseudonymKey {
 
     /// A person as `<connection>:<32 hex digits>`. Costs a microsecond: keep it with the session.
     pub fn person(&self, person: &PersonId) -> Pseudonym {
-        let parts = [
-            person.tenant.as_str(),
-            person.connection.as_str(),
-            &person.issuer,
-            &person.subject,
-        ];
+        let parts =
+            [person.tenant.as_str(), person.connection.as_str(), &person.issuer, &person.subject];
         let digest = self.digest("person", &parts.map(str::as_bytes));
         Pseudonym(format!("{}:{digest}", person.connection).into())
     }
@@ -94,18 +90,10 @@ mod tests {
     #[test]
     fn one_person_has_one_pseudonym_and_it_says_nothing() {
         let key = PseudonymKey::new(Secret::new([7; 32]));
-        let ada = person(
-            "nordvolt",
-            "okta",
-            "https://idp.example",
-            "ada@nordvolt.example",
-        );
+        let ada = person("nordvolt", "okta", "https://idp.example", "ada@nordvolt.example");
         let shown = key.person(&ada).to_string();
         assert_eq!(shown, key.person(&ada).to_string());
-        assert!(
-            shown.starts_with("okta:") && shown.len() == 5 + 32,
-            "{shown}"
-        );
+        assert!(shown.starts_with("okta:") && shown.len() == 5 + 32, "{shown}");
         assert!(!shown.contains("ada"), "{shown}");
     }
 
@@ -113,11 +101,9 @@ mod tests {
     fn any_other_part_or_key_gives_another_pseudonym() {
         let key = PseudonymKey::new(Secret::new([7; 32]));
         let ada = key.person(&person("a", "c", "i", "s"));
-        for other in [
-            person("b", "c", "i", "s"),
-            person("a", "c", "is", ""),
-            person("a", "c", "", "is"),
-        ] {
+        for other in
+            [person("b", "c", "i", "s"), person("a", "c", "is", ""), person("a", "c", "", "is")]
+        {
             assert_ne!(ada, key.person(&other), "{other:?}");
         }
         let other_key = PseudonymKey::new(Secret::new([8; 32]));

@@ -2,10 +2,7 @@
 //!
 //! Field names are a contract (`docs/reference/decision-record.md`); a name is never reused for another
 //! meaning. No field may be added that could hold a body, a query value, a cookie or a token.
-#![expect(
-    clippy::ref_option_ref,
-    reason = "serde hands fields over by reference"
-)]
+#![expect(clippy::ref_option_ref, reason = "serde hands fields over by reference")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,17 +32,11 @@ pub struct DecisionRecord<'a> {
     #[serde(serialize_with = "text::word")]
     pub build: &'a str,
     /// The snapshot of policies, directory and configuration it decided under.
-    #[serde(
-        serialize_with = "text::shown",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub snapshot: Option<&'a SnapshotId>,
     /// The trace of the request, W3C `traceparent`.
-    #[serde(
-        serialize_with = "text::traceparent",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::traceparent", skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<&'a str>,
     /// Who asked.
     pub who: Who<'a>,
@@ -61,31 +52,19 @@ pub struct DecisionRecord<'a> {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Who<'a> {
     /// The organisation.
-    #[serde(
-        serialize_with = "text::shown",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub tenant: Option<&'a TenantId>,
     /// The Cedar principal, `User::ada`.
-    #[serde(
-        serialize_with = "text::shown",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub principal: Option<&'a EntityUid>,
     /// The person, `<connection>:<keyed hash of issuer and subject>`.
-    #[serde(
-        serialize_with = "text::shown",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub person: Option<&'a Pseudonym>,
     /// The credential's handle: SHA-256 of the session id, or the public id of the key.
-    #[serde(
-        serialize_with = "text::handle",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::handle", skip_serializing_if = "Option::is_none")]
     pub credential: Option<&'a str>,
     /// How the principal proved who it is: `none`, `session`, `api_key`.
     #[serde(serialize_with = "text::method")]
@@ -112,25 +91,16 @@ pub struct Source<'a> {
     #[schemars(with = "Option<String>")]
     pub peer: Option<SocketAddr>,
     /// The protocol: `h1` or `h2`.
-    #[serde(
-        serialize_with = "text::maybe_word",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::maybe_word", skip_serializing_if = "Option::is_none")]
     pub protocol: Option<&'a str>,
     /// The TLS version, where there is TLS.
-    #[serde(
-        serialize_with = "text::maybe_word",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::maybe_word", skip_serializing_if = "Option::is_none")]
     pub tls: Option<&'a str>,
     /// The server name asked for in the TLS handshake.
     #[serde(serialize_with = "text::host", skip_serializing_if = "Option::is_none")]
     pub server_name: Option<&'a str>,
     /// `User-Agent`, cut to 256 bytes.
-    #[serde(
-        serialize_with = "text::agent",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::agent", skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<&'a str>,
 }
 
@@ -138,10 +108,7 @@ pub struct Source<'a> {
 #[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
 pub struct What<'a> {
     /// The method.
-    #[serde(
-        serialize_with = "text::maybe_word",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::maybe_word", skip_serializing_if = "Option::is_none")]
     pub method: Option<&'a str>,
     /// The authority.
     #[serde(serialize_with = "text::host", skip_serializing_if = "Option::is_none")]
@@ -154,24 +121,15 @@ pub struct What<'a> {
     #[schemars(with = "Option<Vec<String>>")]
     pub query: QueryKeys<'a>,
     /// The route that matched.
-    #[serde(
-        serialize_with = "text::shown",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub route: Option<&'a RouteId>,
     /// The Cedar action.
-    #[serde(
-        serialize_with = "text::shown",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub action: Option<&'a ActionId>,
     /// The Cedar resource.
-    #[serde(
-        serialize_with = "text::shown",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub resource: Option<&'a EntityUid>,
 }
@@ -211,24 +169,15 @@ pub struct Verdict<'a> {
     #[serde(serialize_with = "text::word")]
     pub reason: &'a str,
     /// The policies that decided.
-    #[serde(
-        serialize_with = "text::policies",
-        skip_serializing_if = "<[_]>::is_empty"
-    )]
+    #[serde(serialize_with = "text::policies", skip_serializing_if = "<[_]>::is_empty")]
     #[schemars(with = "Option<Vec<String>>")]
     pub determining: &'a [Arc<str>],
     /// The policies that could not be evaluated.
-    #[serde(
-        serialize_with = "text::policies",
-        skip_serializing_if = "<[_]>::is_empty"
-    )]
+    #[serde(serialize_with = "text::policies", skip_serializing_if = "<[_]>::is_empty")]
     #[schemars(with = "Option<Vec<String>>")]
     pub erring: &'a [Arc<str>],
     /// The quota the deciding policy named.
-    #[serde(
-        serialize_with = "text::maybe_word",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::maybe_word", skip_serializing_if = "Option::is_none")]
     pub quota: Option<&'a str>,
     /// Whether the decision came from the cache.
     pub cached: bool,
@@ -261,24 +210,15 @@ pub struct OutcomeRecord<'a> {
     #[schemars(with = "u64")]
     pub ts: UnixNanos,
     /// The organisation, so an outcome can be found without its decision.
-    #[serde(
-        serialize_with = "text::shown",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub tenant: Option<&'a TenantId>,
     /// The service.
-    #[serde(
-        serialize_with = "text::shown",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub service: Option<&'a ServiceId>,
     /// The address that served the last attempt.
-    #[serde(
-        serialize_with = "text::maybe_word",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::maybe_word", skip_serializing_if = "Option::is_none")]
     pub upstream: Option<&'a str>,
     /// Whether a first byte went to an upstream.
     pub first_byte_sent: bool,
@@ -294,10 +234,7 @@ pub struct OutcomeRecord<'a> {
     /// Attempts on upstreams, the first included.
     pub attempts: u32,
     /// Why it ended early (`client_aborted`, `upstream_failed`, `revoked`, …); absent when complete.
-    #[serde(
-        serialize_with = "text::maybe_word",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "text::maybe_word", skip_serializing_if = "Option::is_none")]
     pub aborted: Option<&'a str>,
 }
 

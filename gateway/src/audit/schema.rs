@@ -7,10 +7,7 @@ use super::{DecisionRecord, EventRecord, JournalRecord, OutcomeRecord};
 /// One line of the decision log.
 #[derive(JsonSchema)]
 #[schemars(title = "Hubgate decision log line")]
-#[expect(
-    dead_code,
-    reason = "exists for its schema; lines are joined as bytes in `chain`"
-)]
+#[expect(dead_code, reason = "exists for its schema; lines are joined as bytes in `chain`")]
 struct Line<'a> {
     /// Number of the line in its shard, from 1, without gaps.
     seq: u64,
@@ -53,10 +50,7 @@ pub fn decision_record_schema() -> String {
 mod tests {
     use super::*;
 
-    const FILE: &str = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../schemas/decision-record.json"
-    );
+    const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/decision-record.json");
 
     /// Set `HUBGATE_BLESS=1` to write the file anew after a change of the record types.
     #[test]
@@ -66,10 +60,7 @@ mod tests {
             std::fs::write(FILE, &fresh).unwrap();
         }
         let kept = std::fs::read_to_string(FILE).unwrap_or_default();
-        assert!(
-            kept == fresh,
-            "schemas/decision-record.json is stale: run with HUBGATE_BLESS=1"
-        );
+        assert!(kept == fresh, "schemas/decision-record.json is stale: run with HUBGATE_BLESS=1");
     }
 
     #[test]

@@ -96,11 +96,7 @@ impl<T> Recorded<T> {
             Durability::CrashSafe => sink.append(record.encode())?,
             Durability::Strict => sink.append_strict(record.encode()).await?,
         };
-        Ok(Self {
-            value,
-            decision: record.id,
-            receipt,
-        })
+        Ok(Self { value, decision: record.id, receipt })
     }
 
     /// The value.
@@ -141,10 +137,7 @@ mod tests {
             who: Who::UNKNOWN,
             from: Source::default(),
             what: What::default(),
-            decision: Verdict {
-                effect,
-                ..Verdict::refused("permitted")
-            },
+            decision: Verdict { effect, ..Verdict::refused("permitted") },
         }
     }
 
@@ -152,13 +145,9 @@ mod tests {
     async fn vouches_only_after_the_sink_took_an_allow() {
         let sink = MemorySink::default();
         let allow = record(Effect::Allow);
-        let recorded = Recorded::begin(&sink, &allow, Durability::CrashSafe, "permit")
-            .await
-            .unwrap();
-        assert_eq!(
-            (*recorded.value(), recorded.decision()),
-            ("permit", allow.id)
-        );
+        let recorded =
+            Recorded::begin(&sink, &allow, Durability::CrashSafe, "permit").await.unwrap();
+        assert_eq!((*recorded.value(), recorded.decision()), ("permit", allow.id));
         assert_eq!(sink.records().len(), 1);
         assert!(sink.strict().is_empty());
     }
@@ -166,9 +155,8 @@ mod tests {
     #[tokio::test]
     async fn strict_waits_for_the_disk() {
         let sink = MemorySink::default();
-        let recorded = Recorded::begin(&sink, &record(Effect::Allow), Durability::Strict, ())
-            .await
-            .unwrap();
+        let recorded =
+            Recorded::begin(&sink, &record(Effect::Allow), Durability::Strict, ()).await.unwrap();
         assert_eq!(sink.strict(), [recorded.receipt().seq]);
     }
 

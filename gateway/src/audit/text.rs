@@ -53,15 +53,9 @@ impl<'a> QueryKeys<'a> {
 
     fn keys(&self) -> impl Iterator<Item = Cow<'a, str>> {
         let pairs = self.0.into_iter().flat_map(|query| query.split('&'));
-        pairs
-            .map(|pair| pair.split_once('=').map_or(pair, |(key, _)| key))
-            .map(|key| {
-                if key.len() > QUERY_KEY_BYTES_MAX {
-                    Cow::Borrowed("[long]")
-                } else {
-                    redact(key)
-                }
-            })
+        pairs.map(|pair| pair.split_once('=').map_or(pair, |(key, _)| key)).map(|key| {
+            if key.len() > QUERY_KEY_BYTES_MAX { Cow::Borrowed("[long]") } else { redact(key) }
+        })
     }
 }
 
@@ -74,9 +68,7 @@ impl std::fmt::Debug for QueryKeys<'_> {
 impl serde::Serialize for QueryKeys<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
-        self.keys()
-            .take(QUERY_KEYS_MAX)
-            .try_for_each(|key| list.serialize_element(&key))?;
+        self.keys().take(QUERY_KEYS_MAX).try_for_each(|key| list.serialize_element(&key))?;
         let left = self.keys().count().saturating_sub(QUERY_KEYS_MAX);
         if left > 0 {
             list.serialize_element(&format_args!("+{left} more"))?;
@@ -134,11 +126,7 @@ pub(super) fn handle<S: Serializer>(handle: &Option<&str>, s: S) -> Result<S::Ok
     let is_digest = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
     // A session id is 43 characters of base64url, a key id is 12: the shorter bound keeps them apart.
     let is_key_id = text.len() < QUERY_KEY_BYTES_MAX && KeyId::parse(text).is_ok();
-    s.serialize_str(if is_digest || is_key_id {
-        text
-    } else {
-        "[not a handle]"
-    })
+    s.serialize_str(if is_digest || is_key_id { text } else { "[not a handle]" })
 }
 
 /// A `traceparent`; anything else than its one form is left out.
@@ -156,9 +144,7 @@ pub(super) fn traceparent<S: Serializer>(text: &Option<&str>, s: S) -> Result<S:
 pub(super) fn policies<S: Serializer>(ids: &[Arc<str>], s: S) -> Result<S::Ok, S::Error> {
     let mut list = s.serialize_seq(None)?;
     for id in ids.iter().take(POLICIES_MAX) {
-        let kept = id
-            .get(..id.floor_char_boundary(WORD_BYTES_MAX))
-            .unwrap_or_default();
+        let kept = id.get(..id.floor_char_boundary(WORD_BYTES_MAX)).unwrap_or_default();
         list.serialize_element(kept)?;
     }
     let left = ids.len().saturating_sub(POLICIES_MAX);
@@ -169,9 +155,7 @@ pub(super) fn policies<S: Serializer>(ids: &[Arc<str>], s: S) -> Result<S::Ok, S
 }
 
 fn cut<S: Serializer>(text: &str, bytes_max: usize, s: S) -> Result<S::Ok, S::Error> {
-    let kept = text
-        .get(..text.floor_char_boundary(bytes_max))
-        .unwrap_or_default();
+    let kept = text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default();
     let kept = redact(kept);
     if text.len() <= bytes_max {
         return s.serialize_str(&kept);
@@ -213,10 +197,7 @@ mod tests {
 
     #[test]
     fn a_query_shows_keys_and_no_value() {
-        assert_eq!(
-            keys("page=2&q=ada%40nordvolt.example&x"),
-            r#"["page","q","x"]"#
-        );
+        assert_eq!(keys("page=2&q=ada%40nordvolt.example&x"), r#"["page","q","x"]"#);
     }
 
     #[test]
@@ -229,11 +210,7 @@ mod tests {
     #[test]
     fn many_query_keys_are_summed_up() {
         let query = vec!["k=v"; 20].join("&");
-        assert!(
-            keys(&query).ends_with(r#""k","+8 more"]"#),
-            "{}",
-            keys(&query)
-        );
+        assert!(keys(&query).ends_with(r#""k","+8 more"]"#), "{}", keys(&query));
     }
 
     #[test]
@@ -253,28 +230,18 @@ mod tests {
     fn only_handles_pass_as_handles() {
         let digest = "0f".repeat(32);
         for good in ["k1a2b3c4d5e6", &digest] {
-            assert_eq!(
-                text_of(|s| handle(&Some(good), s).unwrap()),
-                format!("\"{good}\"")
-            );
+            assert_eq!(text_of(|s| handle(&Some(good), s).unwrap()), format!("\"{good}\""));
         }
         let session = "a".repeat(43);
         for bad in ["hg_K_secret", &session, "Bearer x", "a.b.c", ""] {
-            assert_eq!(
-                text_of(|s| handle(&Some(bad), s).unwrap()),
-                "\"[not a handle]\"",
-                "{bad}"
-            );
+            assert_eq!(text_of(|s| handle(&Some(bad), s).unwrap()), "\"[not a handle]\"", "{bad}");
         }
     }
 
     #[test]
     fn a_traceparent_has_one_form() {
         let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        assert_eq!(
-            text_of(|s| traceparent(&Some(good), s).unwrap()),
-            format!("\"{good}\"")
-        );
+        assert_eq!(text_of(|s| traceparent(&Some(good), s).unwrap()), format!("\"{good}\""));
         for bad in ["", "00-x", "<script>"] {
             assert_eq!(text_of(|s| traceparent(&Some(bad), s).unwrap()), "null");
         }

@@ -52,16 +52,10 @@ impl<'a> ApiKeyToken<'a> {
     pub fn parse(text: &'a str) -> Result<Self, TokenError> {
         let rest = text.strip_prefix(PREFIX).ok_or(TokenError::Form)?;
         let (id, rest) = rest.split_once('_').ok_or(TokenError::Form)?;
-        let (_, checksum) = rest
-            .split_at_checked(SECRET_CHARS)
-            .ok_or(TokenError::Form)?;
+        let (_, checksum) = rest.split_at_checked(SECRET_CHARS).ok_or(TokenError::Form)?;
         let id_fits = id.len() == ID_CHARS
-            && id
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        let rest_fits = rest
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+            && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let rest_fits = rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !id_fits || !rest_fits || checksum.len() != CHECKSUM_CHARS {
             return Err(TokenError::Form);
         }
@@ -70,10 +64,7 @@ impl<'a> ApiKeyToken<'a> {
             return Err(TokenError::Checksum);
         }
         let id = KeyId::parse(id).map_err(|_| TokenError::Form)?;
-        Ok(Self {
-            id,
-            whole: Redacted(text),
-        })
+        Ok(Self { id, whole: Redacted(text) })
     }
 
     /// The public half.
@@ -262,29 +253,10 @@ impl NewApiKey {
         token.push_str(&checksum);
         let id = KeyId::parse(&id).map_err(|_| EntropyError)?;
         let mac = pepper.mac(&token);
-        let Self {
-            tenant,
-            name,
-            roles,
-            scopes,
-            expires,
-        } = self;
+        let Self { tenant, name, roles, scopes, expires } = self;
         let created = now;
-        let key = ApiKey {
-            id,
-            tenant,
-            name,
-            mac,
-            roles,
-            scopes,
-            created,
-            expires,
-            revoked: None,
-        };
-        Ok(IssuedApiKey {
-            key,
-            token: Secret::new(token),
-        })
+        let key = ApiKey { id, tenant, name, mac, roles, scopes, created, expires, revoked: None };
+        Ok(IssuedApiKey { key, token: Secret::new(token) })
     }
 
     fn check(&self, now: UnixNanos) -> Result<(), IssueError> {

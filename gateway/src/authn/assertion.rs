@@ -252,9 +252,8 @@ impl AssertionSigner {
         };
         let token =
             jsonwebtoken::encode(&header, &claims, &keys.signing.key).map_err(AssertionError)?;
-        http::HeaderValue::try_from(token).map_err(|_| {
-            AssertionError(jsonwebtoken::errors::ErrorKind::InvalidToken.into())
-        })
+        http::HeaderValue::try_from(token)
+            .map_err(|_| AssertionError(jsonwebtoken::errors::ErrorKind::InvalidToken.into()))
     }
 }
 
@@ -301,7 +300,11 @@ mod tests {
 
     const NOW: UnixNanos = UnixNanos::from_seconds(1_800_000_000);
 
-    fn claims(signer: &AssertionSigner, token: &http::HeaderValue, aud: &str) -> Option<serde_json::Value> {
+    fn claims(
+        signer: &AssertionSigner,
+        token: &http::HeaderValue,
+        aud: &str,
+    ) -> Option<serde_json::Value> {
         let set: jsonwebtoken::jwk::JwkSet = serde_json::from_str(&signer.key_set()).unwrap();
         let text = token.to_str().unwrap();
         let head = decode_header(text).unwrap();

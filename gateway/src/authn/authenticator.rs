@@ -30,31 +30,16 @@ enum Proof {
 }
 
 impl Authenticated {
-    const ANONYMOUS: Self = Self {
-        principal: Principal::Anonymous,
-        proof: Proof::Nothing,
-    };
+    const ANONYMOUS: Self = Self { principal: Principal::Anonymous, proof: Proof::Nothing };
 
     fn person(session: Arc<Session>) -> Self {
-        let principal = Principal::User {
-            person: session.person.clone(),
-            member: None,
-        };
-        Self {
-            principal,
-            proof: Proof::Session(session),
-        }
+        let principal = Principal::User { person: session.person.clone(), member: None };
+        Self { principal, proof: Proof::Session(session) }
     }
 
     fn machine(key: Arc<ApiKey>) -> Self {
-        let principal = Principal::ApiClient {
-            tenant: key.tenant.clone(),
-            key: key.id.clone(),
-        };
-        Self {
-            principal,
-            proof: Proof::ApiKey(key),
-        }
+        let principal = Principal::ApiClient { tenant: key.tenant.clone(), key: key.id.clone() };
+        Self { principal, proof: Proof::ApiKey(key) }
     }
 
     /// The one who asks. A person's membership is `None` until [`Authenticated::with_member`].
@@ -124,12 +109,7 @@ impl Authenticator {
         pepper: Pepper,
         limits: SessionLimits,
     ) -> Self {
-        Self {
-            sessions,
-            keys,
-            pepper,
-            limits,
-        }
+        Self { sessions, keys, pepper, limits }
     }
 
     /// Says who asks, from `Authorization` and `Cookie`.
@@ -210,8 +190,7 @@ impl Authenticator {
         };
         let proved = token.proves(key.as_deref(), &self.pepper);
         let key = key.filter(|key| proved && key.in_force(now));
-        key.map(Authenticated::machine)
-            .ok_or(Refusal::CredentialInvalid)
+        key.map(Authenticated::machine).ok_or(Refusal::CredentialInvalid)
     }
 }
 
@@ -222,9 +201,7 @@ const fn unavailable(_: StoreUnavailable) -> Refusal {
 /// The token of `Bearer <token>`. RFC 9110 §11.1: the scheme's name is case-insensitive.
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("Bearer")
-        .then(|| token.trim_start_matches(' '))
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim_start_matches(' '))
 }
 
 #[cfg(test)]

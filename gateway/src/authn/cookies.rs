@@ -122,11 +122,7 @@ fn pairs(headers: &HeaderMap) -> impl Iterator<Item = Pair<'_>> {
         .map(|whole| {
             let mut parts = whole.splitn(2, |byte| *byte == b'=');
             let name = parts.next().unwrap_or_default();
-            Pair {
-                whole,
-                name,
-                value: parts.next().unwrap_or_default(),
-            }
+            Pair { whole, name, value: parts.next().unwrap_or_default() }
         })
 }
 
@@ -146,8 +142,7 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Presented<&'a [u8]> {
 }
 
 fn begins_like(name: &[u8], start: &str) -> bool {
-    name.get(..start.len())
-        .is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
+    name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
 }
 
 #[cfg(test)]
@@ -157,10 +152,7 @@ mod tests {
     const ID: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
     fn headers(lines: &[&str]) -> HeaderMap {
-        lines
-            .iter()
-            .map(|line| (COOKIE, HeaderValue::from_str(line).unwrap()))
-            .collect()
+        lines.iter().map(|line| (COOKIE, HeaderValue::from_str(line).unwrap())).collect()
     }
 
     fn read(lines: &[&str]) -> &'static str {
@@ -175,10 +167,7 @@ mod tests {
     #[test]
     fn reads_one_session_cookie_among_others() {
         let ours = format!("{SESSION_COOKIE}={ID}");
-        let cases = [
-            vec![ours.clone()],
-            vec!["a=1; b=2".into(), format!("c=3;{ours} ;d=4")],
-        ];
+        let cases = [vec![ours.clone()], vec!["a=1; b=2".into(), format!("c=3;{ours} ;d=4")]];
         for lines in cases {
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
             assert_eq!(read(&lines), "one", "{lines:?}");
@@ -199,18 +188,8 @@ mod tests {
 
     #[test]
     fn rejects_cookies_that_cannot_be_ours() {
-        for value in [
-            "",
-            "x",
-            &format!("\"{ID}\""),
-            &format!("{ID}A"),
-            &format!(" {ID}"),
-        ] {
-            assert_eq!(
-                read(&[&format!("{SESSION_COOKIE}={value}")]),
-                "malformed",
-                "{value}"
-            );
+        for value in ["", "x", &format!("\"{ID}\""), &format!("{ID}A"), &format!(" {ID}")] {
+            assert_eq!(read(&[&format!("{SESSION_COOKIE}={value}")]), "malformed", "{value}");
         }
         assert_eq!(read(&[&format!("__host-hubgate={ID}")]), "malformed");
         assert_eq!(read(&[&format!("{SESSION_COOKIE} ={ID}")]), "malformed");
@@ -231,10 +210,7 @@ mod tests {
     fn writes_host_cookies() {
         let id = SessionId::parse(ID).unwrap();
         let set = set_session_cookie(&id);
-        assert_eq!(
-            set,
-            format!("__Host-hubgate={ID}; Path=/; Secure; HttpOnly; SameSite=Lax")
-        );
+        assert_eq!(set, format!("__Host-hubgate={ID}; Path=/; Secure; HttpOnly; SameSite=Lax"));
         for line in [clear_session_cookie(), clear_transaction_cookie("t")] {
             assert!(line.contains("=; Max-Age=0; Path=/; Secure"), "{line}");
         }
@@ -247,10 +223,7 @@ mod tests {
     fn finds_open_logins() {
         let headers = headers(&["__Host-hubgate_tx_a=1; x=2", "__Host-hubgate_tx_b=3"]);
         assert_eq!(open_transactions(&headers), ["a", "b"]);
-        assert_eq!(
-            transaction_cookie(&headers, "b"),
-            Presented::One("3".into())
-        );
+        assert_eq!(transaction_cookie(&headers, "b"), Presented::One("3".into()));
         assert_eq!(transaction_cookie(&headers, "c"), Presented::Nothing);
     }
 }

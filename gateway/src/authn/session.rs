@@ -34,9 +34,7 @@ impl SessionId {
     pub fn parse(value: &str) -> Option<Self> {
         let mut bytes = [0_u8; 32];
         let is_id = value.len() == ID_CHARS
-            && URL_SAFE_NO_PAD
-                .decode_slice(value, &mut bytes)
-                .is_ok_and(|length| length == 32);
+            && URL_SAFE_NO_PAD.decode_slice(value, &mut bytes).is_ok_and(|length| length == 32);
         is_id.then(|| Self(Secret::new(value.to_owned())))
     }
 
@@ -148,20 +146,14 @@ pub struct SessionLimits {
 impl Default for SessionLimits {
     /// One hour idle, 24 hours at all: the bounds of NIST SP 800-63B at AAL2 (CK-05).
     fn default() -> Self {
-        Self {
-            idle: Duration::from_hours(1),
-            absolute: Duration::from_hours(24),
-        }
+        Self { idle: Duration::from_hours(1), absolute: Duration::from_hours(24) }
     }
 }
 
 impl SessionLimits {
     /// When `session` ends if nobody uses it again.
     pub fn end_of(&self, session: &Session) -> UnixNanos {
-        session
-            .created
-            .plus(self.absolute)
-            .min(session.last_seen.plus(self.idle))
+        session.created.plus(self.absolute).min(session.last_seen.plus(self.idle))
     }
 
     /// Whether `session` is alive at `now`. The end itself is over already.
@@ -244,14 +236,7 @@ mod tests {
     #[test]
     fn rejects_what_is_no_id() {
         let stray_bits = format!("{}B", "A".repeat(42));
-        let texts = [
-            "",
-            "A",
-            &"A".repeat(42),
-            &"A".repeat(44),
-            &"+".repeat(43),
-            &stray_bits,
-        ];
+        let texts = ["", "A", &"A".repeat(42), &"A".repeat(44), &"+".repeat(43), &stray_bits];
         for text in texts {
             assert!(SessionId::parse(text).is_none(), "{text}");
         }
@@ -280,11 +265,7 @@ mod tests {
             (0, 86_000, 86_400, false),
         ];
         for (created, seen, now, alive) in cases {
-            assert_eq!(
-                limits.allow(&session(created, seen), at(now)),
-                alive,
-                "{seen} {now}"
-            );
+            assert_eq!(limits.allow(&session(created, seen), at(now)), alive, "{seen} {now}");
         }
     }
 

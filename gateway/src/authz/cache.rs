@@ -48,17 +48,11 @@ pub(super) struct DecisionCache {
 impl DecisionCache {
     pub(super) fn new() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self {
-            hasher: RandomState::new(),
-            shards,
-        }
+        Self { hasher: RandomState::new(), shards }
     }
 
     pub(super) fn find(&self, key: &Key, now: UnixNanos) -> Option<Arc<Outcome>> {
-        let shard = self
-            .shard(key)?
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let shard = self.shard(key)?.lock().unwrap_or_else(PoisonError::into_inner);
         let (outcome, since) = shard.get(key)?;
         // A clock that stepped back makes the answer as good as expired.
         (now >= *since && now.since(*since) < HOLDS).then(|| Arc::clone(outcome))
@@ -79,10 +73,7 @@ impl DecisionCache {
     }
 
     fn shard(&self, key: &Key) -> Option<&Shard> {
-        let hash = self
-            .hasher
-            .hash_one((key.partition, key.resource, key.action, key.principal));
-        self.shards
-            .get(usize::try_from(hash % SHARDS as u64).unwrap_or_default())
+        let hash = self.hasher.hash_one((key.partition, key.resource, key.action, key.principal));
+        self.shards.get(usize::try_from(hash % SHARDS as u64).unwrap_or_default())
     }
 }

@@ -96,18 +96,12 @@ pub fn run_cases(pdp: &Pdp, files: &[CaseFile]) -> Vec<CaseFailure> {
     let mut covered: HashMap<&str, HashSet<bool>> = HashMap::new();
     for case in files.iter().flat_map(|file| &file.cases) {
         for policy in &case.about {
-            covered
-                .entry(policy)
-                .or_default()
-                .insert(case.expect == Expectation::Allow);
+            covered.entry(policy).or_default().insert(case.expect == Expectation::Allow);
         }
     }
     for policy in pdp.base_policies() {
         for (allow, word) in [(true, "allows"), (false, "denies")] {
-            if !covered
-                .get(policy)
-                .is_some_and(|seen| seen.contains(&allow))
-            {
+            if !covered.get(policy).is_some_and(|seen| seen.contains(&allow)) {
                 let message = format!("no case about the policy `{policy}` {word}");
                 failures.push(CaseFailure {
                     file: "policies/tests".into(),
@@ -168,9 +162,7 @@ fn facts(case: &PolicyCase) -> Facts {
             _ => AuthMethod::None,
         },
         // RFC 5737 §3: an address for documentation.
-        source: case
-            .source
-            .unwrap_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
+        source: case.source.unwrap_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
         now: UnixNanos::from_seconds(case.now_seconds.unwrap_or(NOW_SECONDS)),
     }
 }
@@ -179,21 +171,12 @@ fn judge(case: &PolicyCase, decision: &Decision) -> Option<String> {
     let wanted = case.expect == Expectation::Allow;
     let determining: Vec<&str> = decision.determining().iter().map(|id| &**id).collect();
     if decision.allowed() != wanted {
-        let (wanted, got) = if wanted {
-            ("allow", "deny")
-        } else {
-            ("deny", "allow")
-        };
+        let (wanted, got) = if wanted { ("allow", "deny") } else { ("deny", "allow") };
         let code = decision.reason_code();
-        return Some(format!(
-            "expected {wanted}, got {got} ({code}, decided by {determining:?})"
-        ));
+        return Some(format!("expected {wanted}, got {got} ({code}, decided by {determining:?})"));
     }
     if !decision.erring().is_empty() {
-        return Some(format!(
-            "policies could not be evaluated: {:?}",
-            decision.erring()
-        ));
+        return Some(format!("policies could not be evaluated: {:?}", decision.erring()));
     }
     let expected = case.determining.as_ref()?;
     let same = expected.iter().map(String::as_str).collect::<HashSet<_>>()

@@ -112,10 +112,7 @@ fn call(function: &Name, arguments: &[Value]) -> Option<Value> {
 pub(super) fn context(facts: &Facts, reads: Reads) -> Option<Context> {
     let mut pairs: Vec<(&str, Value)> = Vec::with_capacity(3);
     if reads.has(Reads::AUTHENTICATION) {
-        pairs.push((
-            "authentication",
-            record("method", Value::from(facts.method.name())),
-        ));
+        pairs.push(("authentication", record("method", Value::from(facts.method.name()))));
     }
     if reads.has(Reads::NETWORK) {
         pairs.push(("network", record("source", source_value(facts.source)?)));
@@ -123,10 +120,7 @@ pub(super) fn context(facts: &Facts, reads: Reads) -> Option<Context> {
     if reads.has(Reads::NOW) {
         pairs.push(("now", now_value(facts.now)?));
     }
-    let record = pairs
-        .into_iter()
-        .map(|(name, value)| (name.into(), value))
-        .collect();
+    let record = pairs.into_iter().map(|(name, value)| (name.into(), value)).collect();
     Some(Context::Value(std::sync::Arc::new(record)))
 }
 
@@ -138,19 +132,13 @@ fn record(name: &str, value: Value) -> Value {
 /// policy could be stepped around by the listener's address family.
 fn source_value(source: IpAddr) -> Option<Value> {
     let constructors = CONSTRUCTORS.as_ref()?;
-    call(
-        &constructors.ip,
-        &[Value::from(source.to_canonical().to_string())],
-    )
+    call(&constructors.ip, &[Value::from(source.to_canonical().to_string())])
 }
 
 fn now_value(now: UnixNanos) -> Option<Value> {
     let constructors = CONSTRUCTORS.as_ref()?;
     let milliseconds = now.nanos() / 1_000_000;
-    let since = call(
-        &constructors.duration,
-        &[Value::from(format!("{milliseconds}ms"))],
-    )?;
+    let since = call(&constructors.duration, &[Value::from(format!("{milliseconds}ms"))])?;
     call(&constructors.offset, &[constructors.epoch.clone(), since])
 }
 
@@ -165,10 +153,7 @@ mod tests {
     #[test]
     fn finds_the_facts_a_condition_reads() {
         assert_eq!(reads("resource in principal.roles.admin"), Reads::default());
-        assert_eq!(
-            reads("context.authentication.method == \"session\""),
-            Reads::AUTHENTICATION
-        );
+        assert_eq!(reads("context.authentication.method == \"session\""), Reads::AUTHENTICATION);
         let both = reads("context.network.source.isLoopback() && context has now");
         assert_eq!(both, Reads::NETWORK.and(Reads::NOW));
         assert_eq!(reads("action in [Action::\"a\"]"), Reads::ACTION);
@@ -176,18 +161,12 @@ mod tests {
 
     #[test]
     fn reads_everything_when_the_context_is_handled_whole() {
-        for condition in [
-            "context == {}",
-            "[context].contains({})",
-            "context.other",
-            "context has a.b",
-        ] {
+        for condition in
+            ["context == {}", "[context].contains({})", "context.other", "context has a.b"]
+        {
             assert_eq!(reads(condition), Reads::ALL, "{condition}");
         }
-        assert_eq!(
-            reads("context.now == context.now && context == context"),
-            Reads::ALL
-        );
+        assert_eq!(reads("context.now == context.now && context == context"), Reads::ALL);
     }
 
     #[test]
@@ -202,14 +181,9 @@ mod tests {
         };
         let shown: Vec<_> = record.iter().map(|(k, v)| format!("{k}={v}")).collect();
         assert!(shown[0].contains("api_key"), "{shown:?}");
-        assert!(
-            shown[1].contains("192.0.2.7") && !shown[1].contains("ffff"),
-            "{shown:?}"
-        );
-        let day = call(
-            &Name::parse_unqualified_name("datetime").unwrap(),
-            &[Value::from("1970-01-02")],
-        );
+        assert!(shown[1].contains("192.0.2.7") && !shown[1].contains("ffff"), "{shown:?}");
+        let day =
+            call(&Name::parse_unqualified_name("datetime").unwrap(), &[Value::from("1970-01-02")]);
         assert_eq!(record.get("now"), day.as_ref());
     }
 }

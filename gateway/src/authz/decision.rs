@@ -68,9 +68,7 @@ impl Outcome {
     /// then the lack of a satisfied permit.
     pub(super) fn conclude(verdicts: &[(&Rule, Verdict)]) -> Self {
         let any = |effect: Effect, verdict: Verdict| {
-            verdicts
-                .iter()
-                .any(|(rule, v)| rule.effect == effect && *v == verdict)
+            verdicts.iter().any(|(rule, v)| rule.effect == effect && *v == verdict)
         };
         let code = if any(Effect::Forbid, Verdict::Satisfied) {
             Code::Forbidden
@@ -180,11 +178,7 @@ impl Decision {
     /// # Errors
     /// [`Denial`] when they do not.
     pub fn into_permit(self) -> Result<Permit, Denial> {
-        if self.allowed() {
-            Ok(Permit(self))
-        } else {
-            Err(Denial(self))
-        }
+        if self.allowed() { Ok(Permit(self)) } else { Err(Denial(self)) }
     }
 }
 

@@ -21,11 +21,7 @@ fn pick<'a>(choices: &[&'a str], byte: u8) -> &'a str {
 /// One policy out of six random bytes; not every combination passes the gate.
 fn policy(number: usize, bytes: [u8; 6]) -> String {
     let [effect, principal, action, resource, word, condition] = bytes;
-    let effect = if effect % 3 == 0 {
-        "@reason(\"No.\") forbid"
-    } else {
-        "permit"
-    };
+    let effect = if effect % 3 == 0 { "@reason(\"No.\") forbid" } else { "permit" };
     let principal = pick(
         &[
             "principal",
@@ -106,11 +102,7 @@ fn world(nodes: &[[u8; 2]], items: &[[u8; 5]]) -> Vec<EntityRecord> {
         vec![json!({ "uid": "Group::g0" }), json!({ "uid": "Group::g1" })];
     for (n, [parent, limit]) in nodes.iter().enumerate() {
         let parent = usize::from(*parent) % (n + 1);
-        let parents = if parent == n {
-            json!([])
-        } else {
-            json!([format!("Node::n{parent}")])
-        };
+        let parents = if parent == n { json!([]) } else { json!([format!("Node::n{parent}")]) };
         records.push(json!({ "uid": format!("Node::n{n}"), "parents": parents,
             "attributes": { "limit": number(*limit) } }));
     }
@@ -143,10 +135,8 @@ fn principals(bytes: &[[u8; 4]], nodes: usize) -> Vec<EntityRecord> {
             1 => json!(["Group::g0"]),
             _ => json!(["Group::g0", "Group::g1"]),
         };
-        people.push(record(
-            json!({ "uid": format!("User::u{n}"), "parents": parents,
-            "attributes": { "roles": roles.clone(), "rank": number(*rank) } }),
-        ));
+        people.push(record(json!({ "uid": format!("User::u{n}"), "parents": parents,
+            "attributes": { "roles": roles.clone(), "rank": number(*rank) } })));
         people.push(record(
             json!({ "uid": format!("ApiClient::k{n}"), "attributes": { "roles": roles } }),
         ));
@@ -177,12 +167,7 @@ impl Answer {
     /// Cedar refuses to build the request.
     fn invalid() -> Self {
         let none = BTreeSet::new();
-        Self {
-            allowed: false,
-            code: "invalid_request",
-            determining: none.clone(),
-            erring: none,
-        }
+        Self { allowed: false, code: "invalid_request", determining: none.clone(), erring: none }
     }
 }
 
@@ -202,12 +187,7 @@ impl Plain {
 
     /// The whole organisation and who asks; Cedar works out the ancestors by itself.
     fn entities(&self, principal: &EntityRecord) -> Entities {
-        let all = self
-            .world
-            .iter()
-            .chain([principal])
-            .map(Self::cedar_json)
-            .collect();
+        let all = self.world.iter().chain([principal]).map(Self::cedar_json).collect();
         Entities::from_json_value(Value::Array(all), Some(&self.schema)).unwrap()
     }
 
@@ -235,12 +215,7 @@ impl Plain {
         .ok()?;
         let response = Authorizer::new().is_authorized(&request, &self.policies, entities);
         let name = |id: &cedar_policy::PolicyId| {
-            self.policies
-                .policy(id)
-                .unwrap()
-                .annotation("id")
-                .unwrap()
-                .to_owned()
+            self.policies.policy(id).unwrap().annotation("id").unwrap().to_owned()
         };
         let forbids = |id: &cedar_policy::PolicyId| {
             self.policies.policy(id).unwrap().effect() == cedar_policy::Effect::Forbid
@@ -249,11 +224,9 @@ impl Plain {
         let failed: Vec<_> = response
             .diagnostics()
             .errors()
-            .map(
-                |cedar_policy::AuthorizationError::PolicyEvaluationError(error)| {
-                    error.policy_id().clone()
-                },
-            )
+            .map(|cedar_policy::AuthorizationError::PolicyEvaluationError(error)| {
+                error.policy_id().clone()
+            })
             .collect();
         let allowed = response.decision() == cedar_policy::Decision::Allow;
         let forbid_failed = failed.iter().any(forbids);
@@ -267,12 +240,7 @@ impl Plain {
             determining.clear();
         }
         let erring = failed.iter().map(name).collect();
-        Some(Answer {
-            allowed: code == "permitted",
-            code,
-            determining,
-            erring,
-        })
+        Some(Answer { allowed: code == "permitted", code, determining, erring })
     }
 }
 
@@ -292,46 +260,23 @@ fn the_index_answers_like_the_whole_set() {
         proptest::collection::vec(any::<[u8; 5]>(), 1..6),
         proptest::collection::vec(any::<[u8; 4]>(), 1..3),
     );
-    let config = Config {
-        cases: 160,
-        failure_persistence: None,
-        ..Config::default()
-    };
+    let config = Config { cases: 160, failure_persistence: None, ..Config::default() };
     let counts = Counts::default();
-    TestRunner::new(config)
-        .run(&strategy, |world| compare(&world, &counts))
-        .unwrap();
+    TestRunner::new(config).run(&strategy, |world| compare(&world, &counts)).unwrap();
     let counts = counts.into_inner();
     assert!(counts.values().sum::<usize>() > 2000, "{counts:?}");
-    for code in [
-        "permitted",
-        "no_permit",
-        "forbidden",
-        "policy_error",
-        "invalid_request",
-        "erring",
-    ] {
-        assert!(
-            counts.get(code).is_some_and(|count| *count > 50),
-            "{code}: {counts:?}"
-        );
+    for code in ["permitted", "no_permit", "forbidden", "policy_error", "invalid_request", "erring"]
+    {
+        assert!(counts.get(code).is_some_and(|count| *count > 50), "{code}: {counts:?}");
     }
 }
 
 fn compare((policies, nodes, items, people): &World, counts: &Counts) -> Result<(), TestCaseError> {
     let schema = Arc::new(PolicySchema::parse("schema", SCHEMA).unwrap());
-    let texts = policies
-        .iter()
-        .enumerate()
-        .map(|(n, bytes)| policy(n, *bytes));
-    let accepted: Vec<String> = texts
-        .filter(|text| passes_the_gate(&schema, text))
-        .collect();
+    let texts = policies.iter().enumerate().map(|(n, bytes)| policy(n, *bytes));
+    let accepted: Vec<String> = texts.filter(|text| passes_the_gate(&schema, text)).collect();
     let text = accepted.join("\n");
-    let source = PolicySource {
-        name: "random".to_owned(),
-        text: text.clone(),
-    };
+    let source = PolicySource { name: "random".to_owned(), text: text.clone() };
     let pdp = Pdp::load(Arc::clone(&schema), &[source], &BTreeMap::new()).unwrap();
     let world = world(nodes, items);
     let partition = Partition::build(&schema, world.iter()).unwrap();
@@ -352,12 +297,8 @@ fn compare((policies, nodes, items, people): &World, counts: &Counts) -> Result<
             for name in ["items:view", "items:move", "nodes:view"] {
                 let action = ActionId::parse(name).unwrap();
                 let context = facts();
-                let question = Question {
-                    principal: &principal,
-                    action: &action,
-                    resource,
-                    context,
-                };
+                let question =
+                    Question { principal: &principal, action: &action, resource, context };
                 let wanted = plain.answer(&entities, &person, name, resource);
                 let wanted = wanted.unwrap_or_else(Answer::invalid);
                 // The second answer is the remembered one, where the facts allow it.
@@ -377,9 +318,6 @@ fn compare((policies, nodes, items, people): &World, counts: &Counts) -> Result<
 }
 
 fn passes_the_gate(schema: &Arc<PolicySchema>, text: &str) -> bool {
-    let source = PolicySource {
-        name: "random".to_owned(),
-        text: text.to_owned(),
-    };
+    let source = PolicySource { name: "random".to_owned(), text: text.to_owned() };
     Pdp::load(Arc::clone(schema), &[source], &BTreeMap::new()).is_ok()
 }

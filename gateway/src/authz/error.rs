@@ -21,18 +21,12 @@ impl PolicyError {
     /// An error about the text of `source` as a whole.
     pub(super) fn new(source: &Source, message: impl Into<String>) -> Self {
         let named = NamedSource::new(source.name(), Arc::clone(source.text()));
-        Self {
-            message: message.into(),
-            help: None,
-            labels: Vec::new(),
-            source: Arc::new(named),
-        }
+        Self { message: message.into(), help: None, labels: Vec::new(), source: Arc::new(named) }
     }
 
     /// Marks the bytes the error is about.
     pub(super) fn at(mut self, span: Range<usize>, label: &str) -> Self {
-        self.labels
-            .push(LabeledSpan::new_with_span(Some(label.to_owned()), span));
+        self.labels.push(LabeledSpan::new_with_span(Some(label.to_owned()), span));
         self
     }
 
@@ -61,22 +55,13 @@ impl PolicyError {
 
     /// The first marked place, as bytes of [`PolicyError::text`].
     pub fn span(&self) -> Option<Range<usize>> {
-        self.labels
-            .first()
-            .map(|label| label.offset()..label.offset() + label.len())
+        self.labels.first().map(|label| label.offset()..label.offset() + label.len())
     }
 
     /// The line of the first marked place, counted from 1.
     pub fn line(&self) -> Option<usize> {
         let start = self.span()?.start;
-        Some(
-            1 + self
-                .text()
-                .bytes()
-                .take(start)
-                .filter(|byte| *byte == b'\n')
-                .count(),
-        )
+        Some(1 + self.text().bytes().take(start).filter(|byte| *byte == b'\n').count())
     }
 }
 
@@ -107,9 +92,7 @@ impl std::error::Error for PolicyError {}
 
 impl Diagnostic for PolicyError {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help
-            .as_ref()
-            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -130,10 +113,7 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn new(name: &str, text: &str) -> Self {
-        Self {
-            name: Arc::from(name),
-            text: Arc::from(text),
-        }
+        Self { name: Arc::from(name), text: Arc::from(text) }
     }
 
     pub(super) fn name(&self) -> &str {

@@ -31,22 +31,11 @@ pub(super) fn evaluate<'r>(
     rules: Vec<&'r Rule>,
 ) -> Option<Vec<(&'r Rule, Verdict)>> {
     if rules.iter().all(|rule| rule.condition.is_none()) {
-        return Some(
-            rules
-                .into_iter()
-                .map(|rule| (rule, Verdict::Satisfied))
-                .collect(),
-        );
+        return Some(rules.into_iter().map(|rule| (rule, Verdict::Satisfied)).collect());
     }
-    let reads = rules
-        .iter()
-        .fold(Reads::default(), |all, rule| all.and(rule.reads));
+    let reads = rules.iter().fold(Reads::default(), |all, rule| all.and(rule.reads));
     let entities = entities(found, reads)?;
-    let evaluator = Evaluator::new(
-        request(found, reads)?,
-        &entities,
-        Extensions::all_available(),
-    );
+    let evaluator = Evaluator::new(request(found, reads)?, &entities, Extensions::all_available());
     let slots = SlotEnv::new();
     let verdict = |rule: &Rule| match rule.condition.as_deref() {
         None => Verdict::Satisfied,
@@ -65,21 +54,13 @@ pub(super) fn evaluate<'r>(
             Ok(_) | Err(_) => Verdict::Erred,
         },
     };
-    Some(
-        rules
-            .into_iter()
-            .map(|rule| (rule, verdict(rule)))
-            .collect(),
-    )
+    Some(rules.into_iter().map(|rule| (rule, verdict(rule))).collect())
 }
 
 /// The shape of the request was checked against the schema's environments, the shape of the context
 /// when the schema was loaded; so nothing is left to check here.
 fn request(found: Found<'_>, reads: Reads) -> Option<Request> {
-    let known = |uid: &Arc<EntityUID>| EntityUIDEntry::Known {
-        euid: Arc::clone(uid),
-        loc: None,
-    };
+    let known = |uid: &Arc<EntityUID>| EntityUIDEntry::Known { euid: Arc::clone(uid), loc: None };
     Some(Request::new_unchecked(
         known(&found.principal.uid),
         known(&found.action.uid),
@@ -90,11 +71,7 @@ fn request(found: Found<'_>, reads: Reads) -> Option<Request> {
 
 fn entities(found: Found<'_>, reads: Reads) -> Option<Entities> {
     let action = reads.has(Reads::ACTION).then_some(&found.action.entity);
-    let slice = found
-        .partition
-        .slice(found.principal, found.resource)
-        .chain(action)
-        .cloned();
+    let slice = found.partition.slice(found.principal, found.resource).chain(action).cloned();
     // The entities were checked and their ancestors worked out when the partition was built.
     Entities::new()
         .add_entities(

@@ -31,10 +31,7 @@ impl RuleSet {
     /// Indexes rules, each with its action scope.
     pub(super) fn build(schema: &PolicySchema, rules: Vec<(Rule, ActionConstraint)>) -> Self {
         let mut set = Self::default();
-        let kinds: HashMap<_, _> = schema
-            .kind_names()
-            .map(|(name, kind)| (kind, name))
-            .collect();
+        let kinds: HashMap<_, _> = schema.kind_names().map(|(name, kind)| (kind, name)).collect();
         for (number, (rule, actions)) in rules.into_iter().enumerate() {
             let matching: HashSet<_> = schema
                 .all_actions()
@@ -48,10 +45,7 @@ impl RuleSet {
                     && may_hold(&rule.principal, environment.principal)
                     && may_hold(&rule.resource, environment.resource)
                 {
-                    set.buckets
-                        .entry(*environment)
-                        .or_default()
-                        .insert(number, &rule);
+                    set.buckets.entry(*environment).or_default().insert(number, &rule);
                 }
             }
             set.rules.push(rule);
@@ -69,10 +63,7 @@ impl RuleSet {
 
     /// What the candidates of `environment` can read, all of them taken together.
     pub(super) fn reads(&self, environment: Environment) -> Reads {
-        self.buckets
-            .get(&environment)
-            .map(|bucket| bucket.reads)
-            .unwrap_or_default()
+        self.buckets.get(&environment).map(|bucket| bucket.reads).unwrap_or_default()
     }
 
     /// The rules whose scope matches, in load order.
@@ -90,11 +81,7 @@ impl RuleSet {
                 return Vec::new();
             }
             let nodes = std::iter::once(entity.uid()).chain(entity.ancestors());
-            nodes
-                .filter_map(|uid| numbers.get(uid))
-                .flatten()
-                .copied()
-                .collect()
+            nodes.filter_map(|uid| numbers.get(uid)).flatten().copied().collect()
         };
         let mut extra = tied(&bucket.by_principal, principal);
         extra.append(&mut tied(&bucket.by_resource, resource));
@@ -115,16 +102,8 @@ impl Bucket {
     fn insert(&mut self, number: usize, rule: &Rule) {
         self.reads = self.reads.and(rule.reads);
         match (rule.principal.anchor(), rule.resource.anchor()) {
-            (Some(uid), _) => self
-                .by_principal
-                .entry(uid.clone())
-                .or_default()
-                .push(number),
-            (None, Some(uid)) => self
-                .by_resource
-                .entry(uid.clone())
-                .or_default()
-                .push(number),
+            (Some(uid), _) => self.by_principal.entry(uid.clone()).or_default().push(number),
+            (None, Some(uid)) => self.by_resource.entry(uid.clone()).or_default().push(number),
             (None, None) => self.open.push(number),
         }
     }

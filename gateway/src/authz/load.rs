@@ -45,10 +45,7 @@ pub(super) fn accept(
     sources: &[PolicySource],
 ) -> Result<Accepted, Vec<PolicyError>> {
     let mut errors = Vec::new();
-    let sources: Vec<Source> = sources
-        .iter()
-        .map(|s| Source::new(&s.name, &s.text))
-        .collect();
+    let sources: Vec<Source> = sources.iter().map(|s| Source::new(&s.name, &s.text)).collect();
     let mut candidates: HashMap<PolicyId, Candidate<'_>> = HashMap::new();
     let mut order = Vec::new();
     for source in &sources {
@@ -58,11 +55,7 @@ pub(super) fn accept(
             };
             if let Some(first) = candidates.get(&id) {
                 let message = format!("the id `{id}` is already used in {}", first.source.name());
-                errors.push(at(
-                    PolicyError::new(source, message),
-                    &parsed,
-                    "this policy",
-                ));
+                errors.push(at(PolicyError::new(source, message), &parsed, "this policy"));
                 continue;
             }
             let policy = parsed.new_id(id.clone());
@@ -72,11 +65,7 @@ pub(super) fn accept(
     }
     if order.len() > POLICIES_MAX {
         let message = format!("{} policies are more than {POLICIES_MAX}", order.len());
-        errors.extend(
-            sources
-                .first()
-                .map(|source| PolicyError::new(source, message)),
-        );
+        errors.extend(sources.first().map(|source| PolicyError::new(source, message)));
     }
     validate(schema, &candidates, &order, &mut errors);
     let rules = order
@@ -84,11 +73,7 @@ pub(super) fn accept(
         .filter_map(|id| candidates.get(id))
         .filter_map(|candidate| prepare(candidate, &mut errors))
         .collect();
-    if errors.is_empty() {
-        Ok(Accepted { rules })
-    } else {
-        Err(errors)
-    }
+    if errors.is_empty() { Ok(Accepted { rules }) } else { Err(errors) }
 }
 
 /// The policies of one file, in the order they are written.
@@ -102,19 +87,12 @@ fn parse(source: &Source, errors: &mut Vec<PolicyError>) -> Vec<Policy> {
         Ok(set) => set,
         Err(found) => {
             let found: cedar_policy::ParseErrors = found;
-            errors.extend(
-                found
-                    .iter()
-                    .map(|error| PolicyError::from_cedar(source, error)),
-            );
+            errors.extend(found.iter().map(|error| PolicyError::from_cedar(source, error)));
             return Vec::new();
         }
     };
     for template in set.templates() {
-        let message = format!(
-            "`{}` is a template; write a policy without slots",
-            template.id()
-        );
+        let message = format!("`{}` is a template; write a policy without slots", template.id());
         errors.push(PolicyError::new(source, message));
     }
     let mut policies: Vec<Policy> = set.policies().cloned().collect();
@@ -144,10 +122,7 @@ fn identify(
         errors.push(at(PolicyError::new(source, message), policy, "this policy"));
         return None;
     }
-    Some(PolicyId::new(tenant.map_or_else(
-        || id.to_owned(),
-        |tenant| format!("{tenant}/{id}"),
-    )))
+    Some(PolicyId::new(tenant.map_or_else(|| id.to_owned(), |tenant| format!("{tenant}/{id}"))))
 }
 
 fn validate(
@@ -156,10 +131,7 @@ fn validate(
     order: &[PolicyId],
     errors: &mut Vec<PolicyError>,
 ) {
-    let policies = order
-        .iter()
-        .filter_map(|id| candidates.get(id))
-        .map(|c| c.policy.clone());
+    let policies = order.iter().filter_map(|id| candidates.get(id)).map(|c| c.policy.clone());
     let set = match PolicySet::from_policies(policies) {
         Ok(set) => set,
         // Ids are unique here; should Cedar see it otherwise, nothing is loaded.
@@ -199,9 +171,7 @@ fn prepare(
     };
     let core: &CorePolicy = policy.as_ref();
     if policy.effect() == Effect::Permit && is_unconditional(core) {
-        errors.push(complain(
-            "permits everything to everybody; say to whom, what, or when",
-        ));
+        errors.push(complain("permits everything to everybody; say to whom, what, or when"));
         return None;
     }
     let id: Arc<str> = Arc::from(policy.id().to_string());

@@ -79,16 +79,10 @@ impl Partition {
                 errors.push(EntityError::Duplicate(record.uid.clone()));
             }
         }
-        let tree = Tree {
-            records: &records,
-            numbers: &numbers,
-        };
+        let tree = Tree { records: &records, numbers: &numbers };
         let mut nodes = Vec::with_capacity(records.len());
         for record in &records {
-            match tree
-                .ancestors(record)
-                .and_then(|above| node(schema, record, above.into_iter()))
-            {
+            match tree.ancestors(record).and_then(|above| node(schema, record, above.into_iter())) {
                 Ok(node) => nodes.push(node),
                 Err(error) => errors.push(error),
             }
@@ -96,26 +90,18 @@ impl Partition {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let by_uid: HashMap<&EntityUID, usize> = nodes
-            .iter()
-            .enumerate()
-            .map(|(number, node)| (&*node.uid, number))
-            .collect();
+        let by_uid: HashMap<&EntityUID, usize> =
+            nodes.iter().enumerate().map(|(number, node)| (&*node.uid, number)).collect();
         for (record, node) in records.iter().zip(&nodes) {
             if let Some(reference) = missing_reference(schema, &by_uid, node) {
-                errors.push(EntityError::UnknownReference {
-                    uid: record.uid.clone(),
-                    reference,
-                });
+                errors.push(EntityError::UnknownReference { uid: record.uid.clone(), reference });
             }
         }
         if !errors.is_empty() {
             return Err(errors);
         }
-        let reachable: Vec<Vec<usize>> = nodes
-            .iter()
-            .map(|node| reach(&nodes, &by_uid, &node.entity))
-            .collect();
+        let reachable: Vec<Vec<usize>> =
+            nodes.iter().map(|node| reach(&nodes, &by_uid, &node.entity)).collect();
         drop(by_uid);
         for (node, references) in nodes.iter_mut().zip(reachable) {
             node.references = references;
@@ -138,17 +124,13 @@ impl Partition {
     pub fn principal(&self, record: &EntityRecord) -> Result<PreparedPrincipal, EntityError> {
         let mut above = Vec::new();
         for parent in &record.parents {
-            let (_, node) = self
-                .find(parent)
-                .ok_or_else(|| EntityError::UnknownParent {
-                    uid: record.uid.clone(),
-                    parent: parent.clone(),
-                })?;
+            let (_, node) = self.find(parent).ok_or_else(|| EntityError::UnknownParent {
+                uid: record.uid.clone(),
+                parent: parent.clone(),
+            })?;
             above.extend(node.entity.ancestors().filter_map(model_uid));
         }
-        let Node {
-            kind, uid, entity, ..
-        } = node(&self.schema, record, above.iter())?;
+        let Node { kind, uid, entity, .. } = node(&self.schema, record, above.iter())?;
         let mut references = Vec::new();
         for target in entity.attrs().flat_map(|(_, value)| links(value)) {
             if let Some((number, node)) = model_uid(&target).and_then(|uid| self.find(&uid)) {
@@ -160,14 +142,7 @@ impl Partition {
         references.dedup();
         let text = serde_json::to_vec(record).unwrap_or_default();
         let digest = Sha256::digest(text).into();
-        Ok(PreparedPrincipal {
-            kind,
-            uid,
-            entity,
-            digest,
-            partition: self.identity,
-            references,
-        })
+        Ok(PreparedPrincipal { kind, uid, entity, digest, partition: self.identity, references })
     }
 
     /// As [`Partition::principal`], remembered for as long as `roles` and `scopes` stay the same.
@@ -246,9 +221,7 @@ impl Partition {
             .filter_map(|number| self.nodes.get(number))
             .filter(|node| !Arc::ptr_eq(&node.entity, &resource.entity))
             .map(|node| &node.entity);
-        [&principal.entity, &resource.entity]
-            .into_iter()
-            .chain(others)
+        [&principal.entity, &resource.entity].into_iter().chain(others)
     }
 }
 
@@ -291,13 +264,9 @@ impl<'a> Tree<'a> {
         parent: &EntityUid,
     ) -> Result<&'a EntityRecord, EntityError> {
         let number = self.numbers.get(parent).copied();
-        number
-            .and_then(|number| self.records.get(number))
-            .copied()
-            .ok_or_else(|| EntityError::UnknownParent {
-                uid: child.uid.clone(),
-                parent: parent.clone(),
-            })
+        number.and_then(|number| self.records.get(number)).copied().ok_or_else(|| {
+            EntityError::UnknownParent { uid: child.uid.clone(), parent: parent.clone() }
+        })
     }
 }
 
@@ -312,14 +281,9 @@ fn node<'a>(
     record: &EntityRecord,
     above: impl Iterator<Item = &'a EntityUid>,
 ) -> Result<Node, EntityError> {
-    let misfit = |message: String| EntityError::Schema {
-        uid: record.uid.clone(),
-        message,
-    };
+    let misfit = |message: String| EntityError::Schema { uid: record.uid.clone(), message };
     let unknown = |uid: &EntityUid| misfit(format!("the schema has no type `{}`", uid.kind()));
-    let kind = schema
-        .kind(record.uid.kind())
-        .ok_or_else(|| unknown(&record.uid))?;
+    let kind = schema.kind(record.uid.kind()).ok_or_else(|| unknown(&record.uid))?;
     let checked = cedar_policy::Entity::from_json_value(cedar_json(record), Some(schema.cedar()))
         .map_err(|error| misfit(one_line(&error)))?;
     let mut entity: Entity = checked.as_ref().clone();
@@ -327,12 +291,7 @@ fn node<'a>(
         entity.add_indirect_ancestor(schema.cedar_uid(uid).ok_or_else(|| unknown(uid))?);
     }
     let uid = Arc::new(entity.uid().clone());
-    Ok(Node {
-        kind,
-        uid,
-        entity: Arc::new(entity),
-        references: Vec::new(),
-    })
+    Ok(Node { kind, uid, entity: Arc::new(entity), references: Vec::new() })
 }
 
 fn cedar_json(record: &EntityRecord) -> serde_json::Value {
@@ -379,11 +338,7 @@ fn reach(nodes: &[Node], by_uid: &HashMap<&EntityUID, usize>, entity: &Entity) -
     let mut level = vec![entity];
     for _ in 1..DEREFERENCES_MAX {
         let mut next = Vec::new();
-        for target in level
-            .iter()
-            .flat_map(|entity| entity.attrs())
-            .flat_map(|(_, v)| links(v))
-        {
+        for target in level.iter().flat_map(|entity| entity.attrs()).flat_map(|(_, v)| links(v)) {
             let number = by_uid.get(&*target).copied();
             if let Some((number, node)) = number.and_then(|n| Some((n, nodes.get(n)?)))
                 && found.insert(number)

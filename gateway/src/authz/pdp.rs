@@ -75,14 +75,7 @@ impl Pdp {
         }
         let digest = digest(&schema, base, tenants);
         let cache = DecisionCache::new();
-        Ok(Self {
-            base: base_rules,
-            tenants: numbers,
-            own,
-            digest,
-            cache,
-            schema,
-        })
+        Ok(Self { base: base_rules, tenants: numbers, own, digest, cache, schema })
     }
 
     /// The schema.
@@ -137,10 +130,7 @@ impl Pdp {
         if !self.schema.environments().contains(&environment) {
             return Decision::refused(Code::InvalidRequest);
         }
-        let policies = tenant
-            .and_then(|tenant| self.tenants.get(tenant))
-            .copied()
-            .unwrap_or(0);
+        let policies = tenant.and_then(|tenant| self.tenants.get(tenant)).copied().unwrap_or(0);
         let own = self.own.get(policies);
         let reads = own
             .map(|own| own.reads(environment))
@@ -152,26 +142,17 @@ impl Pdp {
             principal: principal.digest,
             action: action.number,
             resource: number,
-            method: reads
-                .has(Reads::AUTHENTICATION)
-                .then_some(question.context.method),
+            method: reads.has(Reads::AUTHENTICATION).then_some(question.context.method),
             source: reads.has(Reads::NETWORK).then_some(question.context.source),
         };
         let remembers = !reads.has(Reads::NOW);
         if remembers && let Some(outcome) = self.cache.find(&key, question.context.now) {
             return Decision::new(outcome, true);
         }
-        let found = Found {
-            partition,
-            principal,
-            action,
-            resource,
-            facts: &question.context,
-        };
+        let found = Found { partition, principal, action, resource, facts: &question.context };
         let outcome = Arc::new(self.ask(own, environment, found));
         if remembers {
-            self.cache
-                .insert(key, Arc::clone(&outcome), question.context.now);
+            self.cache.insert(key, Arc::clone(&outcome), question.context.now);
         }
         Decision::new(outcome, false)
     }

@@ -107,9 +107,7 @@ impl PolicySchema {
         let (Some(action), Some(kind)) = (self.action(action), self.kind(kind)) else {
             return false;
         };
-        self.environments
-            .iter()
-            .any(|e| e.action == action.number && e.resource == kind)
+        self.environments.iter().any(|e| e.action == action.number && e.resource == kind)
     }
 
     pub(super) fn cedar(&self) -> &Schema {
@@ -123,11 +121,7 @@ impl PolicySchema {
     /// The entity's name as Cedar holds it; `None` when the schema has no such type.
     pub(super) fn cedar_uid(&self, uid: &EntityUid) -> Option<EntityUID> {
         let (_, kind) = self.kinds.get(uid.kind())?;
-        Some(EntityUID::from_components(
-            kind.clone(),
-            Eid::new(uid.id()),
-            None,
-        ))
+        Some(EntityUID::from_components(kind.clone(), Eid::new(uid.id()), None))
     }
 
     pub(super) fn is_principal(&self, kind: Kind) -> bool {
@@ -143,9 +137,7 @@ impl PolicySchema {
     }
 
     pub(super) fn kind_names(&self) -> impl Iterator<Item = (&str, Kind)> {
-        self.kinds
-            .iter()
-            .map(|(name, kind)| (name.as_str(), kind.0))
+        self.kinds.iter().map(|(name, kind)| (name.as_str(), kind.0))
     }
 
     pub(super) const fn environments(&self) -> &HashSet<Environment> {
@@ -156,10 +148,7 @@ impl PolicySchema {
 fn kinds_of(schema: &ValidatorSchema) -> HashMap<String, (Kind, EntityType)> {
     let mut types: Vec<&EntityType> = schema.entity_type_names().collect();
     types.sort_unstable();
-    (0..)
-        .zip(types)
-        .map(|(n, kind)| (kind.to_string(), (Kind(n), kind.clone())))
-        .collect()
+    (0..).zip(types).map(|(n, kind)| (kind.to_string(), (Kind(n), kind.clone()))).collect()
 }
 
 /// The actions with a principal and a resource; groups have neither.
@@ -202,8 +191,7 @@ fn environments_of(
     actions: &BTreeMap<String, Action>,
 ) -> HashSet<Environment> {
     let kind = |name: Option<&EntityType>| {
-        name.and_then(|name| kinds.get(&name.to_string()))
-            .map(|(kind, _)| *kind)
+        name.and_then(|name| kinds.get(&name.to_string())).map(|(kind, _)| *kind)
     };
     let environment = |env: RequestEnv<'_>| {
         let name: &str = env.action_entity_uid()?.eid().as_ref();
@@ -213,10 +201,7 @@ fn environments_of(
             resource: kind(env.resource_entity_type())?,
         })
     };
-    schema
-        .unlinked_request_envs(ValidationMode::Strict)
-        .filter_map(environment)
-        .collect()
+    schema.unlinked_request_envs(ValidationMode::Strict).filter_map(environment).collect()
 }
 
 /// Types do not depend on values, so one sample per action stands for every request.
@@ -231,28 +216,23 @@ fn check_contexts(
         now: UnixNanos::default(),
     };
     let Some(context) = context(&sample, Reads::everything()) else {
-        return Err(PolicyError::new(
-            source,
-            "the facts of a request cannot be expressed",
-        ));
+        return Err(PolicyError::new(source, "the facts of a request cannot be expressed"));
     };
     for (name, action) in actions {
-        schema
-            .validate_context(&context, &action.uid, Extensions::all_available())
-            .map_err(|error| {
+        schema.validate_context(&context, &action.uid, Extensions::all_available()).map_err(
+            |error| {
                 let wanted =
                     "{authentication: {method: String}, network: {source: ipaddr}, now: datetime}";
                 let message = format!("the context of action `{name}` must be `{wanted}`: {error}");
                 PolicyError::new(source, message)
-            })?;
+            },
+        )?;
     }
     Ok(())
 }
 
 fn role_names_of(schema: &ValidatorSchema) -> Vec<String> {
-    let user = schema
-        .entity_types()
-        .find(|kind| kind.name().to_string() == "User");
+    let user = schema.entity_types().find(|kind| kind.name().to_string() == "User");
     let Some(roles) = user.and_then(|user| user.attr("roles")) else {
         return Vec::new();
     };

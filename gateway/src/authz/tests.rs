@@ -65,10 +65,7 @@ fn anonymous() -> EntityRecord {
 }
 
 pub(super) fn source(text: &str) -> PolicySource {
-    PolicySource {
-        name: "policies/test.cedar".to_owned(),
-        text: text.to_owned(),
-    }
+    PolicySource { name: "policies/test.cedar".to_owned(), text: text.to_owned() }
 }
 
 pub(super) fn schema() -> Arc<PolicySchema> {
@@ -90,16 +87,9 @@ pub(super) fn facts() -> Facts {
 fn decide_with(pdp: &Pdp, who: &EntityRecord, action: &str, on: &str, context: Facts) -> Decision {
     let partition = Partition::build(pdp.schema(), records().iter()).unwrap();
     let principal = partition.principal(who).unwrap();
-    let (action, resource) = (
-        ActionId::parse(action).unwrap(),
-        EntityUid::parse(on).unwrap(),
-    );
-    let question = Question {
-        principal: &principal,
-        action: &action,
-        resource: &resource,
-        context,
-    };
+    let (action, resource) = (ActionId::parse(action).unwrap(), EntityUid::parse(on).unwrap());
+    let question =
+        Question { principal: &principal, action: &action, resource: &resource, context };
     pdp.decide(None, &partition, &question)
 }
 
@@ -123,14 +113,7 @@ fn a_role_reaches_down_the_tree_and_not_up_or_aside() {
         assert_eq!(decision.reason_code(), wanted, "{node} {on}");
     }
     let decision = decide(&pdp, &user("u", &["top"], &[]), "items:view", "Item::a");
-    assert_eq!(
-        decision
-            .determining()
-            .iter()
-            .map(|id| &**id)
-            .collect::<Vec<_>>(),
-        ["admin"]
-    );
+    assert_eq!(decision.determining().iter().map(|id| &**id).collect::<Vec<_>>(), ["admin"]);
     assert!(decision.into_permit().is_ok());
 }
 
@@ -146,11 +129,7 @@ fn what_is_unknown_is_denied_with_its_own_code() {
         ("items:view", "Strange::a", "unknown_resource"),
         ("items:view", "Node::top", "invalid_request"),
     ] {
-        assert_eq!(
-            decide(&pdp, &who, action, on).reason_code(),
-            wanted,
-            "{action} {on}"
-        );
+        assert_eq!(decide(&pdp, &who, action, on).reason_code(), wanted, "{action} {on}");
     }
     let decision = decide(&pdp, &anonymous(), "items:move", "Item::a");
     assert_eq!(decision.reason_code(), "invalid_request");
@@ -162,10 +141,7 @@ fn what_is_unknown_is_denied_with_its_own_code() {
 fn an_empty_set_denies() {
     let pdp = Pdp::load(schema(), &[], &BTreeMap::new()).unwrap();
     let decision = decide(&pdp, &user("u", &["top"], &[]), "items:view", "Item::a");
-    assert_eq!(
-        (decision.allowed(), decision.reason_code()),
-        (false, "no_permit")
-    );
+    assert_eq!((decision.allowed(), decision.reason_code()), (false, "no_permit"));
 }
 
 #[test]
@@ -177,16 +153,10 @@ fn a_forbid_overrides_and_its_reason_is_shown() {
     .unwrap();
     let who = user("u", &["top"], &[]);
     let decision = decide(&pdp, &who, "items:move", "Item::a");
-    assert_eq!(
-        (decision.reason_code(), decision.reason()),
-        ("forbidden", Some("Too large."))
-    );
+    assert_eq!((decision.reason_code(), decision.reason()), ("forbidden", Some("Too large.")));
     assert!(decision.log_strict());
     let decision = decide(&pdp, &who, "items:view", "Item::a");
-    assert_eq!(
-        (decision.reason_code(), decision.reason()),
-        ("permitted", None)
-    );
+    assert_eq!((decision.reason_code(), decision.reason()), ("permitted", None));
     assert!(!decision.log_strict());
 }
 
@@ -200,33 +170,17 @@ fn an_erring_forbid_denies_and_an_erring_permit_does_not_permit() {
     let pdp = load(&format!("{ADMIN} {forbid}")).unwrap();
     let who = user("u", &["top", "side"], &[]);
     let decision = decide(&pdp, &who, "items:view", "Item::b");
-    assert_eq!(
-        (decision.reason_code(), decision.reason()),
-        ("policy_error", None)
-    );
-    assert_eq!(
-        decision.erring().iter().map(|id| &**id).collect::<Vec<_>>(),
-        ["guard"]
-    );
+    assert_eq!((decision.reason_code(), decision.reason()), ("policy_error", None));
+    assert_eq!(decision.erring().iter().map(|id| &**id).collect::<Vec<_>>(), ["guard"]);
     assert!(decide(&pdp, &who, "items:view", "Item::a").allowed());
 
     let permit =
         format!("@id(\"wide\") permit (principal, action, resource is Item) when {{ {bomb} }};");
     let decision = decide(&load(&permit).unwrap(), &who, "items:view", "Item::b");
-    assert_eq!(
-        (decision.reason_code(), decision.erring().len()),
-        ("no_permit", 1)
-    );
-    let decision = decide(
-        &load(&format!("{permit} {ADMIN}")).unwrap(),
-        &who,
-        "items:view",
-        "Item::b",
-    );
-    assert_eq!(
-        (decision.reason_code(), decision.erring().len()),
-        ("permitted", 1)
-    );
+    assert_eq!((decision.reason_code(), decision.erring().len()), ("no_permit", 1));
+    let decision =
+        decide(&load(&format!("{permit} {ADMIN}")).unwrap(), &who, "items:view", "Item::b");
+    assert_eq!((decision.reason_code(), decision.erring().len()), ("permitted", 1));
 }
 
 #[test]
@@ -263,29 +217,14 @@ fn conditions_read_the_facts_of_the_request() {
     let code = |action: &str, facts: Facts| {
         decide_with(&pdp, &who, action, "Item::a", facts).reason_code()
     };
-    let from = |source: &str| Facts {
-        source: source.parse::<IpAddr>().unwrap(),
-        ..facts()
-    };
+    let from = |source: &str| Facts { source: source.parse::<IpAddr>().unwrap(), ..facts() };
     assert_eq!(code("items:view", facts()), "permitted");
     assert_eq!(code("items:view", from("::ffff:192.0.2.9")), "permitted");
     assert_eq!(code("items:view", from("198.51.100.1")), "no_permit");
     assert_eq!(code("items:view", from("2001:db8::1")), "no_permit");
-    assert_eq!(
-        code(
-            "items:view",
-            Facts {
-                method: AuthMethod::ApiKey,
-                ..facts()
-            }
-        ),
-        "forbidden"
-    );
+    assert_eq!(code("items:view", Facts { method: AuthMethod::ApiKey, ..facts() }), "forbidden");
     assert_eq!(code("items:move", facts()), "permitted");
-    let late = Facts {
-        now: facts().now.plus(std::time::Duration::from_hours(24)),
-        ..facts()
-    };
+    let late = Facts { now: facts().now.plus(std::time::Duration::from_hours(24)), ..facts() };
     assert_eq!(code("items:move", late), "forbidden");
 }
 
@@ -302,16 +241,8 @@ fn a_repeated_question_is_remembered_for_five_seconds_and_never_for_another() {
     let admin = partition.principal(&user("u", &["top"], &[])).unwrap();
     let demoted = partition.principal(&user("u", &[], &[])).unwrap();
     let ask = |principal: &PreparedPrincipal, action: &str, on: &str, context: Facts| {
-        let (action, resource) = (
-            ActionId::parse(action).unwrap(),
-            EntityUid::parse(on).unwrap(),
-        );
-        let question = Question {
-            principal,
-            action: &action,
-            resource: &resource,
-            context,
-        };
+        let (action, resource) = (ActionId::parse(action).unwrap(), EntityUid::parse(on).unwrap());
+        let question = Question { principal, action: &action, resource: &resource, context };
         let decision = pdp.decide(None, &partition, &question);
         (decision.allowed(), decision.cached())
     };
@@ -321,39 +252,17 @@ fn a_repeated_question_is_remembered_for_five_seconds_and_never_for_another() {
     };
     assert_eq!(ask(&admin, "items:view", "Item::a", facts()), (true, false));
     assert_eq!(ask(&admin, "items:view", "Item::a", later(4)), (true, true));
-    assert_eq!(
-        ask(&admin, "items:view", "Item::a", later(5)),
-        (true, false)
-    );
-    assert_eq!(
-        ask(&admin, "items:view", "Item::a", facts()),
-        (true, false),
-        "the clock went back"
-    );
+    assert_eq!(ask(&admin, "items:view", "Item::a", later(5)), (true, false));
+    assert_eq!(ask(&admin, "items:view", "Item::a", facts()), (true, false), "the clock went back");
     assert_eq!(
         ask(&demoted, "items:view", "Item::a", facts()),
         (false, false),
         "the roles changed"
     );
-    let local = Facts {
-        source: "127.0.0.1".parse().unwrap(),
-        ..facts()
-    };
-    assert_eq!(
-        ask(&admin, "items:view", "Item::a", local),
-        (false, false),
-        "from elsewhere"
-    );
-    assert_eq!(
-        ask(&admin, "items:move", "Item::a", facts()),
-        (true, false),
-        "another action"
-    );
-    assert_eq!(
-        ask(&admin, "items:view", "Item::b", facts()),
-        (false, false),
-        "another resource"
-    );
+    let local = Facts { source: "127.0.0.1".parse().unwrap(), ..facts() };
+    assert_eq!(ask(&admin, "items:view", "Item::a", local), (false, false), "from elsewhere");
+    assert_eq!(ask(&admin, "items:move", "Item::a", facts()), (true, false), "another action");
+    assert_eq!(ask(&admin, "items:view", "Item::b", facts()), (false, false), "another resource");
     for _ in 0..2 {
         assert_eq!(
             ask(&admin, "nodes:view", "Node::top", facts()),
@@ -386,10 +295,7 @@ fn a_tenants_policies_count_for_that_tenant_only_and_loosen_no_forbid() {
     };
     let decision = ask(Some(&tenant), "Item::a");
     assert!(decision.allowed() && &*decision.determining()[0] == "acme/mine");
-    assert_eq!(
-        ask(Some(&TenantId::parse("other").unwrap()), "Item::a").reason_code(),
-        "no_permit"
-    );
+    assert_eq!(ask(Some(&TenantId::parse("other").unwrap()), "Item::a").reason_code(), "no_permit");
     assert_eq!(ask(None, "Item::a").reason_code(), "no_permit");
     assert_eq!(ask(Some(&tenant), "Item::b").reason_code(), "forbidden");
 }
@@ -401,16 +307,9 @@ fn a_principal_of_another_partition_is_refused() {
     let stranger = there.principal(&user("u", &["top"], &[])).unwrap();
     let action = ActionId::parse("items:view").unwrap();
     let resource = EntityUid::parse("Item::a").unwrap();
-    let question = Question {
-        principal: &stranger,
-        action: &action,
-        resource: &resource,
-        context: facts(),
-    };
-    assert_eq!(
-        pdp.decide(None, &here, &question).reason_code(),
-        "invalid_request"
-    );
+    let question =
+        Question { principal: &stranger, action: &action, resource: &resource, context: facts() };
+    assert_eq!(pdp.decide(None, &here, &question).reason_code(), "invalid_request");
     assert!(pdp.decide(None, &there, &question).allowed());
 }
 
@@ -430,13 +329,9 @@ fn a_remembered_principal_follows_its_roles() {
         .principal_for(&uid, &[role("Node::top")], &[], || panic!("is remembered"))
         .unwrap();
     assert!(Arc::ptr_eq(&first, &again));
-    let changed = partition
-        .principal_for(&uid, &[], &[], || user("u", &[], &[]))
-        .unwrap();
+    let changed = partition.principal_for(&uid, &[], &[], || user("u", &[], &[])).unwrap();
     assert!(!Arc::ptr_eq(&first, &changed));
-    let scoped = partition
-        .principal_for(&uid, &[], &["x".into()], || user("u", &[], &[]))
-        .unwrap();
+    let scoped = partition.principal_for(&uid, &[], &["x".into()], || user("u", &[], &[])).unwrap();
     assert!(!Arc::ptr_eq(&changed, &scoped));
 }
 
@@ -462,10 +357,7 @@ fn a_schema_must_hold_the_facts_of_a_request() {
 fn the_schema_says_what_an_action_is_for() {
     let schema = schema();
     let action = |name: &str| ActionId::parse(name).unwrap();
-    assert_eq!(
-        schema.actions().collect::<Vec<_>>(),
-        ["items:move", "items:view", "nodes:view"]
-    );
+    assert_eq!(schema.actions().collect::<Vec<_>>(), ["items:move", "items:view", "nodes:view"]);
     assert!(schema.knows_action(&action("items:view")) && !schema.knows_action(&action("read")));
     assert!(schema.action_accepts(&action("items:view"), "Item"));
     assert!(!schema.action_accepts(&action("items:view"), "Node"));
@@ -476,19 +368,10 @@ fn the_schema_says_what_an_action_is_for() {
 fn a_partition_refuses_what_does_not_fit_the_schema() {
     let table = [
         (json!({ "uid": "Nothing::x" }), "no type `Nothing`"),
-        (
-            json!({ "uid": "Node::top", "attributes": { "limit": 1 } }),
-            "is there twice",
-        ),
-        (
-            json!({ "uid": "Node::x", "attributes": { "limit": "1" } }),
-            "does not fit the schema",
-        ),
+        (json!({ "uid": "Node::top", "attributes": { "limit": 1 } }), "is there twice"),
+        (json!({ "uid": "Node::x", "attributes": { "limit": "1" } }), "does not fit the schema"),
         (json!({ "uid": "Node::x" }), "does not fit the schema"),
-        (
-            json!({ "uid": "Node::x", "attributes": { "limit": 1, "more": 1 } }),
-            "does not fit",
-        ),
+        (json!({ "uid": "Node::x", "attributes": { "limit": 1, "more": 1 } }), "does not fit"),
         (
             json!({ "uid": "Node::x", "parents": ["Item::a"], "attributes": { "limit": 1 } }),
             "does not fit",
@@ -511,10 +394,7 @@ fn a_partition_refuses_what_does_not_fit_the_schema() {
         records.push(record(value));
         let errors = Partition::build(&schema(), records.iter()).unwrap_err();
         let shown: Vec<_> = errors.iter().map(ToString::to_string).collect();
-        assert!(
-            shown.iter().any(|error| error.contains(wanted)),
-            "{wanted}: {shown:?}"
-        );
+        assert!(shown.iter().any(|error| error.contains(wanted)), "{wanted}: {shown:?}");
     }
 }
 

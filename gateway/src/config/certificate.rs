@@ -27,9 +27,10 @@ pub(super) fn read(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, 
 
 fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
     let text = read_text(path, PEM_BYTES_MAX)?;
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(text.as_bytes())
-        .collect::<Result<_, _>>()
-        .map_err(|error| Problem::new(path, "", format!("is no PEM certificate: {error}")))?;
+    let chain: Vec<_> =
+        CertificateDer::pem_slice_iter(text.as_bytes())
+            .collect::<Result<_, _>>()
+            .map_err(|error| Problem::new(path, "", format!("is no PEM certificate: {error}")))?;
     if chain.is_empty() {
         return Err(Problem::new(path, "", "holds no certificate")
             .with_help("it must hold `-----BEGIN CERTIFICATE-----`"));
@@ -49,10 +50,7 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Problem> {
 fn refused(certificate: &Path, key: &Path, error: &rustls::Error) -> Problem {
     match error {
         rustls::Error::InconsistentKeys(_) => {
-            let message = format!(
-                "is not the key of the certificate `{}`",
-                certificate.display()
-            );
+            let message = format!("is not the key of the certificate `{}`", certificate.display());
             Problem::new(key, "", message)
         }
         rustls::Error::InvalidCertificate(_) => {
@@ -88,10 +86,7 @@ mod tests {
         let (certificate, _) = pair(folder.path(), "a");
         let (_, key) = pair(folder.path(), "b");
         let problems = read(&certificate, &key).unwrap_err();
-        assert!(
-            problems[0].message().starts_with("is not the key of"),
-            "{problems:?}"
-        );
+        assert!(problems[0].message().starts_with("is not the key of"), "{problems:?}");
     }
 
     #[test]

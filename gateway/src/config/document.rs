@@ -81,11 +81,7 @@ impl<'t> Document<'t> {
         }
         let span = root.span();
         let root = Spanned::new(span, DeValue::Table(root.into_inner()));
-        Ok(Self {
-            path: path.to_path_buf(),
-            text: kept,
-            root,
-        })
+        Ok(Self { path: path.to_path_buf(), text: kept, root })
     }
 
     /// The file.
@@ -105,13 +101,11 @@ impl<'t> Document<'t> {
 
     /// The value at `path`.
     pub(super) fn value(&self, path: &KeyPath) -> Option<&Spanned<DeValue<'t>>> {
-        path.0
-            .iter()
-            .try_fold(&self.root, |value, step| match (step, value.get_ref()) {
-                (Step::Key(key), DeValue::Table(table)) => table.get(key.as_str()),
-                (Step::Index(index), DeValue::Array(array)) => array.get(*index),
-                _ => None,
-            })
+        path.0.iter().try_fold(&self.root, |value, step| match (step, value.get_ref()) {
+            (Step::Key(key), DeValue::Table(table)) => table.get(key.as_str()),
+            (Step::Index(index), DeValue::Array(array)) => array.get(*index),
+            _ => None,
+        })
     }
 
     /// A problem with the value at `path`, or with the nearest thing that holds it.

@@ -73,8 +73,7 @@ impl Settings {
         let read = Parsed::read(path, text)?.settings();
         ConfigErrors::check(read.problems)?;
         // Without a problem there are settings; a slip in that rule refuses instead of guessing.
-        read.settings
-            .ok_or_else(|| Problem::new(path, "", "cannot be used").into())
+        read.settings.ok_or_else(|| Problem::new(path, "", "cannot be used").into())
     }
 }
 
@@ -101,10 +100,7 @@ pub(super) struct Read {
 impl<'t> Parsed<'t> {
     pub(super) fn read(path: &Path, text: &'t str) -> Result<Self, ConfigErrors> {
         match Document::parse(path, text) {
-            Ok(document) => Ok(Self {
-                document,
-                schema: schema(),
-            }),
+            Ok(document) => Ok(Self { document, schema: schema() }),
             Err(problems) => {
                 ConfigErrors::check(problems)?;
                 Err(Problem::new(path, "", "cannot be read").into())
@@ -113,35 +109,15 @@ impl<'t> Parsed<'t> {
     }
 
     pub(super) fn settings(&self) -> Read {
-        let mut reader = Reader {
-            parsed: self,
-            routes: None,
-            policy: None,
-            problems: Vec::new(),
-        };
+        let mut reader = Reader { parsed: self, routes: None, policy: None, problems: Vec::new() };
         let settings = reader.settings();
-        let Reader {
-            routes,
-            policy,
-            problems,
-            ..
-        } = reader;
-        Read {
-            settings,
-            routes,
-            policy,
-            problems,
-        }
+        let Reader { routes, policy, problems, .. } = reader;
+        Read { settings, routes, policy, problems }
     }
 
     /// Where the gateway writes; looks at nothing else, so that it works while the rest is broken.
     pub(super) fn places(&self) -> Result<Places, ConfigErrors> {
-        let mut reader = Reader {
-            parsed: self,
-            routes: None,
-            policy: None,
-            problems: Vec::new(),
-        };
+        let mut reader = Reader { parsed: self, routes: None, policy: None, problems: Vec::new() };
         let places = reader.places();
         ConfigErrors::check(reader.problems)?;
         places.ok_or_else(|| Problem::new(self.document.path(), "", "cannot be used").into())
@@ -155,11 +131,7 @@ impl<'t> Parsed<'t> {
         message: impl Into<String>,
     ) -> Problem {
         let route = KeyPath::default().key("route").index(index);
-        let path = if key.is_empty() {
-            route
-        } else {
-            route.key(key)
-        };
+        let path = if key.is_empty() { route } else { route.key(key) };
         self.document.problem(&path, message)
     }
 }
@@ -179,23 +151,15 @@ struct Reader<'p> {
 impl<'p> Reader<'p> {
     fn settings(&mut self) -> Option<Settings> {
         self.check_sections();
-        let listen = self
-            .section("listen", |file: ListenFile, at| file.settings(at))
-            .flatten();
+        let listen = self.section("listen", |file: ListenFile, at| file.settings(at)).flatten();
         let places = self.places();
-        self.policy = self
-            .section("policy", |file: PolicyFile, at| file.settings(at))
-            .flatten();
+        self.policy = self.section("policy", |file: PolicyFile, at| file.settings(at)).flatten();
         let sign_in = self.section("sign_in", |file: SignInFile, at| file.settings(at));
         let outbound = self.section("outbound", |file: OutboundFile, at| file.settings(at));
-        let limits = self
-            .section("limits", |file: LimitsFile, at| file.settings(at))
-            .flatten();
+        let limits = self.section("limits", |file: LimitsFile, at| file.settings(at)).flatten();
         let telemetry = self.section("telemetry", |file: TelemetryFile, at| file.settings(at));
         let services = self.items("service", ServiceFile::settings);
-        let usual = listen
-            .as_ref()
-            .map_or(u64::MAX, |listen| listen.body_bytes_max);
+        let usual = listen.as_ref().map_or(u64::MAX, |listen| listen.body_bytes_max);
         let routes = self.items("route", |file: &RouteFile, at| file.settings(at, usual));
         self.check_names(&routes);
         match route_errors::compile(&routes) {
@@ -242,10 +206,7 @@ impl<'p> Reader<'p> {
                 continue;
             }
             let path = KeyPath::default().key(name);
-            let problem = self
-                .parsed
-                .document
-                .problem_at(&path, key.span(), "unknown section");
+            let problem = self.parsed.document.problem_at(&path, key.span(), "unknown section");
             self.problems.push(match suggest::advice(name, &known) {
                 Some(help) => problem.with_help(help),
                 None => problem,
@@ -254,15 +215,8 @@ impl<'p> Reader<'p> {
     }
 
     fn properties(&self) -> impl Iterator<Item = (&'p str, &'p Value)> + use<'p> {
-        let properties = self
-            .parsed
-            .schema
-            .get("properties")
-            .and_then(Value::as_object);
-        properties
-            .into_iter()
-            .flatten()
-            .map(|(name, schema)| (name.as_str(), schema))
+        let properties = self.parsed.schema.get("properties").and_then(Value::as_object);
+        properties.into_iter().flatten().map(|(name, schema)| (name.as_str(), schema))
     }
 
     /// One section: shape, then meaning. An absent one has its defaults.
@@ -300,8 +254,7 @@ impl<'p> Reader<'p> {
         };
         let Some(items) = value.get_ref().as_array() else {
             let message = format!("expected a list of tables: write `[[{name}]]`");
-            self.problems
-                .push(self.parsed.document.problem(&root, message));
+            self.problems.push(self.parsed.document.problem(&root, message));
             return Vec::new();
         };
         let property = self.properties().find(|(known, _)| *known == name);
@@ -363,12 +316,7 @@ impl<'p> Reader<'p> {
         let items = self.parsed.document.value(&KeyPath::default().key(list));
         let items = items.and_then(|items| items.get_ref().as_array());
         let named = |item: &toml::Spanned<toml::de::DeValue<'_>>| {
-            item.get_ref()
-                .as_table()?
-                .get(key)?
-                .get_ref()
-                .as_str()
-                .map(str::to_owned)
+            item.get_ref().as_table()?.get(key)?.get_ref().as_str().map(str::to_owned)
         };
         items
             .into_iter()

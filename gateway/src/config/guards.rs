@@ -127,10 +127,7 @@ impl LogLevel {
 
 impl Default for SignInFile {
     fn default() -> Self {
-        Self {
-            session_idle_minutes: 60,
-            session_absolute_hours: 24,
-        }
+        Self { session_idle_minutes: 60, session_absolute_hours: 24 }
     }
 }
 
@@ -138,15 +135,9 @@ impl Default for LimitsFile {
     /// An office of a hundred people behind one address stays under the first; one machine with one key
     /// at ten requests a second under the second.
     fn default() -> Self {
-        let limit = |requests, burst| LimitFile {
-            requests,
-            window_seconds: 60,
-            burst: Some(burst),
-        };
-        Self {
-            address: limit(6_000, 1_000),
-            credential: limit(1_200, 200),
-        }
+        let limit =
+            |requests, burst| LimitFile { requests, window_seconds: 60, burst: Some(burst) };
+        Self { address: limit(6_000, 1_000), credential: limit(1_200, 200) }
     }
 }
 
@@ -204,15 +195,9 @@ impl SignInFile {
         let session_idle = Duration::from_secs(u64::from(self.session_idle_minutes) * 60);
         let session_absolute = Duration::from_secs(u64::from(self.session_absolute_hours) * 3600);
         if session_idle > session_absolute {
-            section.wrong(
-                "session_idle_minutes",
-                "longer than the whole session may last",
-            );
+            section.wrong("session_idle_minutes", "longer than the whole session may last");
         }
-        SignInSettings {
-            session_idle,
-            session_absolute,
-        }
+        SignInSettings { session_idle, session_absolute }
     }
 }
 
@@ -235,10 +220,7 @@ fn network(text: &str) -> Result<IpNet, String> {
         return Err(format!("`{text}` is every address: name the networks"));
     }
     if network.trunc() != network {
-        return Err(format!(
-            "`{text}` has bits behind its prefix: write `{}`",
-            network.trunc()
-        ));
+        return Err(format!("`{text}` has bits behind its prefix: write `{}`", network.trunc()));
     }
     Ok(network)
 }
@@ -247,10 +229,7 @@ impl LimitsFile {
     pub(super) fn settings(&self, section: &mut Section<'_>) -> Option<LimitsSettings> {
         let address = self.address.settings(section, "address");
         let credential = self.credential.settings(section, "credential");
-        Some(LimitsSettings {
-            address: address?,
-            credential: credential?,
-        })
+        Some(LimitsSettings { address: address?, credential: credential? })
     }
 }
 
@@ -277,11 +256,7 @@ impl TelemetryFile {
             None => None,
         };
         let (log_format, log_level) = (self.log_format, self.log_level);
-        Some(TelemetrySettings {
-            otlp_endpoint,
-            log_format,
-            log_level,
-        })
+        Some(TelemetrySettings { otlp_endpoint, log_format, log_level })
     }
 }
 

@@ -180,15 +180,9 @@ impl ListenFile {
             let help = "set `https = \"0.0.0.0:8443\"`, or `http` for plain HTTP".to_owned();
             section.wrong_with_help("https", "nothing to listen on", Some(help));
         }
-        let http = self
-            .http
-            .as_deref()
-            .and_then(|text| address(section, "http", text));
+        let http = self.http.as_deref().and_then(|text| address(section, "http", text));
         let observe = address(section, "observe", &self.observe);
-        let https = self
-            .https
-            .as_deref()
-            .and_then(|text| address(section, "https", text));
+        let https = self.https.as_deref().and_then(|text| address(section, "https", text));
         let certificate = match (self.tls, self.https.is_some()) {
             (Some(tls), true) => tls.source(section),
             (None, true) => {
@@ -205,10 +199,7 @@ impl ListenFile {
         };
         let https = https.zip(certificate);
         Some(ListenSettings {
-            https: https.map(|(address, certificate)| HttpsSettings {
-                address,
-                certificate,
-            }),
+            https: https.map(|(address, certificate)| HttpsSettings { address, certificate }),
             http,
             observe: observe?,
             head: self.head.settings(section),
@@ -228,10 +219,7 @@ fn address(section: &mut Section<'_>, key: &str, text: &str) -> Option<SocketAdd
 
 fn threads(asked: u32) -> NonZeroUsize {
     let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    usize::try_from(asked)
-        .ok()
-        .and_then(NonZeroUsize::new)
-        .unwrap_or(processors)
+    usize::try_from(asked).ok().and_then(NonZeroUsize::new).unwrap_or(processors)
 }
 
 impl TlsFile {
@@ -241,24 +229,14 @@ impl TlsFile {
             (Some(certificate), Some(key), false) => {
                 let certificate = section.existing_file("tls.certificate", &certificate);
                 let key = section.existing_file("tls.key", &key);
-                Some(CertificateSource::Files {
-                    certificate: certificate?,
-                    key: key?,
-                })
+                Some(CertificateSource::Files { certificate: certificate?, key: key? })
             }
             (_, _, true) => {
-                section.wrong(
-                    "tls.self_signed",
-                    "either certificate files or a self-signed one",
-                );
+                section.wrong("tls.self_signed", "either certificate files or a self-signed one");
                 None
             }
             (certificate, _, false) => {
-                let missing = if certificate.is_some() {
-                    "tls.key"
-                } else {
-                    "tls.certificate"
-                };
+                let missing = if certificate.is_some() { "tls.key" } else { "tls.certificate" };
                 section.wrong(missing, "required, but missing");
                 None
             }
@@ -269,16 +247,10 @@ impl TlsFile {
 impl HeadFile {
     fn settings(&self, section: &mut Section<'_>) -> HeadSettings {
         if self.field_bytes_max > self.bytes_max {
-            section.wrong(
-                "head.field_bytes_max",
-                "a field larger than the head it stands in",
-            );
+            section.wrong("head.field_bytes_max", "a field larger than the head it stands in");
         }
         if self.target_bytes_max > self.bytes_max {
-            section.wrong(
-                "head.target_bytes_max",
-                "a target larger than the head it stands in",
-            );
+            section.wrong("head.target_bytes_max", "a target larger than the head it stands in");
         }
         let size = |bytes: u32| usize::try_from(bytes).unwrap_or(usize::MAX);
         HeadSettings {

@@ -45,20 +45,11 @@ impl Loaded {
             policy.policies.clone(),
             policy.tenants.clone(),
         ];
-        let https = self
-            .settings
-            .listen
-            .https
-            .as_ref()
-            .map(|https| &https.certificate);
+        let https = self.settings.listen.https.as_ref().map(|https| &https.certificate);
         if let Some(CertificateSource::Files { certificate, key }) = https {
             places.extend([certificate.clone(), key.clone()]);
         }
-        let services = self
-            .settings
-            .services
-            .iter()
-            .filter_map(|service| service.tls.as_ref());
+        let services = self.settings.services.iter().filter_map(|service| service.tls.as_ref());
         places.extend(services.filter_map(|tls| tls.ca_file.clone()));
         places.extend(self.settings.outbound.ca_file.clone());
         places
@@ -92,21 +83,13 @@ pub fn load_with(path: &Path, variables: Variables<'_>) -> Result<Loaded, Config
     let organisations = read
         .policy
         .and_then(|places| organisations::read(&places, base, variables, &mut problems, check));
-    let https = settings
-        .as_ref()
-        .and_then(|settings| settings.listen.https.as_ref());
+    let https = settings.as_ref().and_then(|settings| settings.listen.https.as_ref());
     let certificate = listener_certificate(https, &mut problems);
     ConfigErrors::check(problems)?;
     match (settings, read.routes, organisations) {
         (Some(settings), Some(routes), Some(organisations)) => {
             let (file, routes) = (path.to_path_buf(), Arc::new(routes));
-            Ok(Loaded {
-                file,
-                settings,
-                routes,
-                certificate,
-                organisations,
-            })
+            Ok(Loaded { file, settings, routes, certificate, organisations })
         }
         // Without a problem everything is there; a slip in that rule refuses instead of guessing.
         _ => Err(Problem::new(path, "", "cannot be used").into()),

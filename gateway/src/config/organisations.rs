@@ -46,11 +46,7 @@ pub(super) fn read(
     problems: &mut Vec<Problem>,
     check: impl FnOnce(&PolicySchema) -> Vec<Problem>,
 ) -> Option<Organisations> {
-    let mut reader = Reader {
-        places,
-        base,
-        problems,
-    };
+    let mut reader = Reader { places, base, problems };
     let schema = reader.schema();
     let policies = reader.files(read_policies(&places.policies, base));
     let cases = reader.files(read_cases(&places.policies.join(CASES_FOLDER), base));
@@ -58,23 +54,14 @@ pub(super) fn read(
     let schema = schema?;
     reader.problems.extend(check(&schema));
     let tenants = tenants?;
-    let own = tenants
-        .iter()
-        .map(|data| (data.id.clone(), data.policies.clone()))
-        .collect();
+    let own = tenants.iter().map(|data| (data.id.clone(), data.policies.clone())).collect();
     let pdp = policies.and_then(|policies| reader.pdp(&schema, &policies, &own));
     let organisations = reader.organisations(&schema, tenants);
     let partitions = reader.partitions(&schema, &organisations);
     let directory = reader.directory(organisations);
     let (pdp, cases) = (pdp?, cases?);
     reader.cases(&pdp, &cases);
-    Some(Organisations {
-        schema,
-        pdp,
-        directory: directory?,
-        partitions,
-        cases,
-    })
+    Some(Organisations { schema, pdp, directory: directory?, partitions, cases })
 }
 
 /// Points at the routes no policy could decide: an action the schema does not know, or one that is never
@@ -146,13 +133,7 @@ impl Reader<'_> {
         match read {
             Ok(value) => Some(value),
             Err(found) => {
-                for FileProblem {
-                    file,
-                    key,
-                    message,
-                    place,
-                } in found
-                {
+                for FileProblem { file, key, message, place } in found {
                     let problem = Problem::new(&self.base.join(file), key, message);
                     self.problems.push(match place {
                         Some((text, span)) => problem.at(&text, span),
@@ -204,8 +185,7 @@ impl Reader<'_> {
             } else {
                 self.base.join(&failure.file)
             };
-            self.problems
-                .push(Problem::new(&file, failure.case, failure.message));
+            self.problems.push(Problem::new(&file, failure.case, failure.message));
         }
     }
 
@@ -232,10 +212,7 @@ impl Reader<'_> {
     fn roles(&mut self, schema: &PolicySchema, data: &OrganisationData, folder: &Path) {
         let known: Vec<&str> = schema.role_names().iter().map(String::as_str).collect();
         let given = data.members.iter().flat_map(|member| {
-            member
-                .roles
-                .iter()
-                .map(move |assignment| (&member.id, assignment.role.as_str()))
+            member.roles.iter().map(move |assignment| (&member.id, assignment.role.as_str()))
         });
         for (member, role) in given.filter(|(_, role)| !known.contains(role)) {
             let message =
@@ -263,9 +240,7 @@ impl Reader<'_> {
                     let folder = self.places.tenants.join(organisation.id().as_str());
                     let file = folder.join(RESOURCES_FILE);
                     self.problems.extend(
-                        errors
-                            .iter()
-                            .map(|error| Problem::new(&file, "", error.to_string())),
+                        errors.iter().map(|error| Problem::new(&file, "", error.to_string())),
                     );
                 }
             }
@@ -278,11 +253,8 @@ impl Reader<'_> {
             Ok(directory) => Some(Arc::new(directory)),
             Err(errors) => {
                 let folder = &self.places.tenants;
-                self.problems.extend(
-                    errors
-                        .iter()
-                        .map(|error| Problem::new(folder, "", error.to_string())),
-                );
+                self.problems
+                    .extend(errors.iter().map(|error| Problem::new(folder, "", error.to_string())));
                 None
             }
         }

@@ -51,25 +51,19 @@ pub(super) struct PolicyFile {
 
 impl Default for StateFile {
     fn default() -> Self {
-        Self {
-            file: "state/hubgate.sqlite".to_owned(),
-        }
+        Self { file: "state/hubgate.sqlite".to_owned() }
     }
 }
 
 impl Default for SecretsFile {
     fn default() -> Self {
-        Self {
-            directory: "state/secrets".to_owned(),
-        }
+        Self { directory: "state/secrets".to_owned() }
     }
 }
 
 impl Default for LogFile {
     fn default() -> Self {
-        Self {
-            directory: "log".to_owned(),
-        }
+        Self { directory: "log".to_owned() }
     }
 }
 
@@ -128,11 +122,7 @@ impl PolicyFile {
         let schema = section.existing_file("schema", &self.schema);
         let policies = section.existing_directory("policies", &self.policies);
         let tenants = section.existing_directory("tenants", &self.tenants);
-        Some(PolicyPlaces {
-            schema: schema?,
-            policies: policies?,
-            tenants: tenants?,
-        })
+        Some(PolicyPlaces { schema: schema?, policies: policies?, tenants: tenants? })
     }
 }
 

@@ -23,19 +23,12 @@ pub fn read_policies(folder: &Path, base: &Path) -> Result<Vec<PolicySource>, Ve
     for path in files(folder, "cedar", &mut problems) {
         match read_text(&path, base) {
             Ok(text) => {
-                policies.push(PolicySource {
-                    name: relative(&path, base),
-                    text: text.to_string(),
-                });
+                policies.push(PolicySource { name: relative(&path, base), text: text.to_string() });
             }
             Err(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() {
-        Ok(policies)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(policies) } else { Err(problems) }
 }
 
 /// Reads the cases in `folder/*.json`, sorted by path. A folder that is not there holds none.
@@ -54,11 +47,7 @@ pub fn read_cases(folder: &Path, base: &Path) -> Result<Vec<CaseFile>, Vec<FileP
             Err(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() {
-        Ok(cases)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(cases) } else { Err(problems) }
 }
 
 fn case_file(path: &Path, base: &Path, text: &Arc<str>) -> Result<CaseFile, FileProblem> {
@@ -77,17 +66,13 @@ fn files(folder: &Path, extension: &str, problems: &mut Vec<FileProblem>) -> Vec
         let entries = match std::fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) => {
-                problems.push(FileProblem::of_file(
-                    &folder,
-                    format!("cannot be read: {error}"),
-                ));
+                problems.push(FileProblem::of_file(&folder, format!("cannot be read: {error}")));
                 continue;
             }
         };
         for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
-            let hidden = path
-                .file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+            let hidden =
+                path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
             if hidden {
                 continue;
             }

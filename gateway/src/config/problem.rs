@@ -29,13 +29,7 @@ impl Problem {
     /// A problem with a file as a whole: missing, unreadable, too large.
     pub fn new(file: &Path, key: impl Into<String>, message: impl Into<String>) -> Self {
         let (key, message) = (key.into(), message.into());
-        Self {
-            file: file.to_path_buf(),
-            key,
-            message,
-            help: None,
-            place: None,
-        }
+        Self { file: file.to_path_buf(), key, message, help: None, place: None }
     }
 
     /// Says where in `text` (the file's content) the problem is: bytes `span`.
@@ -43,16 +37,8 @@ impl Problem {
     pub fn at(mut self, text: &Arc<str>, span: Range<usize>) -> Self {
         let end = span.end.min(text.len());
         let start = span.start.min(end);
-        let line = 1 + text
-            .bytes()
-            .take(start)
-            .filter(|byte| *byte == b'\n')
-            .count();
-        self.place = Some(Box::new(Place {
-            text: Arc::clone(text),
-            span: start..end,
-            line,
-        }));
+        let line = 1 + text.bytes().take(start).filter(|byte| *byte == b'\n').count();
+        self.place = Some(Box::new(Place { text: Arc::clone(text), span: start..end, line }));
         self
     }
 
@@ -139,9 +125,7 @@ struct Drawn {
 
 impl fmt::Display for Drawn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Problem {
-            file, key, message, ..
-        } = &self.problem;
+        let Problem { file, key, message, .. } = &self.problem;
         match (self.source.is_some(), key.is_empty()) {
             (true, true) => f.write_str(message),
             (true, false) => write!(f, "{key}: {message}"),
@@ -159,10 +143,7 @@ impl Diagnostic for Drawn {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.problem
-            .help
-            .as_ref()
-            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        self.problem.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -204,10 +185,7 @@ impl ConfigErrors {
             let source = problem.place.as_ref().map(|place| {
                 NamedSource::new(problem.file.to_string_lossy(), Arc::clone(&place.text))
             });
-            miette::Report::new(Drawn {
-                problem: problem.clone(),
-                source,
-            })
+            miette::Report::new(Drawn { problem: problem.clone(), source })
         })
     }
 }
@@ -242,10 +220,7 @@ mod tests {
         let text: Arc<str> = Arc::from("a = 1\nb = 2\n");
         let problem = Problem::new(Path::new("g.toml"), "b", "is wrong").at(&text, 6..7);
         assert_eq!(problem.to_string(), "g.toml:2: b: is wrong");
-        assert_eq!(
-            problem.with_help("say 3").to_string(),
-            "g.toml:2: b: is wrong (say 3)"
-        );
+        assert_eq!(problem.with_help("say 3").to_string(), "g.toml:2: b: is wrong (say 3)");
     }
 
     #[test]
@@ -254,20 +229,12 @@ mod tests {
         let problem = Problem::new(Path::new("g.toml"), "bee", "is wrong").at(&text, 6..9);
         let errors = ConfigErrors::from(problem);
         let drawn = format!("{:?}", errors.reports().next().unwrap());
-        assert!(
-            drawn.contains("bee = 2") && drawn.contains("g.toml:2:1"),
-            "{drawn}"
-        );
+        assert!(drawn.contains("bee = 2") && drawn.contains("g.toml:2:1"), "{drawn}");
     }
 
     #[test]
     fn a_place_beyond_the_text_is_the_end() {
         let text: Arc<str> = Arc::from("a\n");
-        assert_eq!(
-            Problem::new(Path::new("f"), "", "m")
-                .at(&text, 90..99)
-                .line(),
-            Some(2)
-        );
+        assert_eq!(Problem::new(Path::new("f"), "", "m").at(&text, 90..99).line(), Some(2));
     }
 }

@@ -21,10 +21,7 @@ pub fn settings_schema() -> Result<String, serde_json::Error> {
 /// The reference in Markdown, as `docs/reference/configuration.md` holds it.
 pub fn settings_reference() -> String {
     let schema = gateway::schema();
-    let mut page = Page {
-        root: &schema,
-        text: INTRODUCTION.to_owned(),
-    };
+    let mut page = Page { root: &schema, text: INTRODUCTION.to_owned() };
     for (name, section) in properties(&schema) {
         page.section(name, section);
     }
@@ -57,13 +54,10 @@ impl Page<'_> {
             Some(items) => (format!("[[{name}]]"), shape::resolve(self.root, items)),
             None => (format!("[{name}]"), resolved),
         };
-        let about = description(table)
-            .or_else(|| description(schema))
-            .unwrap_or_default();
+        let about = description(table).or_else(|| description(schema)).unwrap_or_default();
         // Writing into a string cannot fail.
         let _ = write!(self.text, "\n## `{heading}`\n\n{about}\n\n");
-        self.text
-            .push_str("| key | type | default | meaning |\n|---|---|---|---|\n");
+        self.text.push_str("| key | type | default | meaning |\n|---|---|---|---|\n");
         for (key, schema) in properties(table) {
             self.row(table, key, schema);
         }
@@ -92,11 +86,7 @@ impl Page<'_> {
         let resolved = shape::resolve(self.root, schema);
         let words = shape::choices(self.root, schema);
         if !words.is_empty() {
-            return words
-                .iter()
-                .map(|word| format!("`\"{word}\"`"))
-                .collect::<Vec<_>>()
-                .join(", ");
+            return words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", ");
         }
         let bound = |name: &str| resolved.get(name).and_then(Value::as_i64);
         let kind = shape::expected(self.root, resolved);
@@ -113,10 +103,7 @@ impl Page<'_> {
     fn meaning(&self, schema: &Value) -> String {
         let own = description(schema);
         let about = own.or_else(|| description(shape::resolve(self.root, schema)));
-        let mut meaning = about
-            .unwrap_or_default()
-            .replace('\n', " ")
-            .replace('|', "\\|");
+        let mut meaning = about.unwrap_or_default().replace('\n', " ").replace('|', "\\|");
         for word in self.words(schema) {
             let name = word.get("const").and_then(Value::as_str);
             if let (Some(name), Some(about)) = (name, description(word)) {
@@ -153,10 +140,7 @@ impl Page<'_> {
 
 fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let properties = schema.get("properties").and_then(Value::as_object);
-    properties
-        .into_iter()
-        .flatten()
-        .map(|(name, schema)| (name.as_str(), schema))
+    properties.into_iter().flatten().map(|(name, schema)| (name.as_str(), schema))
 }
 
 fn description(schema: &Value) -> Option<&str> {
@@ -170,10 +154,7 @@ mod tests {
     use super::*;
 
     fn project() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .unwrap()
-            .to_path_buf()
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
     }
 
     /// With `HUBGATE_WRITE_GENERATED=1` the files are written anew.
@@ -185,10 +166,7 @@ mod tests {
         }
         let found = std::fs::read_to_string(&path).unwrap_or_default();
         let path = path.display();
-        assert!(
-            found == text,
-            "{path} is stale: HUBGATE_WRITE_GENERATED=1 cargo test reference"
-        );
+        assert!(found == text, "{path} is stale: HUBGATE_WRITE_GENERATED=1 cargo test reference");
     }
 
     #[test]

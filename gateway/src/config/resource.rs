@@ -90,22 +90,15 @@ fn rule(kind: &str, source: &str, place: &str) -> Result<ResourceRule, Wrong> {
     }
     let (kind, place) = (kind.to_owned(), place.to_owned());
     match source {
-        "path" => Ok(ResourceRule::Path {
-            kind,
-            parameter: place,
-        }),
+        "path" => Ok(ResourceRule::Path { kind, parameter: place }),
         "query" => Ok(ResourceRule::Query { kind, key: place }),
         "header" => match http::HeaderName::try_from(place.as_str()) {
-            Ok(name) if !place.contains('_') => Ok(ResourceRule::Header {
-                kind,
-                name: name.as_str().to_owned(),
-            }),
+            Ok(name) if !place.contains('_') => {
+                Ok(ResourceRule::Header { kind, name: name.as_str().to_owned() })
+            }
             _ => Err((format!("`{place}` names no request field"), None)),
         },
-        "json" if is_pointer(&place) => Ok(ResourceRule::JsonBody {
-            kind,
-            pointer: place,
-        }),
+        "json" if is_pointer(&place) => Ok(ResourceRule::JsonBody { kind, pointer: place }),
         "json" => {
             let help = "it starts with `/`, as `/team/id`".to_owned();
             Err((format!("`{place}` is no JSON Pointer"), Some(help)))
@@ -119,10 +112,7 @@ fn rule(kind: &str, source: &str, place: &str) -> Result<ResourceRule, Wrong> {
 
 /// RFC 6901 §3: each token after a `/`, `~` only as `~0` or `~1`.
 fn is_pointer(text: &str) -> bool {
-    let escapes = text
-        .split('~')
-        .skip(1)
-        .all(|rest| rest.starts_with(['0', '1']));
+    let escapes = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
     text.starts_with('/') && escapes
 }
 

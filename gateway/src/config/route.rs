@@ -191,18 +191,14 @@ impl RouteFile {
                 format!("a body that names the resource holds at most {RESOURCE_BODY_BYTES_MAX}");
             section.wrong("body_bytes_max", message);
         }
-        self.body_bytes_max
-            .unwrap_or(usual)
-            .min(RESOURCE_BODY_BYTES_MAX)
+        self.body_bytes_max.unwrap_or(usual).min(RESOURCE_BODY_BYTES_MAX)
     }
 }
 
 fn host(text: &str) -> Result<String, String> {
     let name = text.to_ascii_lowercase();
     if text.contains(':') {
-        return Err(format!(
-            "`{text}` is no host: write it without port and scheme"
-        ));
+        return Err(format!("`{text}` is no host: write it without port and scheme"));
     }
     if is_host_name(&name) || name.parse::<std::net::Ipv4Addr>().is_ok() {
         return Ok(name);

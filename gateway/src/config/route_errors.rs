@@ -8,12 +8,8 @@ pub(super) type Found = (usize, &'static str, String);
 /// Compiles the routes; `positions` says where in the file each one stands.
 pub(super) fn compile(routes: &[(usize, RouteSettings)]) -> Result<RouteTable, Vec<Found>> {
     let settings = routes.iter().map(|(_, route)| route.clone()).collect();
-    RouteTable::build(settings).map_err(|errors| {
-        errors
-            .iter()
-            .filter_map(|error| locate(error, routes))
-            .collect()
-    })
+    RouteTable::build(settings)
+        .map_err(|errors| errors.iter().filter_map(|error| locate(error, routes)).collect())
 }
 
 fn locate(error: &RouteError, routes: &[(usize, RouteSettings)]) -> Option<Found> {

@@ -70,11 +70,7 @@ impl AssertionKeys {
     /// The key that signs at `now`: the newest that has been published long enough, else the oldest.
     pub fn signing(&self, now: UnixNanos) -> Option<&AssertionKey> {
         let published = |key: &&AssertionKey| key.created.plus(PUBLISH_DELAY) <= now;
-        self.0
-            .iter()
-            .rev()
-            .find(published)
-            .or_else(|| self.0.first())
+        self.0.iter().rev().find(published).or_else(|| self.0.first())
     }
 
     /// The keys to publish: all of them.
@@ -99,12 +95,7 @@ impl AssertionKey {
 
     /// The name of the file of a key made at `created`.
     pub fn file_name_at(created: UnixNanos) -> String {
-        format!(
-            "{}{}{}",
-            ASSERTION_FILE.0,
-            created.seconds(),
-            ASSERTION_FILE.1
-        )
+        format!("{}{}{}", ASSERTION_FILE.0, created.seconds(), ASSERTION_FILE.1)
     }
 }
 
@@ -121,10 +112,7 @@ impl Secrets {
         for (name, path) in files(directory, &mut problems) {
             if let Some(id) = between(&name, SEAL_FILE) {
                 let key = key(&path, &mut problems);
-                seal_keys.extend(key.map(|key| SealKey {
-                    id: id.to_owned(),
-                    key,
-                }));
+                seal_keys.extend(key.map(|key| SealKey { id: id.to_owned(), key }));
             } else if let Some(seconds) = between(&name, ASSERTION_FILE) {
                 assertion_keys.extend(assertion_key(&path, seconds, &mut problems));
             }
@@ -136,19 +124,11 @@ impl Secrets {
         }
         let assertion_keys = AssertionKeys::new(assertion_keys);
         if assertion_keys.is_none() && problems.is_empty() {
-            problems.push(Problem::new(
-                directory,
-                "",
-                "holds no `assertion-<unix seconds>.pem`",
-            ));
+            problems.push(Problem::new(directory, "", "holds no `assertion-<unix seconds>.pem`"));
         }
         ConfigErrors::check(problems)?;
         match (pepper, assertion_keys) {
-            (Some(pepper), Some(assertion_keys)) => Ok(Self {
-                pepper,
-                seal_keys,
-                assertion_keys,
-            }),
+            (Some(pepper), Some(assertion_keys)) => Ok(Self { pepper, seal_keys, assertion_keys }),
             _ => Err(Problem::new(directory, "", "cannot be used").into()),
         }
     }
@@ -172,9 +152,7 @@ fn files(directory: &Path, problems: &mut Vec<Problem>) -> Vec<(String, PathBuf)
 }
 
 fn between<'n>(name: &'n str, (start, end): (&str, &str)) -> Option<&'n str> {
-    name.strip_prefix(start)?
-        .strip_suffix(end)
-        .filter(|id| !id.is_empty())
+    name.strip_prefix(start)?.strip_suffix(end).filter(|id| !id.is_empty())
 }
 
 fn key(path: &Path, problems: &mut Vec<Problem>) -> Option<Secret<[u8; 32]>> {
@@ -183,37 +161,22 @@ fn key(path: &Path, problems: &mut Vec<Problem>) -> Option<Secret<[u8; 32]>> {
     if URL_SAFE_NO_PAD.decode_slice(text.trim(), bytes.as_mut()) == Ok(32) {
         return Some(Secret::new(*bytes));
     }
-    problems.push(Problem::new(
-        path,
-        "",
-        "is no key: it holds 43 characters of base64url",
-    ));
+    problems.push(Problem::new(path, "", "is no key: it holds 43 characters of base64url"));
     None
 }
 
 fn assertion_key(path: &Path, seconds: &str, problems: &mut Vec<Problem>) -> Option<AssertionKey> {
     let Ok(seconds) = seconds.parse() else {
-        problems.push(Problem::new(
-            path,
-            "",
-            "is not named `assertion-<unix seconds>.pem`",
-        ));
+        problems.push(Problem::new(path, "", "is not named `assertion-<unix seconds>.pem`"));
         return None;
     };
     let text = guarded(path, problems)?;
     if rcgen::KeyPair::from_pem(&text).is_err() {
-        problems.push(Problem::new(
-            path,
-            "",
-            "holds no private key in PKCS #8 PEM",
-        ));
+        problems.push(Problem::new(path, "", "holds no private key in PKCS #8 PEM"));
         return None;
     }
     let pem = Secret::new(text.to_string());
-    Some(AssertionKey {
-        created: UnixNanos::from_seconds(seconds),
-        pem,
-    })
+    Some(AssertionKey { created: UnixNanos::from_seconds(seconds), pem })
 }
 
 /// Reads a secret file, unless others may read it too: then it is no secret any more.
@@ -255,10 +218,7 @@ mod tests {
     }
 
     fn signing(keys: &AssertionKeys, now: u64) -> u64 {
-        keys.signing(UnixNanos::from_seconds(now))
-            .unwrap()
-            .created
-            .seconds()
+        keys.signing(UnixNanos::from_seconds(now)).unwrap().created.seconds()
     }
 
     #[test]
@@ -278,9 +238,6 @@ mod tests {
     fn a_key_retires_when_its_successor_has_signed_long_enough() {
         let keys = keys(&[1_000, 10_000]);
         let retired = |now| keys.retired(UnixNanos::from_seconds(now)).count();
-        assert_eq!(
-            (retired(10_300), retired(10_899), retired(10_900)),
-            (0, 0, 1)
-        );
+        assert_eq!((retired(10_300), retired(10_899), retired(10_900)), (0, 0, 1));
     }
 }

@@ -21,11 +21,7 @@ impl<'a> Section<'a> {
         path: KeyPath,
         problems: &'a mut Vec<Problem>,
     ) -> Self {
-        Self {
-            document,
-            path,
-            problems,
-        }
+        Self { document, path, problems }
     }
 
     /// Notes a problem with `key` of this table.
@@ -50,9 +46,7 @@ impl<'a> Section<'a> {
 
     /// Notes a problem with item `index` of the list `key`.
     pub(super) fn wrong_item(&mut self, key: &str, index: usize, message: impl Into<String>) {
-        let problem = self
-            .document
-            .problem(&self.path.key(key).index(index), message);
+        let problem = self.document.problem(&self.path.key(key).index(index), message);
         self.problems.push(problem);
     }
 
@@ -111,9 +105,6 @@ impl<'a> Section<'a> {
 
     /// The line of this table, for messages about another one.
     pub(super) fn line(&self) -> usize {
-        self.document
-            .problem(&self.path, "")
-            .line()
-            .unwrap_or_default()
+        self.document.problem(&self.path, "").line().unwrap_or_default()
     }
 }

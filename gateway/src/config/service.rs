@@ -245,10 +245,7 @@ fn address(text: &str) -> Result<Address, String> {
     if let Ok(socket) = text.parse::<SocketAddr>() {
         return match socket.port() {
             0 => Err(wrong("port 0 means no port")),
-            port => Ok(Address {
-                host: socket.ip().to_string(),
-                port,
-            }),
+            port => Ok(Address { host: socket.ip().to_string(), port }),
         };
     }
     let example = "write `127.0.0.1:9001` or `hub.internal:9001`";
@@ -257,10 +254,7 @@ fn address(text: &str) -> Result<Address, String> {
     if port == 0 || !is_host_name(host) {
         return Err(wrong(example));
     }
-    Ok(Address {
-        host: host.to_ascii_lowercase(),
-        port,
-    })
+    Ok(Address { host: host.to_ascii_lowercase(), port })
 }
 
 /// A DNS host name (RFC 1123 §2.1): labels of letters, digits and inner hyphens.
@@ -270,13 +264,9 @@ pub(super) fn is_host_name(text: &str) -> bool {
             && label.len() <= 63
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
-    let all_digits = text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let all_digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     text.len() <= 253 && !all_digits && text.split('.').all(label)
 }
 
@@ -293,10 +283,7 @@ impl ServiceTlsFile {
             Some(path) => Some(section.existing_file("tls.ca_file", path)?),
             None => None,
         };
-        Some(ServiceTls {
-            server_name: self.server_name.to_ascii_lowercase(),
-            ca_file,
-        })
+        Some(ServiceTls { server_name: self.server_name.to_ascii_lowercase(), ca_file })
     }
 }
 
@@ -307,10 +294,7 @@ impl HealthFile {
             section.wrong("health.path", message);
         }
         let interval = Duration::from_secs(self.interval_seconds.into());
-        HealthCheck {
-            path: self.path.clone(),
-            interval,
-        }
+        HealthCheck { path: self.path.clone(), interval }
     }
 }
 

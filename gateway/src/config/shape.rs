@@ -23,11 +23,7 @@ pub(super) fn check(
     let Some(value) = document.value(path) else {
         return Vec::new();
     };
-    let mut walk = Walk {
-        document,
-        root,
-        problems: Vec::new(),
-    };
+    let mut walk = Walk { document, root, problems: Vec::new() };
     walk.value(value, schema, path);
     walk.problems
 }
@@ -75,10 +71,7 @@ impl Walk<'_> {
 
     fn table(&mut self, table: &DeTable<'_>, schema: &Value, path: &KeyPath) {
         let none = Map::new();
-        let known = schema
-            .get("properties")
-            .and_then(Value::as_object)
-            .unwrap_or(&none);
+        let known = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
         for (key, value) in table {
             let name: &str = key.get_ref();
             let here = path.key(name);
@@ -94,8 +87,7 @@ impl Walk<'_> {
         for name in required.into_iter().flatten().filter_map(Value::as_str) {
             if table.get(name).is_none() {
                 let here = path.key(name);
-                self.problems
-                    .push(self.document.problem(&here, "required, but missing"));
+                self.problems.push(self.document.problem(&here, "required, but missing"));
             }
         }
     }
@@ -125,12 +117,7 @@ impl Walk<'_> {
         });
         if !fits {
             let range = range(least, most);
-            self.wrong(
-                path,
-                value.span(),
-                format!("`{integer}` is out of range: {range}"),
-                None,
-            );
+            self.wrong(path, value.span(), format!("`{integer}` is out of range: {range}"), None);
         }
     }
 
@@ -173,10 +160,7 @@ fn choose<'s>(root: &'s Value, schema: &'s Value, value: &DeValue<'_>) -> Option
 }
 
 fn alternatives(schema: &Value) -> Option<&Vec<Value>> {
-    schema
-        .get("anyOf")
-        .or_else(|| schema.get("oneOf"))
-        .and_then(Value::as_array)
+    schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array)
 }
 
 /// The words an enumeration allows; empty when `schema` is none.
@@ -188,11 +172,7 @@ pub(super) fn choices<'s>(root: &'s Value, schema: &'s Value) -> Vec<&'s str> {
     if let Some(words) = schema.get("enum").and_then(Value::as_array) {
         return words.iter().filter_map(Value::as_str).collect();
     }
-    alternatives(schema)
-        .into_iter()
-        .flatten()
-        .flat_map(|part| choices(root, part))
-        .collect()
+    alternatives(schema).into_iter().flatten().flat_map(|part| choices(root, part)).collect()
 }
 
 fn json_type(value: &DeValue<'_>) -> &'static str {

@@ -35,11 +35,7 @@ pub(super) fn advice(written: &str, candidates: &[&str]) -> Option<String> {
 
 /// "`a`, `b`, `c`".
 pub(super) fn quoted(names: &[&str]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -48,10 +44,7 @@ mod tests {
 
     #[test]
     fn finds_a_slip_and_no_stranger() {
-        assert_eq!(
-            nearest("certifcate", ["key", "certificate"]),
-            Some("certificate")
-        );
+        assert_eq!(nearest("certifcate", ["key", "certificate"]), Some("certificate"));
         assert_eq!(nearest("htps", ["http", "https"]), Some("https"));
         assert_eq!(nearest("colour", ["key", "certificate"]), None);
     }

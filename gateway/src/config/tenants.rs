@@ -35,12 +35,7 @@ pub struct FileProblem {
 impl FileProblem {
     pub(super) fn of_file(file: impl AsRef<Path>, message: impl Into<String>) -> Self {
         let file = file.as_ref().to_path_buf();
-        Self {
-            file,
-            key: String::new(),
-            message: message.into(),
-            place: None,
-        }
+        Self { file, key: String::new(), message: message.into(), place: None }
     }
 
     pub(super) fn at(mut self, text: &Arc<str>, span: Range<usize>) -> Self {
@@ -65,24 +60,14 @@ impl FileProblem {
         let start = (offset + lines_before + error.column().saturating_sub(1)).min(text.len());
         let message = error.to_string();
         // The place is told by the span; serde's own wording of it would count from the wrong line.
-        let message = message
-            .split(" at line ")
-            .next()
-            .unwrap_or_default()
-            .to_owned();
+        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
         Self::of_file(file, message).at(text, start..start)
     }
 
     /// The line, counted from 1, where one is known.
     pub fn line(&self) -> Option<usize> {
         let (text, span) = self.place.as_ref()?;
-        Some(
-            1 + text
-                .bytes()
-                .take(span.start)
-                .filter(|byte| *byte == b'\n')
-                .count(),
-        )
+        Some(1 + text.bytes().take(span.start).filter(|byte| *byte == b'\n').count())
     }
 }
 
@@ -111,20 +96,13 @@ pub fn read_tenants(
     variables: Variables<'_>,
 ) -> Result<Vec<OrganisationData>, Vec<FileProblem>> {
     let entries = std::fs::read_dir(folder).map_err(|error| {
-        vec![FileProblem::of_file(
-            relative(folder, base),
-            format!("cannot be read: {error}"),
-        )]
+        vec![FileProblem::of_file(relative(folder, base), format!("cannot be read: {error}"))]
     })?;
     let mut folders: Vec<PathBuf> = entries
         .filter_map(Result::ok)
         .map(|entry| entry.path())
         .filter(|path| path.is_dir())
-        .filter(|path| {
-            !path
-                .file_name()
-                .is_some_and(|n| n.to_string_lossy().starts_with('.'))
-        })
+        .filter(|path| !path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')))
         .collect();
     folders.sort_unstable();
     let mut problems = Vec::new();
@@ -135,11 +113,7 @@ pub fn read_tenants(
             Err(mut found) => problems.append(&mut found),
         }
     }
-    if problems.is_empty() {
-        Ok(organisations)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(organisations) } else { Err(problems) }
 }
 
 /// Reads one organisation's folder: `organisation.toml`, `members.toml`, `connections.toml`,
@@ -153,26 +127,16 @@ pub fn read_tenant(
     variables: Variables<'_>,
 ) -> Result<OrganisationData, Vec<FileProblem>> {
     let mut problems = Vec::new();
-    let name = folder
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned());
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
     let id = match TenantId::parse(&name.unwrap_or_default()) {
         Ok(id) => id,
         Err(error) => {
-            return Err(vec![FileProblem::of_file(
-                relative(folder, base),
-                error.to_string(),
-            )]);
+            return Err(vec![FileProblem::of_file(relative(folder, base), error.to_string())]);
         }
     };
     let head = file::organisation(&folder.join("organisation.toml"), base, &id, &mut problems);
-    let connections = file::connections(
-        &folder.join("connections.toml"),
-        base,
-        &id,
-        variables,
-        &mut problems,
-    );
+    let connections =
+        file::connections(&folder.join("connections.toml"), base, &id, variables, &mut problems);
     let members = file::members(&folder.join("members.toml"), base, &mut problems);
     let resources = resources(&folder.join("resources.ndjson"), base, &mut problems);
     let own = folder.join("policies");
@@ -231,9 +195,7 @@ fn resources(path: &Path, base: &Path, problems: &mut Vec<FileProblem>) -> Vec<E
 
 pub(super) fn read_text(path: &Path, base: &Path) -> Result<Arc<str>, FileProblem> {
     let problem = |message: String| FileProblem::of_file(relative(path, base), message);
-    let size = std::fs::metadata(path)
-        .map_err(|e| problem(format!("cannot be read: {e}")))?
-        .len();
+    let size = std::fs::metadata(path).map_err(|e| problem(format!("cannot be read: {e}")))?.len();
     if size > FILE_BYTES_MAX {
         return Err(problem(format!("is larger than {FILE_BYTES_MAX} bytes")));
     }
@@ -246,17 +208,12 @@ fn optional_text(path: &Path, base: &Path, problems: &mut Vec<FileProblem>) -> O
     if !path.exists() {
         return None;
     }
-    read_text(path, base)
-        .map_err(|problem| problems.push(problem))
-        .ok()
+    read_text(path, base).map_err(|problem| problems.push(problem)).ok()
 }
 
 /// The path as messages show it: below `base` where it is, whole otherwise.
 pub(super) fn relative(path: &Path, base: &Path) -> String {
-    path.strip_prefix(base)
-        .unwrap_or(path)
-        .display()
-        .to_string()
+    path.strip_prefix(base).unwrap_or(path).display().to_string()
 }
 
 #[cfg(test)]

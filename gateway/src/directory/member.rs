@@ -48,15 +48,9 @@ pub fn principal_entity(
             })
             .collect()
     };
-    let record: Map<String, Value> = role_names
-        .iter()
-        .map(|role| (role.clone(), Value::Array(nodes(role))))
-        .collect();
+    let record: Map<String, Value> =
+        role_names.iter().map(|role| (role.clone(), Value::Array(nodes(role)))).collect();
     let mut attributes = extra;
     attributes.insert("roles".to_owned(), Value::Object(record));
-    EntityRecord {
-        uid,
-        parents: Vec::new(),
-        attributes,
-    }
+    EntityRecord { uid, parents: Vec::new(), attributes }
 }

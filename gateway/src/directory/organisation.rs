@@ -159,11 +159,7 @@ impl Organisation {
             name: data.name,
             suspended: data.suspended,
             root: data.root,
-            hosts: data
-                .hosts
-                .iter()
-                .map(|host| host.to_ascii_lowercase())
-                .collect(),
+            hosts: data.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
             policies: data.policies,
             members,
             people,
@@ -211,9 +207,7 @@ impl Organisation {
 
     /// The member a person is. Disabled members are nobody.
     pub fn member_of(&self, person: &PersonId) -> Option<&Member> {
-        self.members
-            .get(self.people.get(person)?)
-            .filter(|member| !member.disabled)
+        self.members.get(self.people.get(person)?).filter(|member| !member.disabled)
     }
 
     /// The connection with this id.
@@ -258,10 +252,7 @@ fn connections(
         if connection.key.tenant != *tenant {
             errors.push(DirectoryError::ForeignConnection(id.clone()));
         }
-        if connections
-            .insert(id.clone(), Arc::new(connection))
-            .is_some()
-        {
+        if connections.insert(id.clone(), Arc::new(connection)).is_some() {
             errors.push(DirectoryError::DuplicateConnection(id));
         }
     }
@@ -310,11 +301,7 @@ fn check_roles(
     resources: &HashMap<EntityUid, EntityRecord>,
     errors: &mut Vec<DirectoryError>,
 ) {
-    for role in member
-        .roles
-        .iter()
-        .filter(|role| !resources.contains_key(&role.on))
-    {
+    for role in member.roles.iter().filter(|role| !resources.contains_key(&role.on)) {
         errors.push(DirectoryError::UnknownNode {
             member: member.id.clone(),
             role: role.role.clone(),
@@ -365,11 +352,7 @@ fn digest(data: &OrganisationData) -> [u8; 32] {
     };
     field(data.id.as_str());
     field(&data.name);
-    field(if data.suspended {
-        "suspended"
-    } else {
-        "active"
-    });
+    field(if data.suspended { "suspended" } else { "active" });
     field(&data.root.to_string());
     field(&data.hosts.join("\n"));
     for member in &data.members {
@@ -377,11 +360,7 @@ fn digest(data: &OrganisationData) -> [u8; 32] {
         field(member.id.as_str());
         field(&member.name);
         field(member.email.as_deref().unwrap_or_default());
-        field(if member.disabled {
-            "disabled"
-        } else {
-            "enabled"
-        });
+        field(if member.disabled { "disabled" } else { "enabled" });
         for identity in &member.identities {
             field("identity");
             field(identity.connection.as_str());
@@ -406,11 +385,7 @@ fn digest(data: &OrganisationData) -> [u8; 32] {
         field(&connection.scopes.join(" "));
         field(&connection.email_domains.join(" "));
         field(connection.ca_pem.as_deref().unwrap_or_default());
-        field(if connection.enabled {
-            "enabled"
-        } else {
-            "disabled"
-        });
+        field(if connection.enabled { "enabled" } else { "disabled" });
     }
     for policy in &data.policies {
         field("policy");

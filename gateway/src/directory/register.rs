@@ -53,11 +53,7 @@ impl Directory {
         for organisation in organisations {
             directory.add(organisation, &mut errors);
         }
-        if errors.is_empty() {
-            Ok(directory)
-        } else {
-            Err(errors)
-        }
+        if errors.is_empty() { Ok(directory) } else { Err(errors) }
     }
 
     fn add(&mut self, organisation: Arc<Organisation>, errors: &mut Vec<RegisterError>) {
@@ -65,11 +61,7 @@ impl Directory {
         for host in organisation.hosts() {
             if let Some(first) = self.hosts.insert(host.clone(), id.clone()) {
                 let (host, second) = (host.clone(), id.clone());
-                errors.push(RegisterError::SharedHost {
-                    host,
-                    first,
-                    second,
-                });
+                errors.push(RegisterError::SharedHost { host, first, second });
             }
         }
         for connection in organisation.connections() {
@@ -77,19 +69,11 @@ impl Directory {
                 let domain = domain.to_ascii_lowercase();
                 if let Some(first) = self.domains.insert(domain.clone(), Arc::clone(connection)) {
                     let (first, second) = (first.key.to_string(), connection.key.to_string());
-                    errors.push(RegisterError::SharedDomain {
-                        domain,
-                        first,
-                        second,
-                    });
+                    errors.push(RegisterError::SharedDomain { domain, first, second });
                 }
             }
         }
-        if self
-            .organisations
-            .insert(id.clone(), organisation)
-            .is_some()
-        {
+        if self.organisations.insert(id.clone(), organisation).is_some() {
             errors.push(RegisterError::DuplicateOrganisation(id));
         }
     }

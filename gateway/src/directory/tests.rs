@@ -14,11 +14,7 @@ fn uid(text: &str) -> EntityUid {
 
 fn record(name: &str, parents: &[&str]) -> EntityRecord {
     let parents = parents.iter().map(|parent| uid(parent)).collect();
-    EntityRecord {
-        uid: uid(name),
-        parents,
-        attributes: serde_json::Map::new(),
-    }
+    EntityRecord { uid: uid(name), parents, attributes: serde_json::Map::new() }
 }
 
 fn member(id: &str, subject: &str) -> Member {
@@ -30,10 +26,7 @@ fn member(id: &str, subject: &str) -> Member {
             connection: ConnectionId::parse("sso").unwrap(),
             subject: subject.to_owned(),
         }],
-        roles: vec![RoleAssignment {
-            role: "admin".to_owned(),
-            on: uid("Operator::top"),
-        }],
+        roles: vec![RoleAssignment { role: "admin".to_owned(), on: uid("Operator::top") }],
         disabled: false,
     }
 }
@@ -63,10 +56,7 @@ fn data(tenant: &str) -> OrganisationData {
         root: uid("Operator::top"),
         hosts: vec![format!("{tenant}.Example")],
         members: vec![member("ann", "1")],
-        resources: vec![
-            record("Operator::top", &[]),
-            record("Operator::sub", &["Operator::top"]),
-        ],
+        resources: vec![record("Operator::top", &[]), record("Operator::sub", &["Operator::top"])],
         connections: vec![connection(tenant, &format!("{tenant}.example"))],
         policies: Vec::new(),
     }
@@ -110,16 +100,8 @@ fn a_disabled_member_is_nobody_but_can_be_looked_up() {
     let mut data = data("acme");
     data.members[0].disabled = true;
     let organisation = Organisation::build(data).unwrap();
-    assert!(
-        organisation
-            .member_of(&person("acme", "https://id.example", "1"))
-            .is_none()
-    );
-    assert!(
-        organisation
-            .member(&MemberId::parse("ann").unwrap())
-            .is_some()
-    );
+    assert!(organisation.member_of(&person("acme", "https://id.example", "1")).is_none());
+    assert!(organisation.member(&MemberId::parse("ann").unwrap()).is_some());
 }
 
 #[test]
@@ -131,46 +113,19 @@ fn accepts_the_plain_organisation() {
 fn refuses_what_does_not_hang_together() {
     type Change = fn(&mut OrganisationData);
     let table: [(Change, &str); 10] = [
-        (
-            |d| d.root = uid("Operator::none"),
-            "the root `Operator::none` is not among",
-        ),
-        (
-            |d| d.resources.push(record("Operator::sub", &[])),
-            "`Operator::sub` is there twice",
-        ),
-        (
-            |d| d.resources.push(record("Team::t", &["Operator::x"])),
-            "has the parent `Operator::x`",
-        ),
-        (
-            |d| d.resources[0].parents = vec![uid("Operator::sub")],
-            "stands above itself",
-        ),
-        (
-            |d| d.members.push(member("ann", "2")),
-            "the member `ann` is there twice",
-        ),
-        (
-            |d| d.members[0].roles[0].on = uid("Operator::x"),
-            "on `Operator::x`, which does not",
-        ),
-        (
-            |d| d.connections.clear(),
-            "by the connection `sso`, which does not exist",
-        ),
-        (
-            |d| d.members.push(member("bob", "1")),
-            "`ann` and `bob` share the subject `1`",
-        ),
+        (|d| d.root = uid("Operator::none"), "the root `Operator::none` is not among"),
+        (|d| d.resources.push(record("Operator::sub", &[])), "`Operator::sub` is there twice"),
+        (|d| d.resources.push(record("Team::t", &["Operator::x"])), "has the parent `Operator::x`"),
+        (|d| d.resources[0].parents = vec![uid("Operator::sub")], "stands above itself"),
+        (|d| d.members.push(member("ann", "2")), "the member `ann` is there twice"),
+        (|d| d.members[0].roles[0].on = uid("Operator::x"), "on `Operator::x`, which does not"),
+        (|d| d.connections.clear(), "by the connection `sso`, which does not exist"),
+        (|d| d.members.push(member("bob", "1")), "`ann` and `bob` share the subject `1`"),
         (
             |d| d.connections.push(connection("acme", "x.example")),
             "connection `sso` is there twice",
         ),
-        (
-            |d| d.connections = vec![connection("other", "x.example")],
-            "belongs to another",
-        ),
+        (|d| d.connections = vec![connection("other", "x.example")], "belongs to another"),
     ];
     for (change, wanted) in table {
         let found = faults(change);
@@ -203,10 +158,7 @@ fn refuses_a_tree_of_more_than_sixteen_levels() {
     };
     assert_eq!(faults(chain(16)), [""; 0]);
     let found = faults(chain(17));
-    assert!(
-        found[0].contains("`Operator::16` stands more than 16 levels"),
-        "{found:?}"
-    );
+    assert!(found[0].contains("`Operator::16` stands more than 16 levels"), "{found:?}");
 }
 
 #[test]
@@ -227,10 +179,7 @@ fn the_digest_follows_every_part_but_the_secret() {
         Organisation::build(data).unwrap().digest()
     };
     let plain = digest(&|_| ());
-    assert_eq!(
-        plain,
-        digest(&|d| d.connections[0].client_secret = Secret::new("new".into()))
-    );
+    assert_eq!(plain, digest(&|d| d.connections[0].client_secret = Secret::new("new".into())));
     let changes: [&dyn Fn(&mut OrganisationData); 6] = [
         &|d| d.suspended = true,
         &|d| d.members[0].disabled = true,
@@ -247,14 +196,8 @@ fn the_digest_follows_every_part_but_the_secret() {
 #[test]
 fn a_principal_has_every_role_of_the_schema_and_no_other() {
     let roles = [
-        RoleAssignment {
-            role: "admin".into(),
-            on: uid("Operator::sub"),
-        },
-        RoleAssignment {
-            role: "made_up".into(),
-            on: uid("Operator::top"),
-        },
+        RoleAssignment { role: "admin".into(), on: uid("Operator::sub") },
+        RoleAssignment { role: "made_up".into(), on: uid("Operator::top") },
     ];
     let names = ["admin".to_owned(), "support_agent".to_owned()];
     let entity = principal_entity(uid("User::ann"), &roles, &names, serde_json::Map::new());
@@ -271,26 +214,9 @@ fn the_register_finds_by_id_host_and_domain() {
     let directory = Directory::build(organisations.to_vec()).unwrap();
     let acme = TenantId::parse("acme").unwrap();
     assert_eq!(directory.organisation(&acme).unwrap().id(), &acme);
-    assert_eq!(
-        directory
-            .organisation_for_host("acme.example")
-            .unwrap()
-            .id(),
-        &acme
-    );
-    assert_eq!(
-        directory
-            .connection_for_domain("ACME.example")
-            .unwrap()
-            .key
-            .tenant,
-        acme
-    );
-    assert!(
-        directory
-            .connection_for_domain("sub.acme.example")
-            .is_none()
-    );
+    assert_eq!(directory.organisation_for_host("acme.example").unwrap().id(), &acme);
+    assert_eq!(directory.connection_for_domain("ACME.example").unwrap().key.tenant, acme);
+    assert!(directory.connection_for_domain("sub.acme.example").is_none());
     assert!(directory.organisation_for_host("other.example").is_none());
 }
 
@@ -304,9 +230,5 @@ fn the_register_refuses_what_two_organisations_share() {
     let errors = Directory::build(vec![Arc::clone(&first), second]).unwrap_err();
     assert_eq!(errors.len(), 2, "{errors:?}");
     let errors = Directory::build(vec![Arc::clone(&first), first]).unwrap_err();
-    assert!(
-        errors
-            .iter()
-            .any(|e| matches!(e, RegisterError::DuplicateOrganisation(_)))
-    );
+    assert!(errors.iter().any(|e| matches!(e, RegisterError::DuplicateOrganisation(_))));
 }

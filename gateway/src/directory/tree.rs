@@ -19,15 +19,8 @@ pub(super) fn check(
         let Some(record) = resources.get(uid) else {
             continue;
         };
-        for parent in record
-            .parents
-            .iter()
-            .filter(|parent| !resources.contains_key(parent))
-        {
-            errors.push(DirectoryError::UnknownParent {
-                uid: uid.clone(),
-                parent: parent.clone(),
-            });
+        for parent in record.parents.iter().filter(|parent| !resources.contains_key(parent)) {
+            errors.push(DirectoryError::UnknownParent { uid: uid.clone(), parent: parent.clone() });
         }
         let mut path = Vec::new();
         if let Err(error) = depth(resources, uid, &mut depths, &mut path) {
@@ -57,10 +50,7 @@ fn depth<'a>(
         return Err(DirectoryError::TooDeep(deepest.clone()));
     }
     path.push(uid);
-    let parents = resources
-        .get(uid)
-        .map(|record| record.parents.as_slice())
-        .unwrap_or_default();
+    let parents = resources.get(uid).map(|record| record.parents.as_slice()).unwrap_or_default();
     let mut above = 0;
     for parent in parents {
         above = above.max(depth(resources, parent, depths, path)? + 1);

@@ -18,10 +18,7 @@ pub(super) struct Fixture {
 impl Fixture {
     pub(super) fn new() -> Self {
         let clock = Arc::new(ManualClock::at(UnixNanos::from_seconds(1_795_355_293)));
-        Self {
-            root: tempfile::tempdir().unwrap(),
-            clock,
-        }
+        Self { root: tempfile::tempdir().unwrap(), clock }
     }
 
     pub(super) fn folder(&self) -> PathBuf {
@@ -62,10 +59,7 @@ impl Fixture {
 /// The lines of a file, newlines included.
 pub(super) fn raw_lines(path: &Path) -> Vec<Vec<u8>> {
     let bytes = std::fs::read(path).unwrap();
-    bytes
-        .split_inclusive(|b| *b == b'\n')
-        .map(<[u8]>::to_vec)
-        .collect()
+    bytes.split_inclusive(|b| *b == b'\n').map(<[u8]>::to_vec).collect()
 }
 
 pub(super) fn decision_id(number: u8) -> DecisionId {
@@ -75,21 +69,9 @@ pub(super) fn decision_id(number: u8) -> DecisionId {
 pub(super) fn decision(number: u8, effect: Effect, ts: UnixNanos) -> RecordBody {
     let tenant = TenantId::parse(if number < 100 { "nordvolt" } else { "sudstrom" }).unwrap();
     let principal = EntityUid::new("User", &format!("u{number}")).unwrap();
-    let who = Who {
-        tenant: Some(&tenant),
-        principal: Some(&principal),
-        ..Who::UNKNOWN
-    };
-    let what = What {
-        method: Some("GET"),
-        path: Some("/teams/t-7"),
-        ..What::default()
-    };
-    let reason = if effect == Effect::Allow {
-        "permitted"
-    } else {
-        "no_permit"
-    };
+    let who = Who { tenant: Some(&tenant), principal: Some(&principal), ..Who::UNKNOWN };
+    let what = What { method: Some("GET"), path: Some("/teams/t-7"), ..What::default() };
+    let reason = if effect == Effect::Allow { "permitted" } else { "no_permit" };
     DecisionRecord {
         id: decision_id(number),
         ts,
@@ -100,10 +82,7 @@ pub(super) fn decision(number: u8, effect: Effect, ts: UnixNanos) -> RecordBody 
         who,
         from: Source::default(),
         what,
-        decision: Verdict {
-            effect,
-            ..Verdict::refused(reason)
-        },
+        decision: Verdict { effect, ..Verdict::refused(reason) },
     }
     .encode()
 }

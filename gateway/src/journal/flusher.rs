@@ -46,19 +46,12 @@ impl Flusher {
         let thread = std::thread::Builder::new()
             .name("journal-flush".into())
             .spawn(move || run(&theirs, period, &on_error))?;
-        Ok(Self {
-            shared,
-            thread: Mutex::new(Some(thread)),
-        })
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
     /// Notes that `segment` has unflushed lines. Idempotent.
     pub(super) fn mark(&self, segment: &Arc<dyn Segment>) {
-        let mut queue = self
-            .shared
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if !queue.dirty.iter().any(|known| Arc::ptr_eq(known, segment)) {
             queue.dirty.push(Arc::clone(segment));
         }
@@ -67,11 +60,7 @@ impl Flusher {
     /// Asks for a flush of everything marked so far.
     pub(super) fn request(&self) -> oneshot::Receiver<Flushed> {
         let (sender, receiver) = oneshot::channel();
-        let mut queue = self
-            .shared
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if queue.stopping {
             // The dropped sender tells the waiter that nobody will flush.
             return receiver;
@@ -84,17 +73,9 @@ impl Flusher {
 
     /// Flushes what is left and ends the thread.
     pub(super) fn stop(&self) {
-        self.shared
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .stopping = true;
+        self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).stopping = true;
         self.shared.wake.notify_one();
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // A panic there was already told to the waiters by their dropped senders.
             let _ = thread.join();
@@ -107,10 +88,8 @@ fn run(shared: &Shared, period: Duration, on_error: &OnError) {
         let (dirty, waiters, stopping) = next(shared, period);
         // All are tried: one bad segment must not leave the others unflushed.
         let results: Vec<_> = dirty.iter().map(|segment| segment.sync()).collect();
-        let flushed: Flushed = results
-            .into_iter()
-            .collect::<Result<_, _>>()
-            .map_err(|error| error.to_string());
+        let flushed: Flushed =
+            results.into_iter().collect::<Result<_, _>>().map_err(|error| error.to_string());
         if let Err(message) = &flushed {
             on_error(message);
         }
@@ -129,13 +108,7 @@ type Work = (Vec<Arc<dyn Segment>>, Vec<oneshot::Sender<Flushed>>, bool);
 fn next(shared: &Shared, period: Duration) -> Work {
     let queue = shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
     let idle = |queue: &mut Queue| queue.waiters.is_empty() && !queue.stopping;
-    let (mut queue, _) = shared
-        .wake
-        .wait_timeout_while(queue, period, idle)
-        .unwrap_or_else(PoisonError::into_inner);
-    (
-        std::mem::take(&mut queue.dirty),
-        std::mem::take(&mut queue.waiters),
-        queue.stopping,
-    )
+    let (mut queue, _) =
+        shared.wake.wait_timeout_while(queue, period, idle).unwrap_or_else(PoisonError::into_inner);
+    (std::mem::take(&mut queue.dirty), std::mem::take(&mut queue.waiters), queue.stopping)
 }

@@ -21,11 +21,7 @@ impl Line {
     pub(super) fn parse(shard: &str, bytes: &[u8]) -> Option<Self> {
         let text = String::from_utf8(bytes.to_vec()).ok()?;
         let record: Value = serde_json::from_str(&text).ok()?;
-        record.is_object().then(|| Self {
-            shard: shard.to_owned(),
-            text,
-            record,
-        })
+        record.is_object().then(|| Self { shard: shard.to_owned(), text, record })
     }
 
     /// The shard it stands in.
@@ -65,8 +61,7 @@ impl Line {
 
     /// The Cedar principal.
     pub fn principal(&self) -> Option<&str> {
-        self.text("/who/principal")
-            .or_else(|| self.text("/principal"))
+        self.text("/who/principal").or_else(|| self.text("/principal"))
     }
 
     /// A decision's effect.
@@ -76,9 +71,7 @@ impl Line {
 
     /// The reason code of a decision or an event; why an outcome ended early.
     pub fn reason(&self) -> Option<&str> {
-        let first = self
-            .text("/decision/reason")
-            .or_else(|| self.text("/reason"));
+        let first = self.text("/decision/reason").or_else(|| self.text("/reason"));
         first.or_else(|| self.text("/aborted"))
     }
 

@@ -64,18 +64,9 @@ pub(super) fn inherit(log: &Path) -> Result<Inheritance, RecoveryError> {
         // The lock is held over the cut, so that two starting processes cannot both cut.
         let lock = shard.lock()?;
         let live = lock.is_none();
-        let end = if live {
-            end_of(shard)?
-        } else {
-            recover(shard, &mut inheritance.cuts)?
-        };
+        let end = if live { end_of(shard)? } else { recover(shard, &mut inheritance.cuts)? };
         let (seq, hash) = end.map_or((0, ChainHash::ZERO), |line| (line.seq, line.hash));
-        inheritance.links.push(Link {
-            shard: shard.name.clone(),
-            seq,
-            hash,
-            live,
-        });
+        inheritance.links.push(Link { shard: shard.name.clone(), seq, hash, live });
     }
     Ok(inheritance)
 }
@@ -112,19 +103,13 @@ fn recover(shard: &Shard, cuts: &mut Vec<Cut>) -> Result<Option<Sealed>, Recover
         let bytes = read(&path)?;
         let scan = scan(&bytes);
         if scan.sound_after {
-            return Err(RecoveryError::Damaged {
-                path,
-                offset: scan.end,
-            });
+            return Err(RecoveryError::Damaged { path, offset: scan.end });
         }
         let torn = bytes.get(scan.end..).unwrap_or_default();
         if !torn.is_empty() {
             cut(&path, scan.end, torn).map_err(|source| RecoveryError::Io { path, source })?;
             let bytes = u64::try_from(torn.len()).unwrap_or(u64::MAX);
-            cuts.push(Cut {
-                shard: shard.name.clone(),
-                bytes,
-            });
+            cuts.push(Cut { shard: shard.name.clone(), bytes });
         }
         if scan.last.is_some() {
             return Ok(scan.last);
@@ -153,11 +138,7 @@ struct Scan {
 }
 
 fn scan(bytes: &[u8]) -> Scan {
-    let mut scan = Scan {
-        last: None,
-        end: 0,
-        sound_after: false,
-    };
+    let mut scan = Scan { last: None, end: 0, sound_after: false };
     let mut broken = false;
     for (offset, line, ended) in lines(bytes) {
         let sealed = inspect(line).ok().filter(|_| ended);
@@ -179,11 +160,7 @@ fn scan(bytes: &[u8]) -> Scan {
 /// Keeps what is cut beside the segment: it may be all an investigation has.
 fn cut(path: &Path, end: usize, torn: &[u8]) -> io::Result<()> {
     let aside = path.with_extension("torn");
-    let mut kept = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(&aside)?;
+    let mut kept = OpenOptions::new().create(true).append(true).mode(0o600).open(&aside)?;
     kept.write_all(torn)?;
     kept.sync_all()?;
     let segment = OpenOptions::new().write(true).open(path)?;
@@ -193,10 +170,7 @@ fn cut(path: &Path, end: usize, torn: &[u8]) -> io::Result<()> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, RecoveryError> {
-    std::fs::read(path).map_err(|source| RecoveryError::Io {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::read(path).map_err(|source| RecoveryError::Io { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -228,9 +202,7 @@ mod tests {
         let start = good.len() - last.len();
         for kept in 0..last.len() {
             let root = tempfile::tempdir().unwrap();
-            let folder = root
-                .path()
-                .join(segment.parent().unwrap().file_name().unwrap());
+            let folder = root.path().join(segment.parent().unwrap().file_name().unwrap());
             std::fs::create_dir(&folder).unwrap();
             let torn = folder.join("00000001.jsonl");
             std::fs::write(&torn, &good[..start + kept]).unwrap();
@@ -270,10 +242,7 @@ mod tests {
         let error =
             Journal::open(fixture.settings(), fixture.clock.clone(), &OsEntropy).unwrap_err();
         assert!(
-            matches!(
-                error,
-                JournalError::Recovery(RecoveryError::Damaged { offset: 0, .. })
-            ),
+            matches!(error, JournalError::Recovery(RecoveryError::Damaged { offset: 0, .. })),
             "{error}"
         );
         assert_eq!(std::fs::read(&segment).unwrap(), bad, "nothing may be cut");
@@ -292,11 +261,7 @@ mod tests {
         next.close();
         let third = fixture.open();
         let links = links_of(&Shard::new(&fixture.folder(), third.shard().to_owned())).unwrap();
-        assert_eq!(
-            links.len(),
-            2,
-            "both have ended and neither was pinned for good: {links:?}"
-        );
+        assert_eq!(links.len(), 2, "both have ended and neither was pinned for good: {links:?}");
         assert!(links.iter().all(|link| !link.live));
         third.close();
         assert!(verify(&fixture.folder()).unwrap().is_intact());
@@ -309,10 +274,6 @@ mod tests {
         fixture.open().close();
         let third = fixture.open();
         let links = links_of(&Shard::new(&fixture.folder(), third.shard().to_owned())).unwrap();
-        assert_eq!(
-            links.len(),
-            1,
-            "only the second was still open-ended: {links:?}"
-        );
+        assert_eq!(links.len(), 1, "only the second was still open-ended: {links:?}");
     }
 }

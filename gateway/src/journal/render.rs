@@ -54,29 +54,13 @@ struct Widths {
 }
 
 /// Columns are never narrower than this, nor wider than a terminal bears; longer text runs on.
-const NARROW: Widths = Widths {
-    tenant: 8,
-    principal: 12,
-    request: 20,
-};
-const WIDE: Widths = Widths {
-    tenant: 16,
-    principal: 28,
-    request: 44,
-};
+const NARROW: Widths = Widths { tenant: 8, principal: 12, request: 20 };
+const WIDE: Widths = Widths { tenant: 16, principal: 28, request: 44 };
 
 impl Renderer {
     /// Columns of the usual widths.
     pub const fn new(colour: Colour) -> Self {
-        Self {
-            colour,
-            widths: Widths {
-                tenant: 10,
-                principal: 18,
-                request: 32,
-            },
-            day: None,
-        }
+        Self { colour, widths: Widths { tenant: 10, principal: 18, request: 32 }, day: None }
     }
 
     /// Columns as wide as `lines` need.
@@ -84,22 +68,14 @@ impl Renderer {
         let widest = |text: fn(&Line) -> String, narrow: usize, wide: usize| {
             let decisions = lines.iter().filter(|line| line.kind() == "decision");
             let widths = decisions.map(|line| text(line).chars().count());
-            widths
-                .filter(|width| *width <= wide)
-                .max()
-                .unwrap_or(narrow)
-                .max(narrow)
+            widths.filter(|width| *width <= wide).max().unwrap_or(narrow).max(narrow)
         };
         let widths = Widths {
             tenant: widest(tenant, NARROW.tenant, WIDE.tenant),
             principal: widest(principal, NARROW.principal, WIDE.principal),
             request: widest(request, NARROW.request, WIDE.request),
         };
-        Self {
-            colour,
-            widths,
-            day: None,
-        }
+        Self { colour, widths, day: None }
     }
 
     /// One line of text, with the day above it when it is another than the last line's.
@@ -127,22 +103,13 @@ impl Renderer {
             "event" => event(line),
             _ => journal(line),
         };
-        format!("{time}  {id}  {mark}  {rest}")
-            .trim_end()
-            .to_owned()
+        format!("{time}  {id}  {mark}  {rest}").trim_end().to_owned()
     }
 
     fn decision(&self, line: &Line) -> String {
-        let Widths {
-            tenant: t,
-            principal: p,
-            request: r,
-        } = self.widths;
+        let Widths { tenant: t, principal: p, request: r } = self.widths;
         let (tenant, principal, request) = (tenant(line), principal(line), request(line));
-        format!(
-            "{tenant:<t$}  {principal:<p$}  {request:<r$}  {}",
-            self.verdict(line)
-        )
+        format!("{tenant:<t$}  {principal:<p$}  {request:<r$}  {}", self.verdict(line))
     }
 
     fn verdict(&self, line: &Line) -> String {
@@ -154,11 +121,7 @@ impl Renderer {
         }
         let by: Vec<_> = line.list("/decision/determining").map(clean).collect();
         let reason = clean(line.reason().unwrap_or("-"));
-        parts.push(if by.is_empty() {
-            reason
-        } else {
-            format!("{reason} by {}", by.join(", "))
-        });
+        parts.push(if by.is_empty() { reason } else { format!("{reason} by {}", by.join(", ")) });
         let erring: Vec<_> = line.list("/decision/erring").map(clean).collect();
         if !erring.is_empty() {
             parts.push(format!("failed: {}", erring.join(", ")));
@@ -179,13 +142,8 @@ fn mark(line: &Line) -> (String, &'static str) {
         ("decision", Some("refuse")) => ("refuse".into(), YELLOW),
         ("decision", _) => ("error".into(), RED),
         ("outcome", _) => {
-            let status = line
-                .number("/status")
-                .map_or_else(|| "-".into(), |s| s.to_string());
-            (
-                format!("└ {status}"),
-                if line.reason().is_some() { YELLOW } else { DIM },
-            )
+            let status = line.number("/status").map_or_else(|| "-".into(), |s| s.to_string());
+            (format!("└ {status}"), if line.reason().is_some() { YELLOW } else { DIM })
         }
         ("event", _) => ("event".into(), CYAN),
         _ => ("log".into(), DIM),
@@ -219,11 +177,7 @@ fn outcome(line: &Line) -> String {
     parts.extend(line.reason().map(clean));
     let number = |pointer| line.number(pointer).unwrap_or_default();
     parts.push(duration(number("/duration_us")));
-    parts.push(format!(
-        "{} in, {} out",
-        size(number("/bytes_in")),
-        size(number("/bytes_out"))
-    ));
+    parts.push(format!("{} in, {} out", size(number("/bytes_in")), size(number("/bytes_out"))));
     let served_by = [line.text("/service"), line.text("/upstream")];
     let served_by: Vec<_> = served_by.into_iter().flatten().map(clean).collect();
     if !served_by.is_empty() {
@@ -251,18 +205,13 @@ fn event(line: &Line) -> String {
         line.tenant().map(Into::into),
         who.map(Into::into),
         line.text("/key").map(|key| format!("key {key}")),
-        line.text("/connection")
-            .map(|connection| format!("through {connection}")),
+        line.text("/connection").map(|connection| format!("through {connection}")),
         line.text("/snapshot")
             .map(|id| format!("snapshot {}", id.chars().take(12).collect::<String>())),
         line.reason().map(Into::into),
         line.text("/detail").map(Into::into),
     ];
-    let parts: Vec<String> = parts
-        .into_iter()
-        .flatten()
-        .map(|part| clean(&part))
-        .collect();
+    let parts: Vec<String> = parts.into_iter().flatten().map(|part| clean(&part)).collect();
     parts.join(" · ")
 }
 
@@ -296,11 +245,7 @@ fn clean(text: &str) -> String {
         return text.to_owned();
     }
     let escape = |c: char| {
-        if is_hostile(c) {
-            c.escape_unicode().to_string()
-        } else {
-            c.into()
-        }
+        if is_hostile(c) { c.escape_unicode().to_string() } else { c.into() }
     };
     text.chars().map(escape).collect()
 }
@@ -320,11 +265,7 @@ fn size(bytes: u64) -> String {
         1_000_000..1_000_000_000 => {
             format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000)
         }
-        _ => format!(
-            "{}.{} GB",
-            bytes / 1_000_000_000,
-            bytes % 1_000_000_000 / 100_000_000
-        ),
+        _ => format!("{}.{} GB", bytes / 1_000_000_000, bytes % 1_000_000_000 / 100_000_000),
     }
 }
 

@@ -35,11 +35,7 @@ pub(super) struct FileSystem;
 
 impl Disk for FileSystem {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn Segment>> {
-        let file = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
+        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
         let made = prove_space(&file).and_then(|()| sync_folder_of(path));
         if let Err(error) = made {
             // The next attempt must be able to use the name; a left-over empty file does no harm.
@@ -73,8 +69,7 @@ fn prove_space(file: &File) -> io::Result<()> {
 
 /// Makes the file's name itself durable (fsync(2): the folder needs its own).
 pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    path.parent()
-        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// Creates a folder for its owner only, with its parents.

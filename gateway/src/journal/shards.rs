@@ -27,10 +27,7 @@ pub struct ShardsError {
 
 impl ShardsError {
     pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self {
-            path: path.to_owned(),
-            source,
-        }
+        move |source| Self { path: path.to_owned(), source }
     }
 }
 
@@ -64,9 +61,7 @@ impl Shard {
         for entry in std::fs::read_dir(&self.folder).map_err(ShardsError::at(&self.folder))? {
             let path = entry.map_err(ShardsError::at(&self.folder))?.path();
             let is_segment = path.extension().is_some_and(|e| e == SEGMENT_EXTENSION);
-            let number: Option<u32> = path
-                .file_stem()
-                .and_then(|stem| stem.to_str()?.parse().ok());
+            let number: Option<u32> = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
             numbers.extend(number.filter(|_| is_segment));
         }
         numbers.sort_unstable();
@@ -153,13 +148,7 @@ mod tests {
         let log = tempfile::tempdir().unwrap();
         let shard = Shard::new(log.path(), "s".into());
         std::fs::create_dir(&shard.folder).unwrap();
-        for name in [
-            "00000010.jsonl",
-            "00000002.jsonl",
-            "00000002.torn",
-            "lock",
-            "x.jsonl",
-        ] {
+        for name in ["00000010.jsonl", "00000002.jsonl", "00000002.torn", "lock", "x.jsonl"] {
             std::fs::write(shard.folder.join(name), "").unwrap();
         }
         assert_eq!(shard.segments().unwrap(), [2, 10]);

@@ -85,11 +85,7 @@ pub struct Tail {
 impl Tail {
     /// Asks for the last `count` lines that match.
     pub fn new(folder: &Path, filter: Filter, count: usize) -> Self {
-        Self {
-            folder: folder.to_owned(),
-            filter,
-            count,
-        }
+        Self { folder: folder.to_owned(), filter, count }
     }
 
     /// The lines, oldest first. Lines that cannot be read are left to `verify`.
@@ -117,20 +113,9 @@ impl Tail {
         // The ends are noted first: a line between the two looks would be lost the other way round.
         let (ends, limits) = ends_of(&self.folder)?;
         let mut lines = self.lines()?;
-        let seen = |line: &Line| {
-            limits
-                .get(line.shard())
-                .is_some_and(|seq| line.seq() <= *seq)
-        };
+        let seen = |line: &Line| limits.get(line.shard()).is_some_and(|seq| line.seq() <= *seq);
         lines.retain(seen);
-        Ok((
-            lines,
-            Follow {
-                folder: self.folder,
-                filter: self.filter,
-                ends,
-            },
-        ))
+        Ok((lines, Follow { folder: self.folder, filter: self.filter, ends }))
     }
 
     /// The last matching lines of a shard, newest first; stops where all are older than `oldest`.
@@ -182,25 +167,12 @@ impl Follow {
         for shard in shards::list(&self.folder)? {
             let end = self.ends.entry(shard.name.clone()).or_default();
             let known = *end;
-            for number in shard
-                .segments()?
-                .into_iter()
-                .filter(|number| *number >= known.segment)
-            {
-                let offset = if number == known.segment {
-                    known.offset
-                } else {
-                    0
-                };
+            for number in shard.segments()?.into_iter().filter(|number| *number >= known.segment) {
+                let offset = if number == known.segment { known.offset } else { 0 };
                 let (bytes, offset) = whole_lines(&shard, number, offset)?;
-                *end = End {
-                    segment: number,
-                    offset,
-                };
+                *end = End { segment: number, offset };
                 lines.extend(
-                    bytes
-                        .split(|b| *b == b'\n')
-                        .filter_map(|b| Line::parse(&shard.name, b)),
+                    bytes.split(|b| *b == b'\n').filter_map(|b| Line::parse(&shard.name, b)),
                 );
             }
         }
@@ -219,8 +191,7 @@ fn ends_of(folder: &Path) -> Result<(Ends, LastSeqs), TailError> {
     for shard in shards::list(folder)? {
         for segment in shard.segments()?.into_iter().rev() {
             let (bytes, offset) = whole_lines(&shard, segment, 0)?;
-            ends.entry(shard.name.clone())
-                .or_insert(End { segment, offset });
+            ends.entry(shard.name.clone()).or_insert(End { segment, offset });
             let mut lines = bytes.rsplit(|b| *b == b'\n');
             if let Some(line) = lines.find_map(|b| Line::parse(&shard.name, b)) {
                 last.insert(shard.name.clone(), line.seq());
@@ -244,10 +215,7 @@ fn whole_lines_from(path: &Path, offset: u64) -> io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(offset))?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    let whole = bytes
-        .iter()
-        .rposition(|b| *b == b'\n')
-        .map_or(0, |last| last + 1);
+    let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |last| last + 1);
     bytes.truncate(whole);
     Ok(bytes)
 }

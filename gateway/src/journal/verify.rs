@@ -200,12 +200,7 @@ pub fn verify_against(folder: &Path, heads: &[Head]) -> Result<Report, VerifyErr
     }
     for head in heads {
         let Head { shard, seq, hash } = head.clone();
-        pins.add(Link {
-            shard,
-            seq,
-            hash,
-            live: true,
-        });
+        pins.add(Link { shard, seq, hash, live: true });
     }
     let mut report = Report::default();
     for shard in &shards {
@@ -227,12 +222,7 @@ fn note(
     kind: ProblemKind,
 ) {
     if report.problems.len() < PROBLEMS_MAX {
-        report.problems.push(Problem {
-            shard,
-            segment,
-            line,
-            kind,
-        });
+        report.problems.push(Problem { shard, segment, line, kind });
     }
 }
 
@@ -350,10 +340,7 @@ impl<'a> Reader<'a> {
 
     fn place(&mut self, line: &Sealed) {
         if line.seq != self.next {
-            self.problem(ProblemKind::Sequence {
-                expected: self.next,
-                found: line.seq,
-            });
+            self.problem(ProblemKind::Sequence { expected: self.next, found: line.seq });
         } else if line.prev != self.head {
             self.problem(ProblemKind::Chain);
         }
@@ -373,11 +360,7 @@ impl<'a> Reader<'a> {
         let first = self.done.span.map_or(time, |(first, _)| first);
         self.done.span = Some((first, time));
         if let (Some(id), Some(verdict)) = (&skim.id, &skim.decision) {
-            *self
-                .report
-                .decisions
-                .entry(verdict.effect.to_string())
-                .or_default() += 1;
+            *self.report.decisions.entry(verdict.effect.to_string()).or_default() += 1;
             if verdict.effect == "allow" {
                 self.open.insert(id.to_string());
             }

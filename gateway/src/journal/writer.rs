@@ -45,13 +45,7 @@ impl JournalSettings {
     /// Settings with the usual sizes.
     pub fn new(folder: PathBuf, node: String, build: String) -> Self {
         let segment_bytes_max = 64 * 1024 * 1024;
-        Self {
-            folder,
-            node,
-            build,
-            segment_bytes_max,
-            flush_period: Duration::from_secs(1),
-        }
+        Self { folder, node, build, segment_bytes_max, flush_period: Duration::from_secs(1) }
     }
 }
 
@@ -113,42 +107,25 @@ impl Journal {
         entropy: &dyn Entropy,
     ) -> Result<Self, JournalError> {
         let folder = settings.folder.clone();
-        let io = |source| JournalError::Io {
-            folder: folder.clone(),
-            source,
-        };
-        let start = |cause: String| JournalError::Start {
-            folder: folder.clone(),
-            cause,
-        };
+        let io = |source| JournalError::Io { folder: folder.clone(), source };
+        let start = |cause: String| JournalError::Start { folder: folder.clone(), cause };
         create_folder(&folder).map_err(io)?;
         let inheritance = inherit(&folder)?;
         let mut random = [0; 4];
-        entropy
-            .fill(&mut random)
-            .map_err(|error| start(error.to_string()))?;
+        entropy.fill(&mut random).map_err(|error| start(error.to_string()))?;
         let shard = Shard::new(&folder, Shard::name_at(clock.now(), random));
         create_folder(&shard.folder).map_err(io)?;
-        let lock = shard
-            .lock()?
-            .ok_or_else(|| start("its shard is locked".into()))?;
+        let lock = shard.lock()?.ok_or_else(|| start("its shard is locked".into()))?;
         let period = settings.flush_period;
         let mut writer = Writer::create(disk, shard.clone(), settings, clock).map_err(io)?;
-        writer
-            .announce(&inheritance)
-            .map_err(|error| start(error.to_string()))?;
+        writer.announce(&inheritance).map_err(|error| start(error.to_string()))?;
 
         let writer = Arc::new(Mutex::new(writer));
         let failing = Arc::clone(&writer);
         let on_error = move |message: &str| lock_writer(&failing).fail(message, Torn::No);
         let flusher = Flusher::start(period, Box::new(on_error)).map_err(io)?;
         flusher.mark(&lock_writer(&writer).segment);
-        Ok(Self {
-            writer,
-            flusher,
-            shard,
-            lock: Mutex::new(Some(lock)),
-        })
+        Ok(Self { writer, flusher, shard, lock: Mutex::new(Some(lock)) })
     }
 
     /// The name of this process's shard.
@@ -166,10 +143,7 @@ impl Journal {
         self.flusher.mark(&writer.segment);
         drop(writer);
         self.flusher.stop();
-        self.lock
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Dies as a killed process does: nothing more is written, the lock is free.
@@ -201,11 +175,7 @@ impl Sink for Journal {
 
     async fn append_strict(&self, body: RecordBody) -> Result<Receipt, SinkError> {
         let receipt = self.take(&body)?;
-        let flushed = self
-            .flusher
-            .request()
-            .await
-            .map_err(|_| SinkError::Closed)?;
+        let flushed = self.flusher.request().await.map_err(|_| SinkError::Closed)?;
         flushed.map_err(SinkError::Unwritable)?;
         Ok(receipt)
     }
@@ -222,10 +192,7 @@ fn lock_writer(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
         writer.clear_poison();
         let mut guard = poisoned.into_inner();
         let undone = guard.segment.truncate(guard.len).is_ok();
-        guard.fail(
-            "a panic while writing",
-            if undone { Torn::No } else { Torn::Perhaps },
-        );
+        guard.fail("a panic while writing", if undone { Torn::No } else { Torn::Perhaps });
         guard
     })
 }
@@ -305,29 +272,13 @@ impl Writer {
     fn announce(&mut self, inheritance: &Inheritance) -> Result<(), SinkError> {
         let mut chunks = inheritance.links.chunks(LINKS_MAX);
         let links = chunks.next().unwrap_or_default();
-        self.append(&self.note(
-            JournalEvent::Opened,
-            Note {
-                links,
-                ..Note::default()
-            },
-        ))?;
+        self.append(&self.note(JournalEvent::Opened, Note { links, ..Note::default() }))?;
         for links in chunks {
-            self.append(&self.note(
-                JournalEvent::Linked,
-                Note {
-                    links,
-                    ..Note::default()
-                },
-            ))?;
+            self.append(&self.note(JournalEvent::Linked, Note { links, ..Note::default() }))?;
         }
         for cut in &inheritance.cuts {
             let (shard, cut_bytes) = (Some(cut.shard.as_str()), Some(cut.bytes));
-            let note = Note {
-                shard,
-                cut_bytes,
-                ..Note::default()
-            };
+            let note = Note { shard, cut_bytes, ..Note::default() };
             self.append(&self.note(JournalEvent::Recovered, note))?;
         }
         Ok(())
@@ -338,9 +289,7 @@ impl Writer {
             return Err(SinkError::Unencodable);
         }
         if body.as_bytes().len() > BODY_BYTES_MAX {
-            return Err(SinkError::TooLarge {
-                bytes: body.as_bytes().len(),
-            });
+            return Err(SinkError::TooLarge { bytes: body.as_bytes().len() });
         }
         let result = self.make_ready().and_then(|()| self.write(body));
         if let (Err(_), Health::Failed(failure)) = (&result, &mut self.health) {
@@ -390,11 +339,7 @@ impl Writer {
         self.health = Health::Good;
         let resumed = self.next_segment().and_then(|()| {
             let (torn_segments, unrecorded) = (&*failure.torn_segments, Some(failure.unrecorded));
-            let note = Note {
-                torn_segments,
-                unrecorded,
-                ..Note::default()
-            };
+            let note = Note { torn_segments, unrecorded, ..Note::default() };
             let record = self.note(JournalEvent::Resumed, note);
             self.write(&record).map(|_| ())
         });
@@ -415,9 +360,7 @@ impl Writer {
             self.fail(&message, if undone { Torn::No } else { Torn::Perhaps });
             return Err(SinkError::Unwritable(message));
         }
-        self.len = self
-            .len
-            .saturating_add(u64::try_from(self.line.len()).unwrap_or(u64::MAX));
+        self.len = self.len.saturating_add(u64::try_from(self.line.len()).unwrap_or(u64::MAX));
         self.seq = seq;
         self.head = hash;
         Ok(Receipt { seq, hash })

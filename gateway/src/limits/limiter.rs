@@ -126,10 +126,8 @@ impl<C: Clock + Clone> Limiter<C> {
     pub fn admit_credential(&self, tenant: &TenantId, handle: &str) -> Result<Remaining, Refusal> {
         // 128 bits under random keys stand for the name: no allocation, and no two names that anybody could
         // choose share a count.
-        let [high, low] = self
-            .hashers
-            .each_ref()
-            .map(|hasher| u128::from(hasher.hash_one((tenant, handle))));
+        let [high, low] =
+            self.hashers.each_ref().map(|hasher| u128::from(hasher.hash_one((tenant, handle))));
         self.credentials.admit(&(high << 64 | low))
     }
 
@@ -171,26 +169,14 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Counted<K, C> {
     fn new(limit: Limit, keys_max: usize, clock: &C) -> Result<Self, LimitError> {
         let per_request = limit.window / limit.requests.get();
         let quota = Quota::with_period(per_request).ok_or(LimitError::Window(limit.name))?;
-        if per_request
-            .checked_mul(limit.burst.get())
-            .is_none_or(|full| full > YEAR)
-        {
+        if per_request.checked_mul(limit.burst.get()).is_none_or(|full| full > YEAR) {
             return Err(LimitError::TooSlow(limit.name));
         }
         let states = States::new(keys_max);
-        let limiter = RateLimiter::new(
-            quota.allow_burst(limit.burst),
-            states.clone(),
-            clock.clone(),
-        );
+        let limiter =
+            RateLimiter::new(quota.allow_burst(limit.burst), states.clone(), clock.clone());
         let room_made = AtomicU64::new(0);
-        Ok(Self {
-            limit,
-            states,
-            limiter,
-            started: clock.now(),
-            room_made,
-        })
+        Ok(Self { limit, states, limiter, started: clock.now(), room_made })
     }
 
     fn admit(&self, key: &K) -> Result<Remaining, Refusal> {
@@ -213,20 +199,11 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Counted<K, C> {
 
     const fn refusal(&self, retry_after: Duration) -> Refusal {
         let quota = self.limit.requests.get();
-        Refusal::TooManyRequests {
-            policy: self.limit.name,
-            quota,
-            retry_after,
-        }
+        Refusal::TooManyRequests { policy: self.limit.name, quota, retry_after }
     }
 
     fn make_room(&self) {
-        let now = self
-            .limiter
-            .clock()
-            .now()
-            .duration_since(self.started)
-            .as_u64();
+        let now = self.limiter.clock().now().duration_since(self.started).as_u64();
         let made = self.room_made.load(Ordering::Relaxed);
         let since = Duration::from_nanos(now.saturating_add(1).saturating_sub(made));
         let due = made == 0 || since >= ROOM_EVERY;
@@ -241,11 +218,7 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Counted<K, C> {
         };
         if due && mine() {
             self.limiter.retain_recent();
-            tracing::warn!(
-                limit = self.limit.name,
-                keys = self.limiter.len(),
-                "limit table full"
-            );
+            tracing::warn!(limit = self.limit.name, keys = self.limiter.len(), "limit table full");
         }
     }
 

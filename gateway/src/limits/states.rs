@@ -36,16 +36,9 @@ struct Table<K> {
 
 impl<K: Hash + Eq + Clone> States<K> {
     pub(super) fn new(keys_max: usize) -> Self {
-        let shards = std::iter::repeat_with(RwLock::default)
-            .take(SHARDS)
-            .collect();
+        let shards = std::iter::repeat_with(RwLock::default).take(SHARDS).collect();
         let keys = AtomicUsize::new(0);
-        Self(Arc::new(Table {
-            shards,
-            hasher: RandomState::new(),
-            keys,
-            keys_max,
-        }))
+        Self(Arc::new(Table { shards, hasher: RandomState::new(), keys, keys_max }))
     }
 
     /// Whether `key` has no place: it is new and the table is full. Threads that add at the same moment may
@@ -53,10 +46,7 @@ impl<K: Hash + Eq + Clone> States<K> {
     pub(super) fn has_no_room_for(&self, key: &K) -> bool {
         self.0.keys.load(Ordering::Relaxed) >= self.0.keys_max
             && self.shard(key).is_none_or(|shard| {
-                !shard
-                    .read()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .contains_key(key)
+                !shard.read().unwrap_or_else(PoisonError::into_inner).contains_key(key)
             })
     }
 
@@ -98,11 +88,7 @@ impl<K: Hash + Eq + Clone> StateStore for States<K> {
         let Some(shard) = self.shard(key) else {
             return decide(None).map(|(outcome, _)| outcome);
         };
-        if let Some(state) = shard
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(key)
-        {
+        if let Some(state) = shard.read().unwrap_or_else(PoisonError::into_inner).get(key) {
             return measure(state, &decide);
         }
         let mut states = shard.write().unwrap_or_else(PoisonError::into_inner);
@@ -120,18 +106,13 @@ impl<K: Hash + Eq + Clone> ShrinkableKeyedStateStore<K> for States<K> {
             let mut states = shard.write().unwrap_or_else(PoisonError::into_inner);
             let before = states.len();
             states.retain(|_, state| *state.get_mut() > drop_below.as_u64());
-            self.0
-                .keys
-                .fetch_sub(before - states.len(), Ordering::Relaxed);
+            self.0.keys.fetch_sub(before - states.len(), Ordering::Relaxed);
         }
     }
 
     fn shrink_to_fit(&self) {
         for shard in &self.0.shards {
-            shard
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .shrink_to_fit();
+            shard.write().unwrap_or_else(PoisonError::into_inner).shrink_to_fit();
         }
     }
 

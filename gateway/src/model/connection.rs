@@ -5,7 +5,9 @@ use std::fmt;
 use super::{ConnectionId, Secret, TenantId};
 
 /// Names a connection over all organisations: tenant first, as in every key.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct ConnectionKey {
     /// The organisation that owns the connection.
     pub tenant: TenantId,

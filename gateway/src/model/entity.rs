@@ -43,8 +43,9 @@ impl EntityUid {
     /// # Errors
     /// As [`EntityUid::new`].
     pub fn parse(text: &str) -> Result<Self, EntityUidError> {
-        let (kind, id) =
-            text.rsplit_once("::").ok_or_else(|| EntityUidError(text.chars().take(80).collect()))?;
+        let (kind, id) = text
+            .rsplit_once("::")
+            .ok_or_else(|| EntityUidError(text.chars().take(80).collect()))?;
         Self::new(kind, id)
     }
 

@@ -31,9 +31,7 @@ impl Strict {
         if self.depth == DEPTH_MAX {
             return Err(E::custom("nested too deep"));
         }
-        Ok(Self {
-            depth: self.depth + 1,
-        })
+        Ok(Self { depth: self.depth + 1 })
     }
 }
 
@@ -69,9 +67,7 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("no finite number"))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("no finite number"))
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
@@ -107,23 +103,13 @@ mod tests {
     #[test]
     fn reads_what_serde_json_reads() {
         let text = br#"{"a":[1,-2,3.5,"x",true,null,{}],"b":{"c":{}}}"#;
-        assert_eq!(
-            parse(text).unwrap(),
-            serde_json::from_slice::<Value>(text).unwrap()
-        );
+        assert_eq!(parse(text).unwrap(), serde_json::from_slice::<Value>(text).unwrap());
     }
 
     #[test]
     fn refuses_duplicates_depth_and_rests() {
         let deep = format!("{}{}", "[".repeat(33), "]".repeat(33));
-        for text in [
-            r#"{"a":1,"a":1}"#,
-            r#"{"x":{"a":1,"\u0061":2}}"#,
-            "{} {}",
-            "",
-            "{",
-            &deep,
-        ] {
+        for text in [r#"{"a":1,"a":1}"#, r#"{"x":{"a":1,"\u0061":2}}"#, "{} {}", "", "{", &deep] {
             assert!(parse(text.as_bytes()).is_err(), "{text}");
         }
         let allowed = format!("{}{}", "[".repeat(32), "]".repeat(32));

@@ -62,12 +62,7 @@ pub(super) async fn tokens(
             // The error's code alone: descriptions are a stranger's words.
             RequestTokenError::ServerResponse(answer) => {
                 let code = answer.error().to_string();
-                SignInError::Code(
-                    code.chars()
-                        .filter(char::is_ascii_graphic)
-                        .take(60)
-                        .collect(),
-                )
+                SignInError::Code(code.chars().filter(char::is_ascii_graphic).take(60).collect())
             }
             RequestTokenError::Parse(..) => {
                 SignInError::Code(String::from("the answer is no token response"))

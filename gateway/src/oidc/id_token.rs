@@ -65,9 +65,7 @@ pub(super) fn verify(
     let claims = strict_claims(text.expose(), expected)?;
     let verifier = verifier(expected)?;
     let nonce = Nonce::new(expected.nonce.expose().clone());
-    let believed = token
-        .claims(&verifier, &nonce)
-        .map_err(|error| sort(&error))?;
+    let believed = token.claims(&verifier, &nonce).map_err(|error| sort(&error))?;
     if let Some(hash) = believed.access_token_hash() {
         check_hash(token, &verifier, hash, expected.access_token)?;
     }
@@ -86,13 +84,7 @@ pub(super) fn verify(
         email: string("email"),
         auth_time: claims.get("auth_time").and_then(Value::as_u64),
         acr: string("acr"),
-        amr: amr
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .map(bounded)
-            .take(16)
-            .collect(),
+        amr: amr.into_iter().flatten().filter_map(Value::as_str).map(bounded).take(16).collect(),
         id_token: text,
     })
 }
@@ -199,11 +191,7 @@ fn check_hash(
         .and_then(|(algorithm, key)| {
             AccessTokenHash::from_token(access_token, algorithm, key).ok()
         });
-    if made.as_ref() == Some(hash) {
-        Ok(())
-    } else {
-        Err(refused("`at_hash` does not fit"))
-    }
+    if made.as_ref() == Some(hash) { Ok(()) } else { Err(refused("`at_hash` does not fit")) }
 }
 
 fn sort(error: &ClaimsVerificationError) -> IdTokenError {
@@ -216,9 +204,7 @@ fn sort(error: &ClaimsVerificationError) -> IdTokenError {
 }
 
 fn decode(part: &str) -> Result<Value, IdTokenError> {
-    let bytes = URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| refused("it is not base64url"))?;
+    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| refused("it is not base64url"))?;
     document::parse(&bytes).map_err(|error| IdTokenError::Refused(error.to_string()))
 }
 

@@ -40,11 +40,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<CoreJsonWebKeySet, KeysError> {
         .filter(|key| may_verify(key))
         .filter_map(|key| serde_json::from_value(key.clone()).ok())
         .collect();
-    if usable.is_empty() {
-        Err(KeysError::None)
-    } else {
-        Ok(CoreJsonWebKeySet::new(usable))
-    }
+    if usable.is_empty() { Err(KeysError::None) } else { Ok(CoreJsonWebKeySet::new(usable)) }
 }
 
 fn may_verify(key: &Value) -> bool {
@@ -143,15 +139,9 @@ mod tests {
     #[test]
     fn refuses_sets_without_a_usable_key_and_huge_ones() {
         assert!(matches!(parse(br#"{"keys":[]}"#), Err(KeysError::None)));
-        assert!(matches!(
-            parse(br#"{"keys":[{"kty":"oct","k":"AA"}]}"#),
-            Err(KeysError::None)
-        ));
+        assert!(matches!(parse(br#"{"keys":[{"kty":"oct","k":"AA"}]}"#), Err(KeysError::None)));
         assert!(matches!(parse(b"{}"), Err(KeysError::Unreadable(_))));
         let many = json!({ "keys": vec![rsa(&[0xff; 256], &[3]); 65] });
-        assert!(matches!(
-            parse(many.to_string().as_bytes()),
-            Err(KeysError::TooMany)
-        ));
+        assert!(matches!(parse(many.to_string().as_bytes()), Err(KeysError::TooMany)));
     }
 }

@@ -63,9 +63,7 @@ impl Metadata {
             Some(_) => Some(endpoint(&value, "end_session_endpoint")?),
         };
         // Where it is not said at all, PKCE is sent all the same (RFC 9700 §2.1.1).
-        let methods = value
-            .get("code_challenge_methods_supported")
-            .and_then(Value::as_array);
+        let methods = value.get("code_challenge_methods_supported").and_then(Value::as_array);
         if methods.is_some_and(|methods| !methods.iter().any(|method| method == "S256")) {
             return Err(MetadataError::Challenge);
         }
@@ -73,12 +71,7 @@ impl Metadata {
         let sends_issuer = said.and_then(Value::as_bool).unwrap_or(false);
         let core = serde_json::from_value(value)
             .map_err(|error| MetadataError::Unreadable(error.to_string()))?;
-        Ok(Self {
-            core,
-            keys,
-            end_session,
-            sends_issuer,
-        })
+        Ok(Self { core, keys, end_session, sends_issuer })
     }
 }
 
@@ -87,9 +80,7 @@ fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
 }
 
 fn endpoint(value: &Value, name: &'static str) -> Result<Url, MetadataError> {
-    text(value, name)
-        .and_then(plain_https)
-        .ok_or(MetadataError::Endpoint(name))
+    text(value, name).and_then(plain_https).ok_or(MetadataError::Endpoint(name))
 }
 
 /// An https URL without user, password and fragment, in visible ASCII.
@@ -136,19 +127,14 @@ mod tests {
     fn reads_metadata_of_the_issuer() {
         let read = Metadata::parse(metadata().to_string().as_bytes(), ISSUER).unwrap();
         assert!(read.sends_issuer);
-        assert_eq!(
-            read.end_session.unwrap().as_str(),
-            "https://idp.example/end"
-        );
+        assert_eq!(read.end_session.unwrap().as_str(), "https://idp.example/end");
     }
 
     #[test]
     fn refuses_another_issuer_byte_for_byte() {
-        for issuer in [
-            "https://idp.example/tenant/",
-            "https://IDP.example/tenant",
-            "https://idp.example",
-        ] {
+        for issuer in
+            ["https://idp.example/tenant/", "https://IDP.example/tenant", "https://idp.example"]
+        {
             assert!(
                 matches!(with("issuer", json!(issuer)), Err(MetadataError::Issuer)),
                 "{issuer}"
@@ -167,12 +153,8 @@ mod tests {
             "",
             "https://idp.example/a b",
         ];
-        for name in [
-            "authorization_endpoint",
-            "token_endpoint",
-            "jwks_uri",
-            "end_session_endpoint",
-        ] {
+        for name in ["authorization_endpoint", "token_endpoint", "jwks_uri", "end_session_endpoint"]
+        {
             for url in urls {
                 assert!(
                     matches!(with(name, json!(url)), Err(MetadataError::Endpoint(_))),
@@ -191,10 +173,7 @@ mod tests {
     #[test]
     fn the_location_follows_the_issuer() {
         let cases = [
-            (
-                "https://idp.example",
-                Some("https://idp.example/.well-known/openid-configuration"),
-            ),
+            ("https://idp.example", Some("https://idp.example/.well-known/openid-configuration")),
             (
                 "https://idp.example/t/",
                 Some("https://idp.example/t/.well-known/openid-configuration"),
@@ -205,11 +184,7 @@ mod tests {
             ("idp.example", None),
         ];
         for (issuer, expected) in cases {
-            assert_eq!(
-                location(issuer).map(String::from).as_deref(),
-                expected,
-                "{issuer}"
-            );
+            assert_eq!(location(issuer).map(String::from).as_deref(), expected, "{issuer}");
         }
     }
 }

@@ -82,9 +82,7 @@ impl Outbound {
         guard: OutboundSettings,
         ca_pem: Option<&str>,
     ) -> Result<Self, OutboundBuildError> {
-        let mut roots = RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        };
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         for pem in guard.ca_pem.as_deref().into_iter().chain(ca_pem) {
             add_anchors(&mut roots, pem)?;
         }
@@ -93,11 +91,7 @@ impl Outbound {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self {
-            guard,
-            tls: Arc::new(tls),
-            calls: Semaphore::new(CALLS_MAX),
-        })
+        Ok(Self { guard, tls: Arc::new(tls), calls: Semaphore::new(CALLS_MAX) })
     }
 
     /// Fetches a JSON document.
@@ -130,27 +124,19 @@ impl Outbound {
         &self,
         request: http::Request<Vec<u8>>,
     ) -> Result<http::Response<Vec<u8>>, OutboundError> {
-        let _place = self
-            .calls
-            .acquire()
-            .await
-            .map_err(|_| OutboundError::Timeout)?;
+        let _place = self.calls.acquire().await.map_err(|_| OutboundError::Timeout)?;
         let target = Target::of(&request)?;
         let addresses = self.guard.resolve(&target.host, target.port).await?;
         let stream = connect(&addresses).await?;
-        let stream = TlsConnector::from(Arc::clone(&self.tls))
-            .connect(target.name.clone(), stream)
-            .await?;
+        let stream =
+            TlsConnector::from(Arc::clone(&self.tls)).connect(target.name.clone(), stream).await?;
         let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
             .max_buf_size(HEAD_BYTES_MAX)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(unreadable)?;
         let exchange = async {
-            let answer = sender
-                .send_request(dress(request))
-                .await
-                .map_err(unreadable)?;
+            let answer = sender.send_request(dress(request)).await.map_err(unreadable)?;
             let (parts, body) = answer.into_parts();
             let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
             let body = body.map_err(|error| OutboundError::Answer(error.to_string()))?;
@@ -196,33 +182,20 @@ impl Target {
         if uri.scheme_str() != Some("https") || has_user {
             return Err(OutboundError::Url);
         }
-        let host = authority
-            .host()
-            .trim_matches(['[', ']'])
-            .to_ascii_lowercase();
+        let host = authority.host().trim_matches(['[', ']']).to_ascii_lowercase();
         let name = ServerName::try_from(host.clone()).map_err(|_| OutboundError::Url)?;
-        Ok(Self {
-            host,
-            port: authority.port_u16().unwrap_or(443),
-            name,
-        })
+        Ok(Self { host, port: authority.port_u16().unwrap_or(443), name })
     }
 }
 
 /// Origin form and `Host`, as HTTP/1.1 wants them (RFC 9112 §3.2).
 fn dress(request: http::Request<Vec<u8>>) -> http::Request<Full<Bytes>> {
     let (mut parts, body) = request.into_parts();
-    let authority = parts
-        .uri
-        .authority()
-        .map(|authority| authority.as_str().to_owned());
+    let authority = parts.uri.authority().map(|authority| authority.as_str().to_owned());
     if let Some(Ok(host)) = authority.map(http::HeaderValue::try_from) {
         parts.headers.insert(http::header::HOST, host);
     }
-    let path = parts
-        .uri
-        .path_and_query()
-        .map_or("/", http::uri::PathAndQuery::as_str);
+    let path = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     parts.uri = http::Uri::try_from(path).unwrap_or_default();
     parts.version = http::Version::HTTP_11;
     http::Request::from_parts(parts, Full::new(Bytes::from(body)))
@@ -236,28 +209,15 @@ fn add_anchors(roots: &mut RootCertStore, pem: &str) -> Result<(), OutboundBuild
     let mut added = 0;
     for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
         let certificate = certificate.map_err(|_| OutboundBuildError::TrustAnchors)?;
-        roots
-            .add(certificate)
-            .map_err(|_| OutboundBuildError::TrustAnchors)?;
+        roots.add(certificate).map_err(|_| OutboundBuildError::TrustAnchors)?;
         added += 1;
     }
-    if added == 0 {
-        Err(OutboundBuildError::TrustAnchors)
-    } else {
-        Ok(())
-    }
+    if added == 0 { Err(OutboundBuildError::TrustAnchors) } else { Ok(()) }
 }
 
 fn is_json(headers: &http::HeaderMap) -> bool {
-    let value = headers
-        .get(http::header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let essence = value
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
+    let value = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = value.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     ["application/json", "application/jwk-set+json"]
         .iter()
         .any(|allowed| essence.eq_ignore_ascii_case(allowed))

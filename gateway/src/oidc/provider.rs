@@ -137,33 +137,17 @@ impl Provider {
     async fn fetch(&self, now: UnixNanos) -> Result<Known, SignInError> {
         let location = metadata::location(&self.issuer)
             .ok_or_else(|| SignInError::Metadata(String::from("the issuer is not plain https")))?;
-        let bytes = self
-            .outbound
-            .json(&location)
-            .await
-            .map_err(|error| unreached(&error))?;
+        let bytes = self.outbound.json(&location).await.map_err(|error| unreached(&error))?;
         let metadata = Metadata::parse(&bytes, &self.issuer)
             .map_err(|error| SignInError::Metadata(error.to_string()))?;
-        let bytes = self
-            .outbound
-            .json(&metadata.keys)
-            .await
-            .map_err(|error| unreached(&error))?;
+        let bytes = self.outbound.json(&metadata.keys).await.map_err(|error| unreached(&error))?;
         let keys = keys::parse(&bytes).map_err(|error| SignInError::Metadata(error.to_string()))?;
-        Ok(Known {
-            metadata,
-            keys,
-            fetched: now,
-        })
+        Ok(Known { metadata, keys, fetched: now })
     }
 }
 
 fn stale(state: &State, now: UnixNanos) -> Option<Arc<Known>> {
-    state
-        .known
-        .as_ref()
-        .filter(|known| now.since(known.fetched) < STALE_MAX)
-        .cloned()
+    state.known.as_ref().filter(|known| now.since(known.fetched) < STALE_MAX).cloned()
 }
 
 /// Silence and 5xx are an outage; any other answer is the provider's word.

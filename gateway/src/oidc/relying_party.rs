@@ -29,18 +29,11 @@ pub struct OpenIdRelyingParty {
 impl OpenIdRelyingParty {
     /// Makes a relying party that goes where `settings` allow.
     pub fn new(settings: OutboundSettings, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            settings,
-            clock,
-            providers: Mutex::default(),
-        }
+        Self { settings, clock, providers: Mutex::default() }
     }
 
     fn provider(&self, connection: &Connection) -> Result<Arc<Provider>, SignInError> {
-        let mut providers = self
-            .providers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut providers = self.providers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(provider) = providers.get(&connection.key)
             && provider.is_of(connection)
         {
@@ -123,11 +116,7 @@ impl RelyingParty for OpenIdRelyingParty {
             Some(issuer) => issuer == connection.issuer,
             None => !self.known(connection).await?.metadata.sends_issuer,
         };
-        if is_right {
-            Ok(())
-        } else {
-            Err(SignInError::Issuer)
-        }
+        if is_right { Ok(()) } else { Err(SignInError::Issuer) }
     }
 
     async fn exchange(

@@ -67,21 +67,12 @@ impl Bench {
         };
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let party = OpenIdRelyingParty::new(loopback(), Arc::clone(&clock) as _);
-        Self {
-            provider,
-            party,
-            clock,
-            connection,
-        }
+        Self { provider, party, clock, connection }
     }
 
     async fn started(&self) -> HashMap<String, String> {
         let url = self.start().await.unwrap();
-        url::Url::parse(&url)
-            .unwrap()
-            .query_pairs()
-            .into_owned()
-            .collect()
+        url::Url::parse(&url).unwrap().query_pairs().into_owned().collect()
     }
 
     async fn start(&self) -> Result<String, SignInError> {
@@ -91,9 +82,7 @@ impl Bench {
             nonce: NONCE,
             challenge: &URL_SAFE_NO_PAD.encode(Sha256::digest(verifier())),
         };
-        self.party
-            .authorization_url(&self.connection, request)
-            .await
+        self.party.authorization_url(&self.connection, request).await
     }
 
     /// Signs in as Ada while the provider behaves as `behaviour` says.
@@ -101,11 +90,8 @@ impl Bench {
         self.provider.behave(Behaviour::default());
         let url = self.start().await?;
         let back = self.provider.log_in(&url, "ada").unwrap();
-        let back: HashMap<String, String> = url::Url::parse(&back)
-            .unwrap()
-            .query_pairs()
-            .into_owned()
-            .collect();
+        let back: HashMap<String, String> =
+            url::Url::parse(&back).unwrap().query_pairs().into_owned().collect();
         self.provider.behave(behaviour);
         self.exchange(&back["code"], &verifier()).await
     }
@@ -130,24 +116,16 @@ fn loopback() -> OutboundSettings {
 }
 
 fn members(value: Value) -> Map<String, Value> {
-    let Value::Object(members) = value else {
-        panic!("no object")
-    };
+    let Value::Object(members) = value else { panic!("no object") };
     members
 }
 
 fn claims(value: Value) -> Behaviour {
-    Behaviour {
-        claims: members(value),
-        ..Behaviour::default()
-    }
+    Behaviour { claims: members(value), ..Behaviour::default() }
 }
 
 fn header(value: Value) -> Behaviour {
-    Behaviour {
-        header: members(value),
-        ..Behaviour::default()
-    }
+    Behaviour { header: members(value), ..Behaviour::default() }
 }
 
 #[tokio::test]
@@ -170,10 +148,7 @@ async fn asks_with_openid_state_nonce_and_s256() {
     let asked = bench.started().await;
     assert_eq!(asked["response_type"], "code");
     assert_eq!(asked["scope"], "openid profile");
-    assert_eq!(
-        (asked["state"].as_str(), asked["nonce"].as_str()),
-        ("state", NONCE)
-    );
+    assert_eq!((asked["state"].as_str(), asked["nonce"].as_str()), ("state", NONCE));
     assert_eq!(asked["code_challenge_method"], "S256");
     assert_eq!(asked["redirect_uri"], REDIRECT);
 }
@@ -185,18 +160,12 @@ async fn refuses_claims_that_break_a_rule() {
     let client = "hub:gate";
     let cases = [
         ("iss", claims(json!({ "iss": "https://evil.example" }))),
-        (
-            "iss slash",
-            claims(json!({ "iss": format!("{}/", bench.provider.issuer()) })),
-        ),
+        ("iss slash", claims(json!({ "iss": format!("{}/", bench.provider.issuer()) }))),
         ("no iss", claims(json!({ "iss": null }))),
         ("aud", claims(json!({ "aud": "other" }))),
         ("no aud", claims(json!({ "aud": null }))),
         ("extra aud", claims(json!({ "aud": [client, "other"] }))),
-        (
-            "extra aud with azp",
-            claims(json!({ "aud": [client, "other"], "azp": client })),
-        ),
+        ("extra aud with azp", claims(json!({ "aud": [client, "other"], "azp": client }))),
         ("azp", claims(json!({ "azp": "other" }))),
         ("azp number", claims(json!({ "azp": 1 }))),
         ("no sub", claims(json!({ "sub": null }))),
@@ -205,10 +174,7 @@ async fn refuses_claims_that_break_a_rule() {
         ("number sub", claims(json!({ "sub": 1 }))),
         ("no exp", claims(json!({ "exp": null }))),
         ("expired", claims(json!({ "exp": now - 61 }))),
-        (
-            "text exp",
-            claims(json!({ "exp": (now + 300).to_string() })),
-        ),
+        ("text exp", claims(json!({ "exp": (now + 300).to_string() }))),
         ("negative exp", claims(json!({ "exp": -1 }))),
         ("huge exp", claims(json!({ "exp": 1e300 }))),
         ("no iat", claims(json!({ "iat": null }))),
@@ -218,10 +184,7 @@ async fn refuses_claims_that_break_a_rule() {
         ("text nbf", claims(json!({ "nbf": "0" }))),
         ("no nonce", claims(json!({ "nonce": null }))),
         ("nonce", claims(json!({ "nonce": "other" }))),
-        (
-            "at_hash",
-            claims(json!({ "at_hash": "AAAAAAAAAAAAAAAAAAAAAA" })),
-        ),
+        ("at_hash", claims(json!({ "at_hash": "AAAAAAAAAAAAAAAAAAAAAA" }))),
         ("too large", claims(json!({ "groups": "g".repeat(20_000) }))),
     ];
     for (name, behaviour) in cases {
@@ -240,10 +203,7 @@ async fn refuses_headers_and_signatures_that_break_a_rule() {
         ("alg none", header(json!({ "alg": "none" }))),
         ("alg None", header(json!({ "alg": "None" }))),
         ("alg ES384", header(json!({ "alg": "ES384" }))),
-        (
-            "alg RS256 with an EC key",
-            header(json!({ "alg": "RS256" })),
-        ),
+        ("alg RS256 with an EC key", header(json!({ "alg": "RS256" }))),
         ("crit", header(json!({ "crit": ["exp"] }))),
         ("jku", header(json!({ "jku": "https://evil.example/jwks" }))),
         ("jwk", header(json!({ "jwk": {} }))),
@@ -251,13 +211,7 @@ async fn refuses_headers_and_signatures_that_break_a_rule() {
         ("unknown kid", header(json!({ "kid": "other" }))),
         ("typ access token", header(json!({ "typ": "at+jwt" }))),
         ("typ logout token", header(json!({ "typ": "logout+jwt" }))),
-        (
-            "signature",
-            Behaviour {
-                bad_signature: true,
-                ..Behaviour::default()
-            },
-        ),
+        ("signature", Behaviour { bad_signature: true, ..Behaviour::default() }),
     ];
     for (name, behaviour) in cases {
         let refused = bench.sign_in(behaviour).await;
@@ -276,10 +230,7 @@ async fn refuses_the_client_secret_as_a_key() {
         hmac_key: Some(SECRET.as_bytes().to_vec()),
         ..Behaviour::default()
     };
-    assert!(matches!(
-        bench.sign_in(behaviour).await,
-        Err(SignInError::IdToken(_))
-    ));
+    assert!(matches!(bench.sign_in(behaviour).await, Err(SignInError::IdToken(_))));
 }
 
 #[tokio::test]
@@ -289,14 +240,8 @@ async fn accepts_what_the_rules_leave_open() {
     let cases = [
         ("aud as a list", claims(json!({ "aud": ["hub:gate"] }))),
         ("azp is us", claims(json!({ "azp": "hub:gate" }))),
-        (
-            "expired within the skew",
-            claims(json!({ "exp": now - 30 })),
-        ),
-        (
-            "iat ahead within the skew",
-            claims(json!({ "iat": now + 30 })),
-        ),
+        ("expired within the skew", claims(json!({ "exp": now - 30 }))),
+        ("iat ahead within the skew", claims(json!({ "iat": now + 30 }))),
         ("no at_hash", claims(json!({ "at_hash": null }))),
         ("sub of 255", claims(json!({ "sub": "s".repeat(255) }))),
         ("typ JWT", header(json!({ "typ": "JWT" }))),
@@ -337,20 +282,11 @@ async fn refuses_token_answers_that_are_none() {
 #[tokio::test]
 async fn a_code_needs_its_verifier_and_works_once() {
     let bench = Bench::new(Algorithm::Es256).await;
-    let back = bench
-        .provider
-        .log_in(&bench.start().await.unwrap(), "ada")
-        .unwrap();
-    let code = url::Url::parse(&back)
-        .unwrap()
-        .query_pairs()
-        .into_owned()
-        .collect::<HashMap<_, _>>();
+    let back = bench.provider.log_in(&bench.start().await.unwrap(), "ada").unwrap();
+    let code =
+        url::Url::parse(&back).unwrap().query_pairs().into_owned().collect::<HashMap<_, _>>();
     let refused = bench.exchange(&code["code"], &"w".repeat(43)).await;
-    assert_eq!(
-        refused.unwrap_err(),
-        SignInError::Code(String::from("invalid_grant"))
-    );
+    assert_eq!(refused.unwrap_err(), SignInError::Code(String::from("invalid_grant")));
     assert!(bench.exchange(&code["code"], &verifier()).await.is_err());
 }
 
@@ -385,64 +321,36 @@ async fn metadata_is_kept_ten_minutes_and_a_day_through_an_outage() {
     assert_eq!(bench.provider.calls(discovery), 2);
 
     let down = HashMap::from([(String::from(discovery), 503)]);
-    bench.provider.behave(Behaviour {
-        status: down,
-        ..Behaviour::default()
-    });
+    bench.provider.behave(Behaviour { status: down, ..Behaviour::default() });
     bench.clock.advance(Duration::from_hours(23));
     bench.start().await.unwrap();
     bench.clock.advance(Duration::from_hours(2));
-    assert!(matches!(
-        bench.start().await,
-        Err(SignInError::Unreachable(_))
-    ));
+    assert!(matches!(bench.start().await, Err(SignInError::Unreachable(_))));
     let asked = bench.provider.calls(discovery);
     assert!(bench.start().await.is_err());
-    assert_eq!(
-        bench.provider.calls(discovery),
-        asked,
-        "a failure is not retried at once"
-    );
+    assert_eq!(bench.provider.calls(discovery), asked, "a failure is not retried at once");
 }
 
 #[tokio::test]
 async fn refuses_metadata_that_breaks_a_rule() {
-    let metadata = |value: Value| Behaviour {
-        metadata: members(value),
-        ..Behaviour::default()
-    };
+    let metadata = |value: Value| Behaviour { metadata: members(value), ..Behaviour::default() };
     let status = |code: u16| Behaviour {
         status: HashMap::from([(String::from("/.well-known/openid-configuration"), code)]),
         ..Behaviour::default()
     };
     for (name, behaviour) in [
-        (
-            "issuer",
-            metadata(json!({ "issuer": "https://evil.example" })),
-        ),
-        (
-            "plain token endpoint",
-            metadata(json!({ "token_endpoint": "http://127.0.0.1/" })),
-        ),
-        (
-            "script",
-            metadata(json!({ "end_session_endpoint": "javascript:alert(1)" })),
-        ),
+        ("issuer", metadata(json!({ "issuer": "https://evil.example" }))),
+        ("plain token endpoint", metadata(json!({ "token_endpoint": "http://127.0.0.1/" }))),
+        ("script", metadata(json!({ "end_session_endpoint": "javascript:alert(1)" }))),
         ("redirect", status(302)),
         ("404", status(404)),
-        (
-            "too large",
-            metadata(json!({ "padding": "p".repeat(300_000) })),
-        ),
+        ("too large", metadata(json!({ "padding": "p".repeat(300_000) }))),
     ] {
         let bench = Bench::new(Algorithm::Es256).await;
         bench.provider.behave(behaviour);
         let refused = bench.start().await;
         assert!(
-            matches!(
-                refused,
-                Err(SignInError::Metadata(_) | SignInError::Unreachable(_))
-            ),
+            matches!(refused, Err(SignInError::Metadata(_) | SignInError::Unreachable(_))),
             "{name}"
         );
     }
@@ -453,56 +361,32 @@ async fn the_issuer_parameter_is_compared_and_missed_where_announced() {
     let bench = Bench::new(Algorithm::Es256).await;
     let issuer = bench.connection.issuer.clone();
     let check = async |bench: &Bench, issuer: Option<&str>| {
-        bench
-            .party
-            .check_response_issuer(&bench.connection, issuer)
-            .await
+        bench.party.check_response_issuer(&bench.connection, issuer).await
     };
     assert_eq!(check(&bench, Some(&issuer)).await, Ok(()));
     assert_eq!(check(&bench, None).await, Err(SignInError::Issuer));
-    assert_eq!(
-        check(&bench, Some(&format!("{issuer}/"))).await,
-        Err(SignInError::Issuer)
-    );
+    assert_eq!(check(&bench, Some(&format!("{issuer}/"))).await, Err(SignInError::Issuer));
 
     let silent = Bench::new(Algorithm::Es256).await;
     let unannounced = json!({ "authorization_response_iss_parameter_supported": null });
-    silent.provider.behave(Behaviour {
-        metadata: members(unannounced),
-        ..Behaviour::default()
-    });
+    silent.provider.behave(Behaviour { metadata: members(unannounced), ..Behaviour::default() });
     assert_eq!(check(&silent, None).await, Ok(()));
-    assert_eq!(
-        check(&silent, Some("https://evil.example")).await,
-        Err(SignInError::Issuer)
-    );
+    assert_eq!(check(&silent, Some("https://evil.example")).await, Err(SignInError::Issuer));
 }
 
 #[tokio::test]
 async fn never_connects_to_private_addresses_nor_trusts_unknown_certificates() {
     let bench = Bench::new(Algorithm::Es256).await;
-    let request = AuthorizationRequest {
-        redirect_uri: REDIRECT,
-        state: "s",
-        nonce: NONCE,
-        challenge: "c",
-    };
+    let request =
+        AuthorizationRequest { redirect_uri: REDIRECT, state: "s", nonce: NONCE, challenge: "c" };
     let strict =
         OpenIdRelyingParty::new(OutboundSettings::default(), Arc::clone(&bench.clock) as _);
-    assert!(
-        strict
-            .authorization_url(&bench.connection, request)
-            .await
-            .is_err()
-    );
+    assert!(strict.authorization_url(&bench.connection, request).await.is_err());
 
     let mut untrusting = bench.connection.clone();
     untrusting.ca_pem = None;
     let refused = bench.party.authorization_url(&untrusting, request).await;
-    assert!(
-        matches!(refused, Err(SignInError::Unreachable(_))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(SignInError::Unreachable(_))), "{refused:?}");
     assert_eq!(bench.provider.calls("/.well-known/openid-configuration"), 0);
 }
 
@@ -514,20 +398,13 @@ async fn sign_out_carries_hint_client_and_way_back() {
         post_logout_redirect_uri: "https://hub.example/.hubgate/signed-out",
         state: "s",
     };
-    let url = bench
-        .party
-        .end_session_url(&bench.connection, end)
-        .await
-        .unwrap();
+    let url = bench.party.end_session_url(&bench.connection, end).await.unwrap();
     let url = url::Url::parse(&url).unwrap();
     assert_eq!(url.path(), "/end-session");
     let query: HashMap<String, String> = url.query_pairs().into_owned().collect();
     assert_eq!(query["id_token_hint"], "the.id.token");
     assert_eq!(query["client_id"], "hub:gate");
-    assert_eq!(
-        query["post_logout_redirect_uri"],
-        end.post_logout_redirect_uri
-    );
+    assert_eq!(query["post_logout_redirect_uri"], end.post_logout_redirect_uri);
     assert_eq!(query["state"], "s");
 }
 

@@ -292,7 +292,9 @@ impl Pipeline {
             return false;
         }
         let snapshot = self.snapshot();
-        let Ok(asker) = snapshot.asker(authenticated.clone(), binding.tenant.as_ref()) else { return false };
+        let Ok(asker) = snapshot.asker(authenticated.clone(), binding.tenant.as_ref()) else {
+            return false;
+        };
         let Some(route) = snapshot.routes().route(binding.route.id()) else { return false };
         binding.decide(&snapshot, route, &asker, now).allowed()
     }
@@ -310,7 +312,13 @@ pub struct LiveBinding {
 
 impl LiveBinding {
     /// Asks the decision point, for `asker` as the snapshot sees it.
-    fn decide(&self, snapshot: &Snapshot, route: &Route, asker: &Asker, now: UnixNanos) -> Decision {
+    fn decide(
+        &self,
+        snapshot: &Snapshot,
+        route: &Route,
+        asker: &Asker,
+        now: UnixNanos,
+    ) -> Decision {
         let partition = snapshot.partition(self.tenant.as_ref());
         let (Some(principal), Some(partition)) = (asker.prepared(), partition) else {
             return Decision::without_principal();
@@ -345,11 +353,8 @@ async fn resource(
     tenant: Option<&TenantId>,
     body: &mut dyn BodySource,
 ) -> Result<EntityUid, Refusal> {
-    let read = if matched.needs_body() {
-        Some(body.read(RESOURCE_BODY_BYTES_MAX).await?)
-    } else {
-        None
-    };
+    let read =
+        if matched.needs_body() { Some(body.read(RESOURCE_BODY_BYTES_MAX).await?) } else { None };
     matched.resource(request, read.as_deref(), snapshot.root(tenant))
 }
 
@@ -396,8 +401,7 @@ impl Ids {
     fn next(&self, now: UnixNanos) -> DecisionId {
         let count = self.start.wrapping_add(self.count.fetch_add(1, Ordering::Relaxed));
         let mut random = [0; 10];
-        for (to, from) in
-            random.iter_mut().zip(self.prefix.into_iter().chain(count.to_be_bytes()))
+        for (to, from) in random.iter_mut().zip(self.prefix.into_iter().chain(count.to_be_bytes()))
         {
             *to = from;
         }

@@ -59,9 +59,8 @@ impl Pipeline {
             true => body.read(GatewayRequest::BODY_BYTES_MAX).await?,
             false => bytes::Bytes::new(),
         };
-        let principal = authenticated
-            .as_ref()
-            .map_or(&Principal::Anonymous, Authenticated::principal);
+        let principal =
+            authenticated.as_ref().map_or(&Principal::Anonymous, Authenticated::principal);
         let asked = GatewayRequest {
             method: request.method(),
             scheme: if trail.arrival.secure { "https" } else { "http" },

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::audit::Recorded;
-use crate::authz::Permit;
 use super::admission::LiveBinding;
 use super::answer::Answer;
+use crate::audit::Recorded;
+use crate::authz::Permit;
 use crate::model::{DecisionId, Refusal, ServiceId, TenantId, UnixNanos};
 use crate::routing::{CanonicalRequest, Route};
 

@@ -66,10 +66,7 @@ pub struct Answered {
 
 impl Answered {
     const fn plain(answer: Answer) -> Self {
-        Self {
-            answer,
-            event: None,
-        }
+        Self { answer, event: None }
     }
 }
 
@@ -111,12 +108,8 @@ impl SignIn {
 
 fn no_such_operation(path: &str) -> Refusal {
     match path {
-        SIGN_OUT_PATH => Refusal::MethodNotAllowed {
-            allow: String::from("GET, POST"),
-        },
-        path if SignIn::serves(path) => Refusal::MethodNotAllowed {
-            allow: String::from("GET"),
-        },
+        SIGN_OUT_PATH => Refusal::MethodNotAllowed { allow: String::from("GET, POST") },
+        path if SignIn::serves(path) => Refusal::MethodNotAllowed { allow: String::from("GET") },
         _ => Refusal::RouteNotFound,
     }
 }
@@ -140,10 +133,4 @@ const SIGN_OUT_PATH: &str = "/.hubgate/sign-out";
 const SIGNED_OUT_PATH: &str = "/.hubgate/signed-out";
 const ME_PATH: &str = "/.hubgate/me";
 const CALLBACK_PREFIX: &str = "/.hubgate/callback/";
-const PATHS: [&str; 5] = [
-    SIGN_IN_PATH,
-    SIGN_OUT_PATH,
-    SIGNED_OUT_PATH,
-    ME_PATH,
-    STYLE_PATH,
-];
+const PATHS: [&str; 5] = [SIGN_IN_PATH, SIGN_OUT_PATH, SIGNED_OUT_PATH, ME_PATH, STYLE_PATH];

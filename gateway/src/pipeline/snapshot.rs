@@ -140,15 +140,13 @@ impl Snapshot {
             return Err(Refusal::Denied { reason: Some(reason), hidden: false });
         }
         let authenticated = match (authenticated.principal(), tenant) {
-            (Principal::User { person, .. }, Some(tenant)) => {
-                match tenant.member_of(person) {
-                    Some(member) => {
-                        let id = member.id.clone();
-                        authenticated.with_member(id)
-                    }
-                    None => authenticated,
+            (Principal::User { person, .. }, Some(tenant)) => match tenant.member_of(person) {
+                Some(member) => {
+                    let id = member.id.clone();
+                    authenticated.with_member(id)
                 }
-            }
+                None => authenticated,
+            },
             _ => authenticated,
         };
         let partition = self.partition(authenticated.principal().tenant().or(bound));

@@ -60,11 +60,7 @@ impl Exchange {
     }
 
     /// The head is complete.
-    pub(super) fn begin(
-        &mut self,
-        arrival: Arrival,
-        head: Result<CanonicalRequest, Refusal>,
-    ) {
+    pub(super) fn begin(&mut self, arrival: Arrival, head: Result<CanonicalRequest, Refusal>) {
         self.arrival = arrival;
         let head = head.map(Arc::new);
         self.request = head.as_ref().ok().cloned();

@@ -8,7 +8,7 @@ use pingora::proxy::Session;
 use super::respond::{fields, problem, problem_body, visible_code};
 use super::upstream_head::REQUEST_ID;
 use crate::model::{DecisionId, Refusal};
-use crate::pipeline::{Answer, PageKind, Refused, RefusalPage, Reply, refusal_page};
+use crate::pipeline::{Answer, PageKind, RefusalPage, Refused, Reply, refusal_page};
 
 /// What goes on the wire.
 struct Wire {

@@ -161,13 +161,13 @@ const fn malformed_detail(malformed: Malformed) -> &'static str {
         Malformed::Path => {
             "the path must be canonical: no `//`, dot segments, `;`, `\\` or needless percent-escapes"
         }
-        Malformed::Query => "the query is outside its grammar, or a key that must be single repeats",
+        Malformed::Query => {
+            "the query is outside its grammar, or a key that must be single repeats"
+        }
         Malformed::Host => "exactly one plain Host is needed",
         Malformed::ReservedField => "a header field reserved for the gateway was sent",
         Malformed::Repeated => "a header field that must be single came twice",
-        Malformed::CredentialPlacement => {
-            "send one credential, in the Authorization field only"
-        }
+        Malformed::CredentialPlacement => "send one credential, in the Authorization field only",
         Malformed::Body => "the body does not name the resource where this route expects it",
         Malformed::Parameter => "a parameter is missing, repeated or malformed",
     }
@@ -187,8 +187,9 @@ pub(super) fn fields(refusal: &Refusal) -> HeaderMap {
         }
         Refusal::MethodNotAllowed { allow } => put(&mut fields, header::ALLOW, allow),
         Refusal::SignInNeeded { return_to } => {
-            let query =
-                form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_to).finish();
+            let query = form_urlencoded::Serializer::new(String::new())
+                .append_pair("return_to", return_to)
+                .finish();
             put(&mut fields, header::LOCATION, &format!("/.hubgate/sign-in?{query}"));
         }
         Refusal::TooManyRequests { policy, quota, retry_after } => {

@@ -15,7 +15,6 @@ use rustls_pki_types::CertificateDer;
 
 use crate::model::ServiceId;
 
-
 /// How the gateway speaks TLS to a service.
 #[derive(Clone, Debug)]
 pub struct UpstreamTls {
@@ -188,9 +187,8 @@ impl Service {
 
     /// The next healthy address, avoiding `tried`; none when no address is healthy.
     pub(super) fn peer(&self, tried: Option<SocketAddr>) -> Option<HttpPeer> {
-        let backend = self
-            .select(|address| Some(address) != tried)
-            .or_else(|| self.select(|_| true))?;
+        let backend =
+            self.select(|address| Some(address) != tried).or_else(|| self.select(|_| true))?;
         self.peers.get(&backend).cloned()
     }
 

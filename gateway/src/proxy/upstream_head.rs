@@ -80,7 +80,7 @@ pub(super) fn write(
     let target = request.target().as_bytes();
     let mut head = RequestHeader::build(request.method().clone(), target, Some(fields))?;
     copy_allowed(&mut head, forward, service)?;
-    write_framing(&mut head, forward, request)?;
+    write_framing(&mut head, forward, service.settings().http2)?;
     head.insert_header(header::HOST, request.authority())?;
     write_origin(&mut head, request, arrival)?;
     head.insert_header(ASSERTION, forward.assertion().clone())?;
@@ -124,11 +124,8 @@ fn may_be_named(name: &HeaderName) -> bool {
         && !is_dropped_field(name.as_str())
 }
 
-fn write_framing(
-    head: &mut RequestHeader,
-    forward: &Forward,
-    request: &CanonicalRequest,
-) -> pingora::Result<()> {
+fn write_framing(head: &mut RequestHeader, forward: &Forward, http2: bool) -> pingora::Result<()> {
+    let request = forward.request();
     if forward.route().stream() == Stream::WebSocket {
         head.insert_header(header::CONNECTION, "Upgrade")?;
         head.insert_header(header::UPGRADE, "websocket")?;
@@ -136,7 +133,7 @@ fn write_framing(
         // PX-05: what a chunked body really ended with cannot be seen here, so nothing follows it.
         head.insert_header(header::CONNECTION, "close")?;
     }
-    if request.accepts_trailers() {
+    if http2 && request.accepts_trailers() {
         // gRPC asks for trailers this way, and nothing else may ride on it (RFC 9113 §8.2.2).
         head.insert_header(header::TE, "trailers")?;
     }

@@ -80,7 +80,8 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Watched<A> {
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         let previous = session.take_connection_user_context();
-        let deadline = if previous.is_some() { self.head_deadline + IDLE } else { self.head_deadline };
+        let deadline =
+            if previous.is_some() { self.head_deadline + IDLE } else { self.head_deadline };
         session.set_connection_user_context(previous);
         let watch = Arc::new(Watch::default());
         let exchange =

@@ -83,10 +83,7 @@ fn host_length(value: &[u8]) -> Option<usize> {
         let address = std::str::from_utf8(value.get(1..end)?).ok()?;
         return address.parse::<Ipv6Addr>().ok().map(|_| end + 1);
     }
-    let end = value
-        .iter()
-        .position(|byte| *byte == b':')
-        .unwrap_or(value.len());
+    let end = value.iter().position(|byte| *byte == b':').unwrap_or(value.len());
     let host = value.get(..end)?;
     (host.len() <= HOST_BYTES_MAX && host.split(|byte| *byte == b'.').all(is_label)).then_some(end)
 }
@@ -104,9 +101,7 @@ fn is_port(text: &[u8]) -> bool {
         return false;
     };
     let plain = digits.first() != Some(&b'0') && digits.iter().all(u8::is_ascii_digit);
-    let number = std::str::from_utf8(digits)
-        .ok()
-        .and_then(|digits| digits.parse::<u16>().ok());
+    let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u16>().ok());
     plain && number.is_some()
 }
 
@@ -195,10 +190,7 @@ mod tests {
         assert_eq!(authority.check_server_name(None), Ok(()));
         assert_eq!(authority.check_server_name(Some("A.test")), Ok(()));
         for other in ["b.test", "a.test:8443", "a.test.", ""] {
-            assert_eq!(
-                authority.check_server_name(Some(other)),
-                Err(Refusal::UnknownHost)
-            );
+            assert_eq!(authority.check_server_name(Some(other)), Err(Refusal::UnknownHost));
         }
     }
 
@@ -206,13 +198,7 @@ mod tests {
     fn a_configured_host_is_lower_case_without_port() {
         assert!(is_canonical_host("hub.localhost"));
         assert!(is_canonical_host("[::1]"));
-        for host in [
-            "Hub.localhost",
-            "hub.localhost:80",
-            "hub.localhost.",
-            "*.localhost",
-            "",
-        ] {
+        for host in ["Hub.localhost", "hub.localhost:80", "hub.localhost.", "*.localhost", ""] {
             assert!(!is_canonical_host(host), "{host}");
         }
     }

@@ -25,10 +25,7 @@ const fn classes() -> [u8; 256] {
     while value < 256 {
         // The loop bound keeps the value inside a byte.
         #[expect(clippy::cast_possible_truncation, reason = "value < 256")]
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "value < 256, evaluated at compile time"
-        )]
+        #[expect(clippy::indexing_slicing, reason = "value < 256, evaluated at compile time")]
         {
             table[value] = classes_of(value as u8);
         }
@@ -39,10 +36,8 @@ const fn classes() -> [u8; 256] {
 
 const fn classes_of(byte: u8) -> u8 {
     let unreserved = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-    let delimiter = matches!(
-        byte,
-        b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'='
-    );
+    let delimiter =
+        matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=');
     let segment = unreserved || delimiter || matches!(byte, b':' | b'@');
     let token = byte.is_ascii_alphanumeric()
         || matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+')
@@ -77,9 +72,7 @@ const fn classes_of(byte: u8) -> u8 {
 
 /// Whether `byte` is of `class`.
 pub(super) fn is(byte: u8, class: u8) -> bool {
-    CLASSES
-        .get(usize::from(byte))
-        .is_some_and(|bits| bits & class != 0)
+    CLASSES.get(usize::from(byte)).is_some_and(|bits| bits & class != 0)
 }
 
 /// Whether every byte is of `class`.
@@ -89,20 +82,13 @@ pub(super) fn all(bytes: &[u8], class: u8) -> bool {
 
 /// Splits `bytes` after the longest run of `class` at its start.
 pub(super) fn split_run(bytes: &[u8], class: u8) -> (&[u8], &[u8]) {
-    let end = bytes
-        .iter()
-        .position(|byte| !is(*byte, class))
-        .unwrap_or(bytes.len());
+    let end = bytes.iter().position(|byte| !is(*byte, class)).unwrap_or(bytes.len());
     bytes.split_at_checked(end).unwrap_or((bytes, &[]))
 }
 
 /// Reads two hex digits as a byte; `None` when one is not a digit.
 pub(super) fn hex_pair(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|value| u8::try_from(value).ok())
-    };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
     Some(digit(high)? << 4 | digit(low)?)
 }
 

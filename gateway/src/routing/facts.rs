@@ -8,10 +8,7 @@ use super::request::{Protocol, Upgrade};
 
 /// Findings over all field lines of a head.
 #[derive(Debug, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts about one head"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one head")]
 pub(super) struct Facts<'a> {
     /// The one `Host` line.
     pub(super) host: Option<&'a [u8]>,
@@ -135,17 +132,11 @@ impl<'a> Facts<'a> {
         stream_ended: bool,
     ) -> Result<Framing, Malformed> {
         // RFC 9112 §6.1: both together ought to be handled as an error.
-        require(
-            !(self.chunked && self.content_length.is_some()),
-            Malformed::Framing,
-        )?;
+        require(!(self.chunked && self.content_length.is_some()), Malformed::Framing)?;
         if protocol == Protocol::H2 {
             // RFC 9113 §8.2.2: connection-specific fields make the request malformed.
             require(!self.chunked, Malformed::TransferEncoding)?;
-            require(
-                !self.upgrade && !self.connection_upgrade,
-                Malformed::Upgrade,
-            )?;
+            require(!self.upgrade && !self.connection_upgrade, Malformed::Upgrade)?;
             // RFC 9113 §8.1.1: a length that the frames cannot keep.
             let promised = self.content_length.is_some_and(|length| length > 0);
             require(!(promised && stream_ended), Malformed::ContentLength)?;
@@ -185,11 +176,7 @@ fn read_length(value: &[u8]) -> Option<u64> {
         [first, ..] => *first != b'0' && value.len() <= 16 && value.iter().all(u8::is_ascii_digit),
         [] => false,
     };
-    std::str::from_utf8(value)
-        .ok()
-        .filter(|_| plain)?
-        .parse()
-        .ok()
+    std::str::from_utf8(value).ok().filter(|_| plain)?.parse().ok()
 }
 
 fn once(seen: &mut bool, malformed: Malformed) -> Result<(), Malformed> {

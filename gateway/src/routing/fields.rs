@@ -31,9 +31,7 @@ impl Folded {
     }
 
     fn starts_with_one_of(&self, prefixes: &[&str]) -> bool {
-        prefixes
-            .iter()
-            .any(|prefix| self.as_bytes().starts_with(prefix.as_bytes()))
+        prefixes.iter().any(|prefix| self.as_bytes().starts_with(prefix.as_bytes()))
     }
 }
 
@@ -110,14 +108,8 @@ pub(super) enum FieldClass {
 /// Sorts a field name, in any spelling.
 pub(super) fn classify(name: &[u8]) -> FieldClass {
     // Nothing on the lists begins with another letter; most fields of a browser end here.
-    let first = name
-        .iter()
-        .find(|byte| byte.is_ascii_alphanumeric())
-        .map(u8::to_ascii_lowercase);
-    if !matches!(
-        first,
-        Some(b'c' | b'e'..=b'f' | b'h' | b'k' | b'p' | b'r'..=b'u' | b'x')
-    ) {
+    let first = name.iter().find(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase);
+    if !matches!(first, Some(b'c' | b'e'..=b'f' | b'h' | b'k' | b'p' | b'r'..=b'u' | b'x')) {
         return FieldClass::Kept;
     }
     let folded = Folded::new(name);
@@ -127,11 +119,7 @@ pub(super) fn classify(name: &[u8]) -> FieldClass {
     let dropped = folded.starts_with_one_of(DROPPED_PREFIXES)
         || folded.is_one_of(DROPPED_NAMES)
         || folded.is_one_of(HOP_BY_HOP);
-    if dropped {
-        FieldClass::Dropped
-    } else {
-        FieldClass::Kept
-    }
+    if dropped { FieldClass::Dropped } else { FieldClass::Kept }
 }
 
 /// Whether a client may not send this field at all: Hubgate's own names and method overrides.
@@ -237,13 +225,8 @@ mod tests {
 
     #[test]
     fn every_listed_name_passes_the_first_letter_test() {
-        let lists = [
-            METHOD_OVERRIDES,
-            DROPPED_PREFIXES,
-            DROPPED_NAMES,
-            HOP_BY_HOP,
-            RESERVED_PREFIXES,
-        ];
+        let lists =
+            [METHOD_OVERRIDES, DROPPED_PREFIXES, DROPPED_NAMES, HOP_BY_HOP, RESERVED_PREFIXES];
         for name in lists.concat() {
             assert_ne!(classify(name.as_bytes()), FieldClass::Kept, "{name}");
             assert!(name.len() < 40, "{name}");

@@ -12,10 +12,8 @@ pub(super) const BODY_BYTES_MAX: u64 = 64 * 1024;
 
 /// Whether `text` is a JSON pointer (RFC 6901 §3) to something inside the document.
 pub(super) fn is_pointer(text: &str) -> bool {
-    let escapes_well = text
-        .split('~')
-        .skip(1)
-        .all(|after| after.starts_with('0') || after.starts_with('1'));
+    let escapes_well =
+        text.split('~').skip(1).all(|after| after.starts_with('0') || after.starts_with('1'));
     text.starts_with('/') && escapes_well
 }
 
@@ -52,10 +50,7 @@ fn step<'a>(value: &'a Value, token: &str) -> Result<&'a Value, Malformed> {
         Value::Array(items) => {
             // RFC 6901 §4: no leading zero, no sign.
             let index: usize = token.parse().map_err(|_| Malformed::Body)?;
-            items
-                .get(index)
-                .filter(|_| index.to_string() == token)
-                .ok_or(Malformed::Body)
+            items.get(index).filter(|_| index.to_string() == token).ok_or(Malformed::Body)
         }
         _ => Err(Malformed::Body),
     }
@@ -141,11 +136,7 @@ mod tests {
             (r#"{"id":-3}"#, "/id", "-3"),
             ("\"x\" ", "", "x"),
         ] {
-            assert_eq!(
-                read(body.as_bytes(), pointer).as_deref(),
-                Ok(value),
-                "{body}"
-            );
+            assert_eq!(read(body.as_bytes(), pointer).as_deref(), Ok(value), "{body}");
         }
     }
 
@@ -173,35 +164,18 @@ mod tests {
             r#"{"team":"a",}"#,
             r#"{"team":"\ud800"}"#,
         ] {
-            assert_eq!(
-                read(body.as_bytes(), "/team"),
-                Err(Malformed::Body),
-                "{body}"
-            );
+            assert_eq!(read(body.as_bytes(), "/team"), Err(Malformed::Body), "{body}");
         }
-        for body in [
-            r#"{"team":"a","TEAM":"b"}"#,
-            "{\"tokens\":\"a\",\"to\u{212a}en\u{17f}\":\"b\"}",
-        ] {
-            let pointer = if body.contains("token") {
-                "/tokens"
-            } else {
-                "/team"
-            };
-            assert_eq!(
-                read(body.as_bytes(), pointer),
-                Err(Malformed::Repeated),
-                "{body}"
-            );
+        for body in
+            [r#"{"team":"a","TEAM":"b"}"#, "{\"tokens\":\"a\",\"to\u{212a}en\u{17f}\":\"b\"}"]
+        {
+            let pointer = if body.contains("token") { "/tokens" } else { "/team" };
+            assert_eq!(read(body.as_bytes(), pointer), Err(Malformed::Repeated), "{body}");
         }
         let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
         assert_eq!(read(deep.as_bytes(), "/team"), Err(Malformed::Body));
         for pointer in ["/a/00", "/a/-", "/a/+0", "/a/1"] {
-            assert_eq!(
-                read(br#"{"a":["x"]}"#, pointer),
-                Err(Malformed::Body),
-                "{pointer}"
-            );
+            assert_eq!(read(br#"{"a":["x"]}"#, pointer), Err(Malformed::Body), "{pointer}");
         }
     }
 

@@ -35,10 +35,7 @@ pub enum Upgrade {
 ///
 /// There is no way to change it, and no way to make it but [`CanonicalRequest::parse`].
 #[derive(Clone)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts about one head"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one head")]
 pub struct CanonicalRequest {
     method: Method,
     authority: Authority,
@@ -66,9 +63,8 @@ impl CanonicalRequest {
             return Err(Refusal::Malformed(Malformed::RequestLine));
         }
         let facts = scan(&head, limits)?;
-        let framing = facts
-            .conclude(head.protocol, head.stream_ended)
-            .map_err(Refusal::Malformed)?;
+        let framing =
+            facts.conclude(head.protocol, head.stream_ended).map_err(Refusal::Malformed)?;
         if framing.upgrade == Upgrade::WebSocket && head.method != Method::GET {
             return Err(Refusal::Malformed(Malformed::Upgrade));
         }
@@ -177,11 +173,7 @@ impl CanonicalRequest {
         };
         self.method == Method::GET
             && !self.headers.contains_key("x-requested-with")
-            && self
-                .headers
-                .get_all(header::ACCEPT)
-                .iter()
-                .any(accepts_html)
+            && self.headers.get_all(header::ACCEPT).iter().any(accepts_html)
     }
 }
 
@@ -215,18 +207,12 @@ fn scan<'a>(head: &RawHead<'a>, limits: &HeadLimits) -> Result<Facts<'a>, Refusa
 /// Methods a route can name. TRACE echoes credentials, CONNECT is no proxy's business here, and
 /// methods are case-sensitive (RFC 9110 §9.1), so `get` is none (PX-28).
 pub(super) fn is_known_method(method: &Method) -> bool {
-    matches!(
-        method.as_str(),
-        "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS"
-    )
+    matches!(method.as_str(), "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS")
 }
 
 /// Checks the target; gives it as text with the length of its path.
 fn read_target(raw: &[u8]) -> Result<(String, usize), Refusal> {
-    let path_length = raw
-        .iter()
-        .position(|byte| *byte == b'?')
-        .unwrap_or(raw.len());
+    let path_length = raw.iter().position(|byte| *byte == b'?').unwrap_or(raw.len());
     let (path, query) = raw.split_at_checked(path_length).unwrap_or((raw, &[]));
     target::check_path(path).map_err(Refusal::Malformed)?;
     if let Some(query) = query.strip_prefix(b"?") {
@@ -249,12 +235,8 @@ fn clean_headers(head: &RawHead<'_>, facts: &Facts<'_>) -> Result<HeaderMap, Ref
     }
     if head.protocol == Protocol::H2 && facts.cookie_lines > 1 {
         // RFC 9113 §8.2.3: crumbs are joined before the fields leave HTTP/2.
-        let crumbs: Vec<&[u8]> = head
-            .headers
-            .get_all(header::COOKIE)
-            .iter()
-            .map(HeaderValue::as_bytes)
-            .collect();
+        let crumbs: Vec<&[u8]> =
+            head.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
         let joined = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
             .map_err(|_| Refusal::Malformed(Malformed::Field))?;
         headers.insert(header::COOKIE, joined);

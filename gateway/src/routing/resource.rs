@@ -24,9 +24,7 @@ impl Parameters {
         let decode = |name: &Arc<str>| {
             // The router's names are the template's; a missing one would be a bug, and refuses.
             let value = find(name)?;
-            let decoded = percent_encoding::percent_decode_str(value)
-                .decode_utf8()
-                .ok()?;
+            let decoded = percent_encoding::percent_decode_str(value).decode_utf8().ok()?;
             Some((Arc::clone(name), decoded.into_owned()))
         };
         let values: Option<Vec<_>> = names.iter().map(decode).collect();
@@ -35,10 +33,7 @@ impl Parameters {
 
     /// The value of a parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(known, _)| **known == *name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().find(|(known, _)| **known == *name).map(|(_, value)| value.as_str())
     }
 
     /// Names and values, in the template's order.
@@ -138,19 +133,12 @@ fn read_query<'a>(query: Option<&'a str>, key: &str) -> Result<Cow<'a, str>, Mal
 
 /// PHP turns ` `, `.` and `[` of a key into `_` and reads `key[]` as `key`; others ignore case.
 fn fold_key(key: &str) -> String {
-    let plain = key
-        .trim_start()
-        .split('[')
-        .next()
-        .filter(|name| !name.is_empty())
-        .unwrap_or(key);
+    let plain = key.trim_start().split('[').next().filter(|name| !name.is_empty()).unwrap_or(key);
     plain.replace([' ', '.', '['], "_").to_lowercase()
 }
 
 fn decode(text: &str) -> Result<Cow<'_, str>, Malformed> {
-    percent_encoding::percent_decode_str(text)
-        .decode_utf8()
-        .map_err(|_| Malformed::Query)
+    percent_encoding::percent_decode_str(text).decode_utf8().map_err(|_| Malformed::Query)
 }
 
 /// Reads a field that must be there once (PX-43).
@@ -178,9 +166,7 @@ fn read_json(headers: &HeaderMap, body: &[u8], pointer: &str) -> Result<String, 
 
 /// Whether a media type is `application/json` or `application/…+json`, in UTF-8 (RFC 8259 §8.1).
 fn is_json(media_type: &[u8]) -> bool {
-    let mut parts = media_type
-        .split(|byte| *byte == b';')
-        .map(<[u8]>::trim_ascii);
+    let mut parts = media_type.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
     let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
     let json = essence == b"application/json"
         || (essence.starts_with(b"application/") && essence.ends_with(b"+json"));

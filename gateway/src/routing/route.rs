@@ -136,38 +136,20 @@ impl Route {
     pub(super) fn build(settings: RouteSettings) -> Result<Self, RouteError> {
         let id = &settings.id;
         if !authority::is_canonical_host(&settings.host) {
-            return Err(RouteError::Host {
-                id: id.clone(),
-                host: settings.host,
-            });
+            return Err(RouteError::Host { id: id.clone(), host: settings.host });
         }
-        check_methods(&settings).map_err(|rule| RouteError::Methods {
-            id: id.clone(),
-            rule,
+        check_methods(&settings).map_err(|rule| RouteError::Methods { id: id.clone(), rule })?;
+        let parameters = template::parameters(&settings.path).map_err(|rule| {
+            RouteError::Template { id: id.clone(), path: settings.path.clone(), rule }
         })?;
-        let parameters =
-            template::parameters(&settings.path).map_err(|rule| RouteError::Template {
-                id: id.clone(),
-                path: settings.path.clone(),
-                rule,
-            })?;
         if let ResourceRule::Path { parameter, .. } = &settings.resource
             && !parameters.iter().any(|known| **known == **parameter)
         {
             let parameter = parameter.clone();
-            return Err(RouteError::UnknownParameter {
-                id: id.clone(),
-                parameter,
-            });
+            return Err(RouteError::UnknownParameter { id: id.clone(), parameter });
         }
-        check_resource(&settings).map_err(|rule| RouteError::Resource {
-            id: id.clone(),
-            rule,
-        })?;
-        Ok(Self {
-            settings,
-            parameters,
-        })
+        check_resource(&settings).map_err(|rule| RouteError::Resource { id: id.clone(), rule })?;
+        Ok(Self { settings, parameters })
     }
 
     /// The route's name.
@@ -271,9 +253,7 @@ fn check_resource(settings: &RouteSettings) -> Result<(), &'static str> {
             kind
         }
     };
-    EntityUid::new(kind, "x")
-        .map(|_| ())
-        .map_err(|_| "the resource type is no Cedar type name")
+    EntityUid::new(kind, "x").map(|_| ()).map_err(|_| "the resource type is no Cedar type name")
 }
 
 fn check_header(name: &str) -> Result<(), &'static str> {
@@ -292,11 +272,7 @@ fn check_json(settings: &RouteSettings, pointer: &str) -> Result<(), &'static st
     if !json::is_pointer(pointer) {
         return Err("no JSON pointer: it begins with `/`, and `~` is written `~0` (RFC 6901)");
     }
-    if !settings
-        .methods
-        .iter()
-        .all(|method| settings.body.admits(method))
-    {
+    if !settings.methods.iter().all(|method| settings.body.admits(method)) {
         return Err("the resource is in the body, but a method of the route has none");
     }
     if settings.body_bytes_max > json::BODY_BYTES_MAX {

@@ -144,9 +144,7 @@ impl RouteTable {
     /// parameters, more than 10,000 routes.
     pub fn build(routes: Vec<RouteSettings>) -> Result<Self, Vec<RouteError>> {
         if let Some(extra) = routes.get(ROUTES_MAX) {
-            return Err(vec![RouteError::TooMany {
-                id: extra.id.clone(),
-            }]);
+            return Err(vec![RouteError::TooMany { id: extra.id.clone() }]);
         }
         let mut table = Self::default();
         let mut errors = Vec::new();
@@ -156,11 +154,7 @@ impl RouteTable {
                 Err(error) => errors.push(error),
             }
         }
-        if errors.is_empty() {
-            Ok(table)
-        } else {
-            Err(errors)
-        }
+        if errors.is_empty() { Ok(table) } else { Err(errors) }
     }
 
     /// Finds the route of a request. OPTIONS and HEAD are methods like the others.
@@ -175,22 +169,14 @@ impl RouteTable {
         if template::is_gateway_path(request.path()) {
             return Err(Refusal::RouteNotFound);
         }
-        let found = host
-            .router
-            .at(request.path())
-            .map_err(|_| Refusal::RouteNotFound)?;
+        let found = host.router.at(request.path()).map_err(|_| Refusal::RouteNotFound)?;
         let path = host.paths.get(*found.value).ok_or(Refusal::RouteNotFound)?;
         let route = path
             .route(request.method())
-            .ok_or_else(|| Refusal::MethodNotAllowed {
-                allow: path.allow.clone(),
-            })?;
+            .ok_or_else(|| Refusal::MethodNotAllowed { allow: path.allow.clone() })?;
         check_fit(route, request)?;
         let parameters = Parameters::read(route.parameters(), |name| found.params.get(name))?;
-        Ok(Matched {
-            route: Arc::clone(route),
-            parameters,
-        })
+        Ok(Matched { route: Arc::clone(route), parameters })
     }
 
     /// Whether a host is served.
@@ -210,15 +196,10 @@ impl RouteTable {
 
     fn add(&mut self, route: &Arc<Route>) -> Result<(), RouteError> {
         if self.by_id.contains_key(route.id()) {
-            return Err(RouteError::Duplicate {
-                id: route.id().clone(),
-            });
+            return Err(RouteError::Duplicate { id: route.id().clone() });
         }
         self.by_id.insert(route.id().clone(), Arc::clone(route));
-        self.hosts
-            .entry(String::from(route.host()))
-            .or_default()
-            .add(route)
+        self.hosts.entry(String::from(route.host())).or_default().add(route)
     }
 }
 
@@ -250,9 +231,7 @@ impl Host {
     fn add_path(&mut self, route: &Arc<Route>) -> Result<usize, RouteError> {
         let template = route.template();
         let place = self.paths.len();
-        self.router
-            .insert(template, place)
-            .map_err(|error| self.explain(route, &error))?;
+        self.router.insert(template, place).map_err(|error| self.explain(route, &error))?;
         let path = PathRoutes {
             template: String::from(template),
             routes: Vec::new(),
@@ -266,11 +245,7 @@ impl Host {
     fn explain(&self, route: &Arc<Route>, error: &matchit::InsertError) -> RouteError {
         let (id, path) = (route.id().clone(), String::from(route.template()));
         let matchit::InsertError::Conflict { with } = error else {
-            return RouteError::Template {
-                id,
-                path,
-                rule: "not a template the router can hold",
-            };
+            return RouteError::Template { id, path, rule: "not a template the router can hold" };
         };
         let owner = self.paths.iter().find(|path| path.template == *with);
         let with = match owner.and_then(|path| path.routes.first()) {
@@ -283,9 +258,7 @@ impl Host {
 
 impl PathRoutes {
     fn route(&self, method: &Method) -> Option<&Arc<Route>> {
-        self.routes
-            .iter()
-            .find(|route| route.methods().contains(method))
+        self.routes.iter().find(|route| route.methods().contains(method))
     }
 
     /// The methods for `Allow` (RFC 9110 §10.2.1).
@@ -303,10 +276,7 @@ fn check_fit(route: &Route, request: &CanonicalRequest) -> Result<(), Refusal> {
     if request.has_body() && !route.body_rule().admits(request.method()) {
         return Err(Refusal::Malformed(Malformed::UnexpectedBody));
     }
-    if request
-        .content_length()
-        .is_some_and(|length| length > route.body_bytes_max())
-    {
+    if request.content_length().is_some_and(|length| length > route.body_bytes_max()) {
         return Err(Refusal::BodyTooLarge);
     }
     Ok(())

@@ -28,11 +28,7 @@ pub(super) fn check_path(path: &[u8]) -> Result<(), Malformed> {
         }
         beyond_ascii |= check_segment(segment)?;
     }
-    if beyond_ascii {
-        check_text(path)
-    } else {
-        Ok(())
-    }
+    if beyond_ascii { check_text(path) } else { Ok(()) }
 }
 
 /// Checks one segment; tells whether it holds bytes beyond ASCII.
@@ -66,14 +62,9 @@ fn check_escape(high: u8, low: u8) -> Result<u8, Malformed> {
 
 /// Checks that the decoded path is UTF-8 without control characters: no overlong forms, no surrogates.
 fn check_text(path: &[u8]) -> Result<(), Malformed> {
-    let decoded = percent_encoding::percent_decode(path)
-        .decode_utf8()
-        .map_err(|_| Malformed::Path)?;
-    if decoded.chars().any(char::is_control) {
-        Err(Malformed::Path)
-    } else {
-        Ok(())
-    }
+    let decoded =
+        percent_encoding::percent_decode(path).decode_utf8().map_err(|_| Malformed::Path)?;
+    if decoded.chars().any(char::is_control) { Err(Malformed::Path) } else { Ok(()) }
 }
 
 /// Accepts a query of RFC 3986 §3.4 characters and whole percent-escapes, without NUL, without a
@@ -96,10 +87,7 @@ pub(super) fn check_query(query: &[u8]) -> Result<(), Malformed> {
 }
 
 fn check_pair(pair: &[u8]) -> Result<(), Malformed> {
-    let equals = pair
-        .iter()
-        .position(|byte| *byte == b'=')
-        .unwrap_or(pair.len());
+    let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
     let (key, value) = pair.split_at_checked(equals).unwrap_or((pair, &[]));
     if decodes_to(key, METHOD_KEY) {
         return Err(Malformed::Query);
@@ -107,9 +95,7 @@ fn check_pair(pair: &[u8]) -> Result<(), Malformed> {
     let value = value.get(1..).unwrap_or_default();
     let names_credential = CREDENTIAL_KEYS.iter().any(|name| decodes_to(key, name));
     if names_credential
-        && decode(value)
-            .take(CREDENTIAL_PREFIX.len())
-            .eq(CREDENTIAL_PREFIX.iter().copied())
+        && decode(value).take(CREDENTIAL_PREFIX.len()).eq(CREDENTIAL_PREFIX.iter().copied())
     {
         return Err(Malformed::CredentialPlacement);
     }

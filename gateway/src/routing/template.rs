@@ -52,8 +52,7 @@ pub(super) fn parameters(template: &str) -> Result<Vec<Arc<str>>, &'static str> 
 
 /// Whether a path belongs to the gateway itself.
 pub(super) fn is_gateway_path(path: &str) -> bool {
-    path.strip_prefix(GATEWAY_FOLDER)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(GATEWAY_FOLDER).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 struct Parameter<'a> {
@@ -66,11 +65,7 @@ struct Parameter<'a> {
 impl<'a> Parameter<'a> {
     fn read(segment: &'a str) -> Result<Option<Self>, &'static str> {
         let Some((before, opened)) = segment.split_once('{') else {
-            return if segment.contains('}') {
-                Err(BRACES)
-            } else {
-                Ok(None)
-            };
+            return if segment.contains('}') { Err(BRACES) } else { Ok(None) };
         };
         let Some((name, after)) = opened.split_once('}') else {
             return Err(BRACES);
@@ -78,25 +73,16 @@ impl<'a> Parameter<'a> {
         if before.contains('}') || after.contains(['{', '}']) {
             return Err(BRACES);
         }
-        let (name, rest) = name
-            .strip_prefix('*')
-            .map_or((name, false), |name| (name, true));
+        let (name, rest) = name.strip_prefix('*').map_or((name, false), |name| (name, true));
         if rest && !(before.is_empty() && after.is_empty()) {
             return Err("`{*name}` must be a segment of its own");
         }
         let named = name.starts_with(|first: char| first.is_ascii_lowercase())
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
         if !named {
             return Err("a parameter name begins with a-z and holds a-z, 0-9 and `_`");
         }
-        Ok(Some(Self {
-            before,
-            name,
-            after,
-            rest,
-        }))
+        Ok(Some(Self { before, name, after, rest }))
     }
 }
 
@@ -121,11 +107,7 @@ mod tests {
             ("/.well-known/{x}", vec!["x"]),
         ] {
             let read = parameters(template).unwrap();
-            assert_eq!(
-                read.iter().map(|name| &**name).collect::<Vec<_>>(),
-                names,
-                "{template}"
-            );
+            assert_eq!(read.iter().map(|name| &**name).collect::<Vec<_>>(), names, "{template}");
         }
     }
 

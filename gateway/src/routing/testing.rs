@@ -23,10 +23,7 @@ pub(super) fn parse_h1_within(
     let mut words = first.split(|byte| *byte == b' ');
     let method = Method::from_bytes(words.next().unwrap_or_default()).unwrap_or(Method::GET);
     let target = words.next().unwrap_or_default();
-    let path = target
-        .split(|byte| *byte == b'#')
-        .next()
-        .unwrap_or_default();
+    let path = target.split(|byte| *byte == b'#').next().unwrap_or_default();
     let mut headers = HeaderMap::new();
     for line in lines {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else {

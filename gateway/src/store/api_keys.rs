@@ -29,10 +29,7 @@ const REVOKE_TRIES: usize = 8;
 impl StoredApiKeys {
     /// Keeps keys in `store`.
     pub fn new(store: Arc<dyn StateStore>, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            store,
-            cache: Cache::new(ENTRIES_MAX, clock),
-        }
+        Self { store, cache: Cache::new(ENTRIES_MAX, clock) }
     }
 
     async fn load(&self, id: &KeyId) -> Result<Option<Arc<ApiKey>>, StoreError> {
@@ -44,8 +41,7 @@ impl StoredApiKeys {
             return Ok(None);
         };
         let key = Arc::new(read(&place, &found)?);
-        self.cache
-            .insert(ticket, id.clone(), found.version, Arc::clone(&key));
+        self.cache.insert(ticket, id.clone(), found.version, Arc::clone(&key));
         Ok(Some(key))
     }
 
@@ -53,9 +49,7 @@ impl StoredApiKeys {
         let (index, place) = located(&key.tenant, Kind::ApiKey, key.id.as_str())?;
         let value = written(&place, key)?;
         // The index first: it claims the id over all organisations, and without its record finds nothing.
-        let claim = self
-            .store
-            .compare_and_swap(&index, None, key.tenant.as_str().into(), None);
+        let claim = self.store.compare_and_swap(&index, None, key.tenant.as_str().into(), None);
         match claim.await? {
             Swap::Changed(version) => Ok(Swap::Changed(version)),
             Swap::Stored(_) => self.store.compare_and_swap(&place, None, value, None).await,
@@ -69,14 +63,9 @@ impl StoredApiKeys {
     ) -> Result<(Vec<ApiKey>, Option<Key>), StoreError> {
         let prefix = Prefix::of(tenant, Kind::ApiKey);
         let entries = self.store.scan(&prefix, after, PAGE).await?;
-        let next = entries
-            .last()
-            .filter(|_| entries.len() == PAGE)
-            .map(|entry| entry.key.clone());
-        let keys: Result<Vec<ApiKey>, StoreError> = entries
-            .iter()
-            .map(|entry| read(&entry.key, &entry.versioned))
-            .collect();
+        let next = entries.last().filter(|_| entries.len() == PAGE).map(|entry| entry.key.clone());
+        let keys: Result<Vec<ApiKey>, StoreError> =
+            entries.iter().map(|entry| read(&entry.key, &entry.versioned)).collect();
         Ok((keys?, next))
     }
 
@@ -91,9 +80,7 @@ impl StoredApiKeys {
             }
             key.revoked = Some(now);
             let value = written(place, &key)?;
-            let swap = self
-                .store
-                .compare_and_swap(place, Some(found.version), value, None);
+            let swap = self.store.compare_and_swap(place, Some(found.version), value, None);
             if matches!(swap.await?, Swap::Stored(_)) {
                 return Ok(true);
             }

@@ -52,13 +52,8 @@ pub(super) struct Ticket(u64);
 
 impl<K: Eq + Hash, V> Cache<K, V> {
     pub(super) fn new(entries_max: usize, clock: Arc<dyn Clock>) -> Self {
-        let empty = || {
-            RwLock::new(Shard {
-                forgotten: 0,
-                young: HashMap::new(),
-                old: HashMap::new(),
-            })
-        };
+        let empty =
+            || RwLock::new(Shard { forgotten: 0, young: HashMap::new(), old: HashMap::new() });
         Self {
             shards: std::iter::repeat_with(empty).take(SHARDS).collect(),
             hasher: RandomState::new(),
@@ -136,13 +131,11 @@ impl<K: Eq + Hash, V> Cache<K, V> {
 
     fn read(&self, key: &K) -> Option<RwLockReadGuard<'_, Shard<K, V>>> {
         // A panic elsewhere cannot leave a map half changed: nothing here runs foreign code while locked.
-        self.shard(key)
-            .map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner))
+        self.shard(key).map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn write(&self, key: &K) -> Option<RwLockWriteGuard<'_, Shard<K, V>>> {
-        self.shard(key)
-            .map(|shard| shard.write().unwrap_or_else(PoisonError::into_inner))
+        self.shard(key).map(|shard| shard.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn shard(&self, key: &K) -> Option<&RwLock<Shard<K, V>>> {
@@ -154,10 +147,7 @@ impl<K: Eq + Hash, V> Cache<K, V> {
 
 impl<K: Eq + Hash, V> Shard<K, V> {
     fn version(&self, key: &K) -> Option<u64> {
-        self.young
-            .get(key)
-            .or_else(|| self.old.get(key))
-            .map(|copied| copied.version)
+        self.young.get(key).or_else(|| self.old.get(key)).map(|copied| copied.version)
     }
 }
 

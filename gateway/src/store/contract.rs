@@ -189,7 +189,9 @@ async fn one_of_many_swaps_wins(store: &Arc<dyn StateStore>) {
     let first = store.put(&place, b"0".to_vec(), None).await.unwrap();
     let racers = (0..16_u8).map(|n| {
         let (store, place) = (Arc::clone(store), place.clone());
-        tokio::spawn(async move { store.compare_and_swap(&place, Some(first), vec![n], None).await })
+        tokio::spawn(
+            async move { store.compare_and_swap(&place, Some(first), vec![n], None).await },
+        )
     });
     let mut winners = Vec::new();
     for (n, racer) in racers.collect::<Vec<_>>().into_iter().enumerate() {

@@ -114,10 +114,7 @@ impl Key {
         if id.is_empty() || id.len() > ID_BYTES_MAX || !id.bytes().all(allowed) {
             return Err(error(&text));
         }
-        Ok(Self {
-            text: Arc::from(text),
-            kind,
-        })
+        Ok(Self { text: Arc::from(text), kind })
     }
 }
 
@@ -166,15 +163,9 @@ mod tests {
     fn a_key_starts_with_its_organisation_and_reads_back() {
         let key = Key::of(&tenant("nordvolt"), Kind::ApiKey, "abc234").unwrap();
         assert_eq!(key.as_str(), "nordvolt/api-key/abc234");
-        assert_eq!(
-            (key.kind(), key.id(), key.is_index()),
-            (Kind::ApiKey, "abc234", false)
-        );
+        assert_eq!((key.kind(), key.id(), key.is_index()), (Kind::ApiKey, "abc234", false));
         assert_eq!(Key::parse(key.as_str()).unwrap(), key);
-        assert!(
-            key.as_str()
-                .starts_with(Prefix::of(&tenant("nordvolt"), Kind::ApiKey).as_str())
-        );
+        assert!(key.as_str().starts_with(Prefix::of(&tenant("nordvolt"), Kind::ApiKey).as_str()));
     }
 
     #[test]
@@ -191,15 +182,8 @@ mod tests {
         for id in ["", "a/b", "a b", "å", "a\n", "*", &long] {
             assert!(Key::of(&tenant("t"), Kind::Login, id).is_err(), "{id}");
         }
-        for text in [
-            "",
-            "t",
-            "t/login",
-            "t/other/x",
-            "T/login/x",
-            "t/login/a/b",
-            "_other/login/x",
-        ] {
+        for text in ["", "t", "t/login", "t/other/x", "T/login/x", "t/login/a/b", "_other/login/x"]
+        {
             assert!(Key::parse(text).is_err(), "{text}");
         }
     }

@@ -10,10 +10,8 @@ use crate::model::{Entropy, Secret, TenantId};
 
 /// The index entry and the record of `id`.
 pub(super) fn located(tenant: &TenantId, kind: Kind, id: &str) -> Result<(Key, Key), StoreError> {
-    let bad = |error| StoreError::Damaged {
-        key: kind.name().to_owned(),
-        cause: format!("{error}"),
-    };
+    let bad =
+        |error| StoreError::Damaged { key: kind.name().to_owned(), cause: format!("{error}") };
     let index = Key::index(kind, id).map_err(bad)?;
     Ok((index, Key::of(tenant, kind, id).map_err(bad)?))
 }
@@ -33,9 +31,7 @@ pub(super) async fn locate(
     };
     let text = String::from_utf8(found.value).map_err(|error| damaged(&index, &error))?;
     let tenant = TenantId::parse(&text).map_err(|error| damaged(&index, &error))?;
-    Key::of(&tenant, kind, id)
-        .map(Some)
-        .map_err(|error| damaged(&index, &error))
+    Key::of(&tenant, kind, id).map(Some).map_err(|error| damaged(&index, &error))
 }
 
 /// Seals one field of the entry at `place`.
@@ -56,16 +52,11 @@ pub(super) fn open(
     field: &str,
     sealed: &str,
 ) -> Result<Secret<String>, StoreError> {
-    let plain = ring
-        .open(place, field, sealed)
-        .map_err(|error| damaged(place, &error))?;
+    let plain = ring.open(place, field, sealed).map_err(|error| damaged(place, &error))?;
     let text = std::str::from_utf8(plain.expose()).map_err(|error| damaged(place, &error))?;
     Ok(Secret::new(text.to_owned()))
 }
 
 pub(super) fn damaged(place: &Key, cause: &dyn Display) -> StoreError {
-    StoreError::Damaged {
-        key: place.to_string(),
-        cause: cause.to_string(),
-    }
+    StoreError::Damaged { key: place.to_string(), cause: cause.to_string() }
 }

@@ -72,10 +72,7 @@ impl SealKey {
         if id.is_empty() || id.len() > ID_BYTES_MAX || !id.bytes().all(allowed) {
             return Err(KeyRingError::Id(id.chars().take(80).collect()));
         }
-        Ok(Self {
-            id: id.to_owned(),
-            secret,
-        })
+        Ok(Self { id: id.to_owned(), secret })
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {
@@ -101,10 +98,7 @@ impl KeyRing {
         }
         let mut keys = keys.into_iter();
         let current = keys.next().ok_or(KeyRingError::Empty)?;
-        let mut ring = Self {
-            current,
-            older: Vec::new(),
-        };
+        let mut ring = Self { current, older: Vec::new() };
         for key in keys {
             if ring.find(&key.id).is_some() {
                 return Err(KeyRingError::Repeated(key.id));
@@ -128,21 +122,11 @@ impl KeyRing {
         let mut nonce = [0_u8; NONCE_BYTES];
         entropy.fill(&mut nonce).map_err(|_| SealedError::Entropy)?;
         let aad = associated_data(&self.current.id, key, field);
-        let payload = Payload {
-            msg: plain,
-            aad: aad.as_bytes(),
-        };
-        let sealed = self
-            .current
-            .cipher()
-            .encrypt(XNonce::from_slice(&nonce), payload);
+        let payload = Payload { msg: plain, aad: aad.as_bytes() };
+        let sealed = self.current.cipher().encrypt(XNonce::from_slice(&nonce), payload);
         let mut bytes = nonce.to_vec();
         bytes.extend(sealed.map_err(|_| SealedError::Broken)?);
-        Ok(format!(
-            "{VERSION}.{}.{}",
-            self.current.id,
-            URL_SAFE_NO_PAD.encode(bytes)
-        ))
+        Ok(format!("{VERSION}.{}.{}", self.current.id, URL_SAFE_NO_PAD.encode(bytes)))
     }
 
     /// Opens what was sealed for the field `field` of the entry `key`.
@@ -155,36 +139,21 @@ impl KeyRing {
         field: &str,
         sealed: &str,
     ) -> Result<Secret<Vec<u8>>, SealedError> {
-        let rest = sealed
-            .strip_prefix(VERSION)
-            .and_then(|rest| rest.strip_prefix('.'));
-        let (id, text) = rest
-            .and_then(|rest| rest.split_once('.'))
-            .ok_or(SealedError::Form)?;
-        let bytes = URL_SAFE_NO_PAD
-            .decode(text)
-            .map_err(|_| SealedError::Form)?;
-        let (nonce, ciphertext) = bytes
-            .split_at_checked(NONCE_BYTES)
-            .ok_or(SealedError::Form)?;
+        let rest = sealed.strip_prefix(VERSION).and_then(|rest| rest.strip_prefix('.'));
+        let (id, text) = rest.and_then(|rest| rest.split_once('.')).ok_or(SealedError::Form)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| SealedError::Form)?;
+        let (nonce, ciphertext) = bytes.split_at_checked(NONCE_BYTES).ok_or(SealedError::Form)?;
         let seal_key = self
             .find(id)
             .ok_or_else(|| SealedError::UnknownKey(id.chars().take(ID_BYTES_MAX).collect()))?;
         let aad = associated_data(id, key, field);
-        let payload = Payload {
-            msg: ciphertext,
-            aad: aad.as_bytes(),
-        };
-        let plain = seal_key
-            .cipher()
-            .decrypt(XNonce::from_slice(nonce), payload);
+        let payload = Payload { msg: ciphertext, aad: aad.as_bytes() };
+        let plain = seal_key.cipher().decrypt(XNonce::from_slice(nonce), payload);
         plain.map(Secret::new).map_err(|_| SealedError::Broken)
     }
 
     fn find(&self, id: &str) -> Option<&SealKey> {
-        std::iter::once(&self.current)
-            .chain(&self.older)
-            .find(|key| key.id == id)
+        std::iter::once(&self.current).chain(&self.older).find(|key| key.id == id)
     }
 }
 
@@ -214,68 +183,33 @@ mod tests {
     #[test]
     fn opens_what_it_sealed_in_its_place() {
         let ring = ring(&[("a", 1)]);
-        let sealed = ring
-            .seal(&place("x"), "token", b"hello", &OsEntropy)
-            .unwrap();
+        let sealed = ring.seal(&place("x"), "token", b"hello", &OsEntropy).unwrap();
         assert!(sealed.starts_with("v1.a."));
-        assert!(
-            ring.open(&place("x"), "token", &sealed)
-                .unwrap()
-                .matches(b"hello")
-        );
-        let again = ring
-            .seal(&place("x"), "token", b"hello", &OsEntropy)
-            .unwrap();
+        assert!(ring.open(&place("x"), "token", &sealed).unwrap().matches(b"hello"));
+        let again = ring.seal(&place("x"), "token", b"hello", &OsEntropy).unwrap();
         assert_ne!(sealed, again, "a nonce was used twice");
     }
 
     #[test]
     fn does_not_open_elsewhere_or_under_another_key() {
         let ring_a = ring(&[("a", 1)]);
-        let sealed = ring_a
-            .seal(&place("x"), "token", b"hello", &OsEntropy)
-            .unwrap();
+        let sealed = ring_a.seal(&place("x"), "token", b"hello", &OsEntropy).unwrap();
         let broken = SealedError::Broken;
-        assert_eq!(
-            ring_a.open(&place("y"), "token", &sealed).unwrap_err(),
-            broken
-        );
-        assert_eq!(
-            ring_a.open(&place("x"), "other", &sealed).unwrap_err(),
-            broken
-        );
-        assert_eq!(
-            ring(&[("a", 2)])
-                .open(&place("x"), "token", &sealed)
-                .unwrap_err(),
-            broken
-        );
-        let unknown = ring(&[("b", 1)])
-            .open(&place("x"), "token", &sealed)
-            .unwrap_err();
+        assert_eq!(ring_a.open(&place("y"), "token", &sealed).unwrap_err(), broken);
+        assert_eq!(ring_a.open(&place("x"), "other", &sealed).unwrap_err(), broken);
+        assert_eq!(ring(&[("a", 2)]).open(&place("x"), "token", &sealed).unwrap_err(), broken);
+        let unknown = ring(&[("b", 1)]).open(&place("x"), "token", &sealed).unwrap_err();
         assert_eq!(unknown, SealedError::UnknownKey("a".into()));
         let renamed = sealed.replacen(".a.", ".b.", 1);
         let same_secret = ring(&[("a", 1), ("b", 1)]);
-        assert_eq!(
-            same_secret
-                .open(&place("x"), "token", &renamed)
-                .unwrap_err(),
-            broken
-        );
+        assert_eq!(same_secret.open(&place("x"), "token", &renamed).unwrap_err(), broken);
     }
 
     #[test]
     fn opens_older_seals_after_a_rotation_and_seals_with_the_new_key() {
-        let sealed = ring(&[("a", 1)])
-            .seal(&place("x"), "t", b"old", &OsEntropy)
-            .unwrap();
+        let sealed = ring(&[("a", 1)]).seal(&place("x"), "t", b"old", &OsEntropy).unwrap();
         let rotated = ring(&[("b", 2), ("a", 1)]);
-        assert!(
-            rotated
-                .open(&place("x"), "t", &sealed)
-                .unwrap()
-                .matches(b"old")
-        );
+        assert!(rotated.open(&place("x"), "t", &sealed).unwrap().matches(b"old"));
         let sealed = rotated.seal(&place("x"), "t", b"new", &OsEntropy).unwrap();
         assert!(sealed.starts_with("v1.b."));
     }
@@ -290,20 +224,8 @@ mod tests {
             let changed = String::from_utf8(bytes).unwrap();
             assert!(ring.open(&place("x"), "t", &changed).is_err(), "{at}");
         }
-        for text in [
-            "",
-            "v1",
-            "v1.a",
-            "v1.a.",
-            "v1.a.AAAA",
-            "v2.a.AAAA",
-            "v1.a.!",
-        ] {
-            assert_eq!(
-                ring.open(&place("x"), "t", text).unwrap_err(),
-                SealedError::Form,
-                "{text}"
-            );
+        for text in ["", "v1", "v1.a", "v1.a.", "v1.a.AAAA", "v2.a.AAAA", "v1.a.!"] {
+            assert_eq!(ring.open(&place("x"), "t", text).unwrap_err(), SealedError::Form, "{text}");
         }
     }
 
@@ -311,10 +233,7 @@ mod tests {
     fn rejects_rings_that_cannot_work() {
         assert_eq!(KeyRing::new(Vec::new()).unwrap_err(), KeyRingError::Empty);
         let twice = vec![seal_key("a", 1), seal_key("a", 2)];
-        assert_eq!(
-            KeyRing::new(twice).unwrap_err(),
-            KeyRingError::Repeated("a".into())
-        );
+        assert_eq!(KeyRing::new(twice).unwrap_err(), KeyRingError::Repeated("a".into()));
         let many = (0..9).map(|n| seal_key(&format!("k{n}"), n)).collect();
         assert_eq!(KeyRing::new(many).unwrap_err(), KeyRingError::TooMany);
         for id in ["", "A", "a.b", "a b", &"a".repeat(33)] {

@@ -53,14 +53,7 @@ impl StoredSessions {
         limits: SessionLimits,
     ) -> Self {
         let cache = Cache::new(ENTRIES_MAX, clock);
-        Self {
-            store,
-            ring,
-            entropy,
-            limits,
-            cache,
-            touching: Mutex::default(),
-        }
+        Self { store, ring, entropy, limits, cache, touching: Mutex::default() }
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<Arc<Session>>, StoreError> {
@@ -69,8 +62,7 @@ impl StoredSessions {
             return Ok(None);
         };
         let session = Arc::new(self.opened(*key, &place, record)?);
-        self.cache
-            .insert(ticket, *key, version, Arc::clone(&session));
+        self.cache.insert(ticket, *key, version, Arc::clone(&session));
         Ok(Some(session))
     }
 
@@ -89,23 +81,8 @@ impl StoredSessions {
 
     fn opened(&self, key: SessionKey, place: &Key, record: Record) -> Result<Session, StoreError> {
         let csrf = self.open(place, CSRF, &record.sealed_csrf)?;
-        let Record {
-            person,
-            display_name,
-            created,
-            last_seen,
-            provider_session,
-            ..
-        } = record;
-        Ok(Session {
-            key,
-            person,
-            display_name,
-            created,
-            last_seen,
-            provider_session,
-            csrf,
-        })
+        let Record { person, display_name, created, last_seen, provider_session, .. } = record;
+        Ok(Session { key, person, display_name, created, last_seen, provider_session, csrf })
     }
 
     fn open(&self, place: &Key, field: &str, sealed: &str) -> Result<Secret<String>, StoreError> {
@@ -124,11 +101,7 @@ impl StoredSessions {
             last_seen: session.last_seen,
             provider_session: session.provider_session.clone(),
             sealed_csrf: seal(CSRF, &session.csrf)?,
-            sealed_id_token: new
-                .id_token
-                .as_ref()
-                .map(|t| seal(ID_TOKEN, t))
-                .transpose()?,
+            sealed_id_token: new.id_token.as_ref().map(|t| seal(ID_TOKEN, t)).transpose()?,
         })
     }
 
@@ -140,15 +113,9 @@ impl StoredSessions {
         let ticket = self.cache.ticket(&session.key);
         let end = session.created.plus(self.limits.absolute);
         // The index first: without its record it finds nothing.
-        self.store
-            .put(&index, tenant.as_str().into(), Some(end))
-            .await?;
-        let version = self
-            .store
-            .put(&place, value, Some(self.limits.end_of(session)))
-            .await?;
-        self.cache
-            .insert(ticket, session.key, version, Arc::new(session.clone()));
+        self.store.put(&index, tenant.as_str().into(), Some(end)).await?;
+        let version = self.store.put(&place, value, Some(self.limits.end_of(session))).await?;
+        self.cache.insert(ticket, session.key, version, Arc::new(session.clone()));
         Ok(())
     }
 
@@ -162,10 +129,8 @@ impl StoredSessions {
         let session = self.opened(*key, &place, record)?;
         let end = Some(self.limits.end_of(&session));
         // Whoever was quicker noted a use too, or ended the session, which must stay ended.
-        if let Swap::Stored(version) = self
-            .store
-            .compare_and_swap(&place, Some(version), value, end)
-            .await?
+        if let Swap::Stored(version) =
+            self.store.compare_and_swap(&place, Some(version), value, end).await?
         {
             self.cache.insert(ticket, *key, version, Arc::new(session));
         }
@@ -237,9 +202,7 @@ impl Sessions for StoredSessions {
             return Ok(None);
         };
         let sealed = record.sealed_id_token;
-        Ok(sealed
-            .map(|sealed| self.open(&place, ID_TOKEN, &sealed))
-            .transpose()?)
+        Ok(sealed.map(|sealed| self.open(&place, ID_TOKEN, &sealed)).transpose()?)
     }
 }
 
@@ -272,11 +235,8 @@ impl StoredSessions {
         let prefix = super::key::Prefix::of(tenant, Kind::Session);
         let mut ended = 0;
         loop {
-            let page = self
-                .store
-                .scan(&prefix, None, PAGE)
-                .await
-                .map_err(StoreUnavailable::from)?;
+            let page =
+                self.store.scan(&prefix, None, PAGE).await.map_err(StoreUnavailable::from)?;
             for entry in &page {
                 let key: SessionKey = entry
                     .key

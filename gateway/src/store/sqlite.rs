@@ -48,23 +48,16 @@ impl SqliteStore {
     /// [`OpenError`] saying what about the file is wrong.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let writes = writer::start(connection::open_writer(path)?, Arc::clone(&clock))?;
-        let connections: Result<Vec<_>, OpenError> = (0..READERS)
-            .map(|_| connection::open_reader(path))
-            .collect();
+        let connections: Result<Vec<_>, OpenError> =
+            (0..READERS).map(|_| connection::open_reader(path)).collect();
         let reads = reader::start(connections?)?;
-        Ok(Self {
-            writes,
-            reads,
-            clock,
-        })
+        Ok(Self { writes, reads, clock })
     }
 
     async fn write(&self, command: Command) -> Result<Done, StoreError> {
         let (reply, answer) = oneshot::channel();
         let job = WriteJob { command, reply };
-        self.writes
-            .try_send(job)
-            .map_err(|error| queue_error(&error))?;
+        self.writes.try_send(job).map_err(|error| queue_error(&error))?;
         wait(answer).await
     }
 
@@ -77,19 +70,14 @@ impl SqliteStore {
             // A failed send means that nobody waits any more.
             let _ = reply.send(query(connection));
         });
-        self.reads
-            .try_send(job)
-            .map_err(|error| queue_error(&error))?;
+        self.reads.try_send(job).map_err(|error| queue_error(&error))?;
         wait(answer).await
     }
 
     async fn upsert(&self, write: Write) -> Result<Swap, StoreError> {
         let bytes = write.value.len();
         if bytes > VALUE_BYTES_MAX {
-            return Err(StoreError::TooLarge {
-                bytes,
-                max: VALUE_BYTES_MAX,
-            });
+            return Err(StoreError::TooLarge { bytes, max: VALUE_BYTES_MAX });
         }
         match self.write(Command::Write(write)).await? {
             Done::Swap(swap) => Ok(swap),
@@ -117,8 +105,7 @@ async fn wait<T>(answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, 
 impl StateStore for SqliteStore {
     async fn get(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
         let (key, now) = (key.clone(), self.clock.now());
-        self.read(move |connection| reader::get(connection, &key, now))
-            .await
+        self.read(move |connection| reader::get(connection, &key, now)).await
     }
 
     async fn put(
@@ -127,17 +114,12 @@ impl StateStore for SqliteStore {
         value: Vec<u8>,
         expiry: Option<UnixNanos>,
     ) -> Result<u64, StoreError> {
-        let write = Write {
-            key: key.clone(),
-            value,
-            expiry,
-            expected: Expected::Anything,
-        };
+        let write = Write { key: key.clone(), value, expiry, expected: Expected::Anything };
         match self.upsert(write).await? {
             Swap::Stored(version) => Ok(version),
-            Swap::Changed(_) => Err(StoreError::Failed(
-                "an unconditional write was not done".into(),
-            )),
+            Swap::Changed(_) => {
+                Err(StoreError::Failed("an unconditional write was not done".into()))
+            }
         }
     }
 
@@ -149,24 +131,12 @@ impl StateStore for SqliteStore {
         expiry: Option<UnixNanos>,
     ) -> Result<Swap, StoreError> {
         let expected = expected.map_or(Expected::Nothing, Expected::Version);
-        self.upsert(Write {
-            key: key.clone(),
-            value,
-            expiry,
-            expected,
-        })
-        .await
+        self.upsert(Write { key: key.clone(), value, expiry, expected }).await
     }
 
     async fn delete(&self, key: &Key, expected: Option<u64>) -> Result<bool, StoreError> {
         let expected = expected.map_or(Expected::Anything, Expected::Version);
-        match self
-            .write(Command::Delete {
-                key: key.clone(),
-                expected,
-            })
-            .await?
-        {
+        match self.write(Command::Delete { key: key.clone(), expected }).await? {
             Done::Deleted(was_there) => Ok(was_there),
             other => Err(writer::misanswered(&other)),
         }
@@ -179,18 +149,12 @@ impl StateStore for SqliteStore {
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError> {
         let (prefix, after, now) = (prefix.clone(), after.cloned(), self.clock.now());
-        let page = reader::Page {
-            prefix,
-            after,
-            limit,
-        };
-        self.read(move |connection| reader::scan(connection, &page, now))
-            .await
+        let page = reader::Page { prefix, after, limit };
+        self.read(move |connection| reader::scan(connection, &page, now)).await
     }
 
     async fn changes(&self, after: u64, limit: usize) -> Result<Changes, StoreError> {
-        self.read(move |connection| reader::changes(connection, after, limit))
-            .await
+        self.read(move |connection| reader::changes(connection, after, limit)).await
     }
 
     async fn sweep(&self) -> Result<usize, StoreError> {

@@ -41,11 +41,7 @@ const VERIFIER: &str = "verifier";
 impl StoredTransactions {
     /// Keeps open logins in `store`, their secrets sealed with `ring`.
     pub fn new(store: Arc<dyn StateStore>, ring: KeyRing, entropy: Arc<dyn Entropy>) -> Self {
-        Self {
-            store,
-            ring,
-            entropy,
-        }
+        Self { store, ring, entropy }
     }
 
     async fn write(&self, login: &LoginTransaction) -> Result<(), StoreError> {

@@ -51,13 +51,7 @@ impl Watcher {
         clock: Arc<dyn Clock>,
         followers: Vec<Arc<dyn Follower>>,
     ) -> Self {
-        Self {
-            store,
-            clock,
-            followers,
-            after: None,
-            polls: 0,
-        }
+        Self { store, clock, followers, after: None, polls: 0 }
     }
 
     /// Reads the feed to its end once.
@@ -81,9 +75,7 @@ impl Watcher {
         match self.store.changes(after, PAGE).await? {
             Changes::Since(changes) => {
                 for change in &changes {
-                    self.followers
-                        .iter()
-                        .for_each(|follower| follower.changed(change));
+                    self.followers.iter().for_each(|follower| follower.changed(change));
                     self.after = Some(change.seq);
                 }
                 Ok(changes.len() < PAGE)

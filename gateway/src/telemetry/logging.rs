@@ -74,9 +74,10 @@ pub fn install(settings: &TelemetrySettings) -> Result<TelemetryGuard, Telemetry
     let provider = settings.otlp_endpoint.as_deref().map(provider).transpose()?;
     let spans = provider.as_ref().map(|provider| {
         opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
-        tracing_opentelemetry::layer()
-            .with_tracer(provider.tracer("hubgate"))
-            .with_filter(tracing_subscriber::filter::Targets::new().with_target("hubgate", tracing::Level::DEBUG))
+        tracing_opentelemetry::layer().with_tracer(provider.tracer("hubgate")).with_filter(
+            tracing_subscriber::filter::Targets::new()
+                .with_target("hubgate", tracing::Level::DEBUG),
+        )
     });
     let ansi = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_ansi(ansi).with_writer(std::io::stderr);

@@ -47,7 +47,10 @@ impl Metrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let exchanges = IntCounterVec::new(
-            Opts::new(EXCHANGES, "Exchanges that ended, by service, status class and what ended them."),
+            Opts::new(
+                EXCHANGES,
+                "Exchanges that ended, by service, status class and what ended them.",
+            ),
             &["service", "status", "ended_by"],
         )?;
         let duration = Histogram::with_opts(

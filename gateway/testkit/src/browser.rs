@@ -43,13 +43,9 @@ impl Browser {
         user: &str,
     ) -> anyhow::Result<String> {
         let hub_url = Url::parse(hub)?;
-        let host = hub_url
-            .host_str()
-            .context("the hub has no host")?
-            .to_owned();
+        let host = hub_url.host_str().context("the hub has no host")?.to_owned();
         let mut url = hub_url.join("/.hubgate/sign-in")?;
-        url.query_pairs_mut()
-            .append_pair("organisation", organisation);
+        url.query_pairs_mut().append_pair("organisation", organisation);
         for _ in 0..REDIRECTS_MAX {
             let answer = self.visit(&url).await?;
             if let Some(session) = self.cookie(&host, SESSION_COOKIE) {
@@ -57,10 +53,7 @@ impl Browser {
             }
             let location = answer.headers().get(LOCATION).with_context(|| {
                 let page = String::from_utf8_lossy(answer.body());
-                format!(
-                    "{url} answered {} without a redirect: {page:.300}",
-                    answer.status()
-                )
+                format!("{url} answered {} without a redirect: {page:.300}", answer.status())
             })?;
             url = url.join(location.to_str()?)?;
             let to_provider = url.host_str() != Some(host.as_str());
@@ -83,19 +76,12 @@ impl Browser {
     /// When the host is not known or the exchange fails.
     pub async fn visit(&mut self, url: &Url) -> anyhow::Result<Response<Bytes>> {
         let host = url.host_str().context("no host")?.to_owned();
-        let client = self
-            .hosts
-            .get(&host)
-            .with_context(|| format!("no way to `{host}`"))?;
-        let mut request = Request::builder()
-            .uri(url.as_str())
-            .header("Accept", "text/html");
+        let client = self.hosts.get(&host).with_context(|| format!("no way to `{host}`"))?;
+        let mut request = Request::builder().uri(url.as_str()).header("Accept", "text/html");
         let jar = self.cookies.entry(host).or_default();
         if !jar.is_empty() {
-            let pairs: Vec<String> = jar
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
+            let pairs: Vec<String> =
+                jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
             request = request.header(COOKIE, pairs.join("; "));
         }
         let answer = client.send(request.body(Bytes::new())?).await?;
@@ -131,9 +117,6 @@ mod tests {
         keep(&mut jar, "other=1");
         keep(&mut jar, "nonsense");
         keep(&mut jar, "other=; Max-Age=0");
-        assert_eq!(
-            jar.into_iter().collect::<Vec<_>>(),
-            [("__Host-hubgate".into(), "abc".into())]
-        );
+        assert_eq!(jar.into_iter().collect::<Vec<_>>(), [("__Host-hubgate".into(), "abc".into())]);
     }
 }

@@ -26,9 +26,7 @@ impl Authority {
     /// When no key can be generated.
     pub fn new() -> anyhow::Result<Self> {
         let mut params = CertificateParams::default();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "Hubgate test authority");
+        params.distinguished_name.push(DnType::CommonName, "Hubgate test authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().context("generating the authority's key")?;
@@ -94,18 +92,13 @@ impl Authority {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = alpn
-            .iter()
-            .map(|protocol| protocol.as_bytes().to_vec())
-            .collect();
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         Ok(Arc::new(config))
     }
 
     fn sign(&self, params: &CertificateParams) -> anyhow::Result<Leaf> {
         let key = KeyPair::generate().context("generating a leaf key")?;
-        let certificate = params
-            .signed_by(&key, &self.issuer)
-            .context("signing a leaf")?;
+        let certificate = params.signed_by(&key, &self.issuer).context("signing a leaf")?;
         Ok(Leaf {
             certificate: certificate.der().clone(),
             certificate_pem: certificate.pem(),

@@ -128,16 +128,8 @@ mod tests {
     #[test]
     fn a_line_says_method_and_body() {
         let lines = trials().map(|trial| trial.to_string());
-        assert!(
-            lines[0].ends_with("$HUB/api/v1/teams/team-fleet"),
-            "{}",
-            lines[0]
-        );
-        assert!(
-            lines[1].contains("--json '{\"amount\":100}'"),
-            "{}",
-            lines[1]
-        );
+        assert!(lines[0].ends_with("$HUB/api/v1/teams/team-fleet"), "{}", lines[0]);
+        assert!(lines[1].contains("--json '{\"amount\":100}'"), "{}", lines[1]);
         assert!(lines[2].contains("-X POST"), "{}", lines[2]);
     }
 }

@@ -43,10 +43,7 @@ impl DemoHub {
     /// When the listener has no address.
     pub fn start(listener: TcpListener, verifier: Verifier) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
-        let hub = Arc::new(Hub {
-            verifier,
-            data: Mutex::new(Data::demo()),
-        });
+        let hub = Arc::new(Hub { verifier, data: Mutex::new(Data::demo()) });
         let accepting = tokio::spawn(accept(listener, hub));
         Ok(Self { address, accepting })
     }
@@ -86,37 +83,24 @@ impl Hub {
         if request.uri().path() == "/healthz" {
             return answer(StatusCode::OK, &json!({"status": "ok"}));
         }
-        let token = request
-            .headers()
-            .get(ASSERTION_FIELD)
-            .and_then(|value| value.to_str().ok());
+        let token = request.headers().get(ASSERTION_FIELD).and_then(|value| value.to_str().ok());
         let claims = match self.verifier.verify(token).await {
             Ok(claims) => claims,
             Err(error) => {
-                return answer(
-                    StatusCode::UNAUTHORIZED,
-                    &json!({"error": error.to_string()}),
-                );
+                return answer(StatusCode::UNAUTHORIZED, &json!({"error": error.to_string()}));
             }
         };
         let (head, body) = request.into_parts();
         let Ok(body) = Limited::new(body, BODY_BYTES_MAX).collect().await else {
-            return answer(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                &json!({"error": "body too large"}),
-            );
+            return answer(StatusCode::PAYLOAD_TOO_LARGE, &json!({"error": "body too large"}));
         };
         let body: Value = serde_json::from_slice(&body.to_bytes()).unwrap_or(Value::Null);
         let mut data = self.data.lock().unwrap_or_else(PoisonError::into_inner);
         match operate(&mut data, &head.method, head.uri.path(), &body) {
-            Some(result) => answer(
-                StatusCode::OK,
-                &json!({"result": result, "asked_by": asked_by(&claims)}),
-            ),
-            None => answer(
-                StatusCode::NOT_FOUND,
-                &json!({"error": "no such thing here"}),
-            ),
+            Some(result) => {
+                answer(StatusCode::OK, &json!({"result": result, "asked_by": asked_by(&claims)}))
+            }
+            None => answer(StatusCode::NOT_FOUND, &json!({"error": "no such thing here"})),
         }
     }
 }
@@ -152,9 +136,7 @@ fn answer(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
     let mut answer = Response::new(Full::new(Bytes::from(format!("{body:#}\n"))));
     *answer.status_mut() = status;
     let json = http::HeaderValue::from_static("application/json");
-    answer
-        .headers_mut()
-        .insert(http::header::CONTENT_TYPE, json);
+    answer.headers_mut().insert(http::header::CONTENT_TYPE, json);
     answer
 }
 

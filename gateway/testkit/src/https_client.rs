@@ -45,8 +45,7 @@ impl HttpsClient {
     /// # Errors
     /// As [`HttpsClient::send`].
     pub async fn fetch(&self, uri: &str) -> anyhow::Result<Response<Bytes>> {
-        self.send(Request::builder().uri(uri).body(Bytes::new())?)
-            .await
+        self.send(Request::builder().uri(uri).body(Bytes::new())?).await
     }
 
     async fn exchange(&self, mut request: Request<Bytes>) -> anyhow::Result<Response<Bytes>> {
@@ -57,27 +56,20 @@ impl HttpsClient {
             .await
             .with_context(|| format!("connecting to {}", self.address))?;
         let connector = tokio_rustls::TlsConnector::from(Arc::clone(&self.config));
-        let stream = connector
-            .connect(name, stream)
-            .await
-            .context("TLS handshake")?;
+        let stream = connector.connect(name, stream).await.context("TLS handshake")?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         *request.uri_mut() = Uri::try_from(target)?;
         if !request.headers().contains_key(http::header::HOST) {
-            request
-                .headers_mut()
-                .insert(http::header::HOST, authority.as_str().try_into()?);
+            request.headers_mut().insert(http::header::HOST, authority.as_str().try_into()?);
         }
         let answer = sender.send_request(request.map(Full::new)).await?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
         connection.abort();
-        let body = body
-            .map_err(|error| anyhow::anyhow!("reading the body: {error}"))?
-            .to_bytes();
+        let body = body.map_err(|error| anyhow::anyhow!("reading the body: {error}"))?.to_bytes();
         Ok(Response::from_parts(head, body))
     }
 }

@@ -136,9 +136,7 @@ impl OpenIdProvider {
         authority: &Authority,
     ) -> anyhow::Result<Self> {
         let identity = authority.issue(std::slice::from_ref(&settings.host))?;
-        let listener = tokio::net::TcpListener::bind(settings.listen)
-            .await
-            .context("listen")?;
+        let listener = tokio::net::TcpListener::bind(settings.listen).await.context("listen")?;
         let address = listener.local_addr()?;
         let state = State {
             behaviour: Behaviour::default(),
@@ -192,12 +190,7 @@ impl OpenIdProvider {
 
     /// How often a path was asked for.
     pub fn calls(&self, path: &str) -> usize {
-        self.shared
-            .state()
-            .calls
-            .get(path)
-            .copied()
-            .unwrap_or_default()
+        self.shared.state().calls.get(path).copied().unwrap_or_default()
     }
 
     /// Lets `subject` sign in as if in a browser, and gives the URL the browser is sent back to.

@@ -23,9 +23,7 @@ pub struct RawClient {
 
 impl std::fmt::Debug for RawClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RawClient")
-            .field("patience", &self.patience)
-            .finish_non_exhaustive()
+        f.debug_struct("RawClient").field("patience", &self.patience).finish_non_exhaustive()
     }
 }
 
@@ -64,11 +62,7 @@ impl RawClient {
     pub async fn connect(address: SocketAddr, patience: Duration) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await.context("connecting")?;
         stream.set_nodelay(true)?;
-        Ok(Self {
-            stream: Box::pin(stream),
-            patience,
-            buffer: Vec::new(),
-        })
+        Ok(Self { stream: Box::pin(stream), patience, buffer: Vec::new() })
     }
 
     /// Connects with TLS, asking for `server_name`.
@@ -85,14 +79,8 @@ impl RawClient {
         let stream = TcpStream::connect(address).await.context("connecting")?;
         stream.set_nodelay(true)?;
         let handshake = tokio_rustls::TlsConnector::from(config).connect(name, stream);
-        let stream = tokio::time::timeout(patience, handshake)
-            .await?
-            .context("TLS handshake")?;
-        Ok(Self {
-            stream: Box::pin(stream),
-            patience,
-            buffer: Vec::new(),
-        })
+        let stream = tokio::time::timeout(patience, handshake).await?.context("TLS handshake")?;
+        Ok(Self { stream: Box::pin(stream), patience, buffer: Vec::new() })
     }
 
     /// Writes bytes as they are.
@@ -104,9 +92,7 @@ impl RawClient {
             self.stream.write_all(bytes).await?;
             self.stream.flush().await
         };
-        tokio::time::timeout(self.patience, writing)
-            .await
-            .context("writing took too long")??;
+        tokio::time::timeout(self.patience, writing).await.context("writing took too long")??;
         Ok(())
     }
 
@@ -124,9 +110,7 @@ impl RawClient {
     /// When the peer closes or patience runs out before the answer is whole.
     pub async fn read_answer(&mut self, to_head: bool) -> anyhow::Result<RawAnswer> {
         let patience = self.patience;
-        tokio::time::timeout(patience, self.answer(to_head))
-            .await
-            .context("no answer in time")?
+        tokio::time::timeout(patience, self.answer(to_head)).await.context("no answer in time")?
     }
 
     /// Waits for the peer to close without another byte; `false` when it does not, or sends some.
@@ -147,30 +131,18 @@ impl RawClient {
     pub async fn read_some(&mut self) -> anyhow::Result<Vec<u8>> {
         if self.buffer.is_empty() {
             let patience = self.patience;
-            let more = tokio::time::timeout(patience, self.fill())
-                .await
-                .context("nothing came")??;
+            let more =
+                tokio::time::timeout(patience, self.fill()).await.context("nothing came")??;
             anyhow::ensure!(more, "the peer closed");
         }
         Ok(std::mem::take(&mut self.buffer))
     }
 
     async fn answer(&mut self, to_head: bool) -> anyhow::Result<RawAnswer> {
-        let head = self
-            .take_until(b"\r\n\r\n")
-            .await
-            .context("reading a head")?;
+        let head = self.take_until(b"\r\n\r\n").await.context("reading a head")?;
         let head_text = String::from_utf8_lossy(&head).into_owned();
-        let status = head_text
-            .split(' ')
-            .nth(1)
-            .and_then(|code| code.parse().ok())
-            .unwrap_or(0);
-        let mut answer = RawAnswer {
-            status,
-            head_text,
-            body: Vec::new(),
-        };
+        let status = head_text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        let mut answer = RawAnswer { status, head_text, body: Vec::new() };
         if to_head || matches!(status, 100..=199 | 204 | 304) {
             return Ok(answer);
         }
@@ -186,10 +158,7 @@ impl RawClient {
     async fn chunks(&mut self) -> anyhow::Result<Vec<u8>> {
         let mut body = Vec::new();
         loop {
-            let line = self
-                .take_until(b"\r\n")
-                .await
-                .context("reading a chunk size")?;
+            let line = self.take_until(b"\r\n").await.context("reading a chunk size")?;
             let size = usize::from_str_radix(String::from_utf8_lossy(&line).trim(), 16)?;
             let chunk = self.take(size + 2).await?;
             if size == 0 {
@@ -201,11 +170,7 @@ impl RawClient {
 
     async fn take_until(&mut self, end: &[u8]) -> anyhow::Result<Vec<u8>> {
         loop {
-            if let Some(at) = self
-                .buffer
-                .windows(end.len())
-                .position(|window| window == end)
-            {
+            if let Some(at) = self.buffer.windows(end.len()).position(|window| window == end) {
                 return self.take(at + end.len()).await;
             }
             anyhow::ensure!(self.fill().await?, "the peer closed");

@@ -54,9 +54,7 @@ impl Recorded {
     /// Every field as name and trimmed value, in order.
     pub fn every_field(&self) -> impl Iterator<Item = (&str, &str)> {
         let lines = self.head_text.split("\r\n").skip(1);
-        lines
-            .filter_map(|line| line.split_once(':'))
-            .map(|(name, value)| (name, value.trim()))
+        lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim()))
     }
 
     /// The request line.
@@ -95,11 +93,7 @@ impl RecordingUpstream {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::new());
         let accepting = tokio::spawn(accept(listener, tls, Arc::clone(&shared)));
-        Ok(Self {
-            address,
-            shared,
-            accepting,
-        })
+        Ok(Self { address, shared, accepting })
     }
 
     /// Where it listens.
@@ -155,21 +149,12 @@ impl RecordingUpstream {
         count: usize,
         patience: Duration,
     ) -> anyhow::Result<Vec<Recorded>> {
-        if self
-            .wait_until(patience, |upstream| upstream.requests().len() >= count)
-            .await
-        {
+        if self.wait_until(patience, |upstream| upstream.requests().len() >= count).await {
             return Ok(self.requests());
         }
-        let seen: Vec<String> = self
-            .requests()
-            .iter()
-            .map(|request| request.request_line().into())
-            .collect();
-        anyhow::bail!(
-            "{} of {count} requests came within {patience:?}: {seen:?}",
-            seen.len()
-        )
+        let seen: Vec<String> =
+            self.requests().iter().map(|request| request.request_line().into()).collect();
+        anyhow::bail!("{} of {count} requests came within {patience:?}: {seen:?}", seen.len())
     }
 
     /// Waits until exactly `count` `WebSocket`s and event streams are open, at most `patience`.
@@ -177,16 +162,10 @@ impl RecordingUpstream {
     /// # Errors
     /// When that does not come about in time.
     pub async fn wait_for_streams(&self, count: usize, patience: Duration) -> anyhow::Result<()> {
-        if self
-            .wait_until(patience, |upstream| upstream.open_streams() == count)
-            .await
-        {
+        if self.wait_until(patience, |upstream| upstream.open_streams() == count).await {
             return Ok(());
         }
-        anyhow::bail!(
-            "{} streams are open, not {count}, after {patience:?}",
-            self.open_streams()
-        )
+        anyhow::bail!("{} streams are open, not {count}, after {patience:?}", self.open_streams())
     }
 
     async fn wait_until(&self, patience: Duration, reached: impl Fn(&Self) -> bool) -> bool {

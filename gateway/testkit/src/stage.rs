@@ -78,12 +78,7 @@ impl Stage {
         settings.gateway = free(settings.gateway, &mut held)?;
         let observe = free(SocketAddr::from(([127, 0, 0, 1], 0)), &mut held)?;
         let directory = tempfile::Builder::new().prefix("hubgate-").tempdir()?;
-        let stage = Self {
-            settings,
-            directory,
-            observe,
-            authority: Authority::new()?,
-        };
+        let stage = Self { settings, directory, observe, authority: Authority::new()? };
         stage.write_certificates()?;
         stage.write_organisations()?;
         stage.write_configuration()?;
@@ -144,16 +139,9 @@ impl Stage {
     /// # Errors
     /// When it fails; the message holds what it wrote to standard error.
     pub fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let output = self
-            .command(arguments)
-            .output()
-            .context("running hubgate")?;
+        let output = self.command(arguments).output().context("running hubgate")?;
         let errors = String::from_utf8_lossy(&output.stderr);
-        anyhow::ensure!(
-            output.status.success(),
-            "hubgate {}: {errors}",
-            arguments.join(" ")
-        );
+        anyhow::ensure!(output.status.success(), "hubgate {}: {errors}", arguments.join(" "));
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
@@ -162,14 +150,8 @@ impl Stage {
     /// # Errors
     /// When the gateway refuses, or shows no key.
     pub fn create_key(&self, key: &NewKey<'_>) -> anyhow::Result<String> {
-        let mut arguments = vec![
-            "key",
-            "create",
-            "--organisation",
-            key.organisation,
-            "--name",
-            key.name,
-        ];
+        let mut arguments =
+            vec!["key", "create", "--organisation", key.organisation, "--name", key.name];
         for role in key.roles {
             arguments.extend(["--role", role]);
         }
@@ -189,15 +171,10 @@ impl Stage {
     /// # Errors
     /// When the process cannot be started.
     pub fn start(&self) -> anyhow::Result<GatewayProcess> {
-        let output = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.gateway_output())?;
+        let output =
+            std::fs::OpenOptions::new().create(true).append(true).open(self.gateway_output())?;
         let mut command = self.command(&["serve"]);
-        command
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .stdin(std::process::Stdio::null());
+        command.stdout(output.try_clone()?).stderr(output).stdin(std::process::Stdio::null());
         GatewayProcess::start(command, self.observe, self.gateway_output())
     }
 
@@ -216,9 +193,7 @@ impl Stage {
     }
 
     fn write_certificates(&self) -> anyhow::Result<()> {
-        let leaf = self
-            .authority
-            .leaf(&[HUB_HOST, "*.localhost", "localhost", "127.0.0.1"])?;
+        let leaf = self.authority.leaf(&[HUB_HOST, "*.localhost", "localhost", "127.0.0.1"])?;
         std::fs::write(self.certificate_authority(), self.authority.pem())?;
         std::fs::write(self.path("certificate.pem"), leaf.certificate_pem())?;
         folders::write_private(&self.path("key.pem"), leaf.key_pem())

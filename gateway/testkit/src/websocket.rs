@@ -69,10 +69,7 @@ pub struct Frame {
 impl Frame {
     /// A text message.
     pub fn text(text: &str) -> Self {
-        Self {
-            opcode: Opcode::Text,
-            payload: text.into(),
-        }
+        Self { opcode: Opcode::Text, payload: text.into() }
     }
 
     /// The frame on the wire. A client must pass a mask, a server must not (RFC 6455 §5.1).
@@ -101,10 +98,7 @@ pub fn parse_frame(bytes: &[u8]) -> Option<(Frame, usize)> {
     let opcode = Opcode::from_number(bytes.first()? & 0x0f);
     let second = *bytes.get(1)?;
     let (length, mut at) = match second & 0x7f {
-        LENGTH_16 => (
-            u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)),
-            4,
-        ),
+        LENGTH_16 => (u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)), 4),
         LENGTH_64 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?), 10),
         short => (u64::from(short), 2),
     };
@@ -119,10 +113,7 @@ pub fn parse_frame(bytes: &[u8]) -> Option<(Frame, usize)> {
 }
 
 fn masked(payload: &[u8], mask: [u8; 4]) -> impl Iterator<Item = u8> {
-    payload
-        .iter()
-        .zip(mask.into_iter().cycle())
-        .map(|(byte, mask)| byte ^ mask)
+    payload.iter().zip(mask.into_iter().cycle()).map(|(byte, mask)| byte ^ mask)
 }
 
 #[cfg(test)]
@@ -132,19 +123,13 @@ mod tests {
     #[test]
     fn the_accept_value_is_that_of_the_standard() {
         // RFC 6455 §1.3 gives this pair.
-        assert_eq!(
-            accept_value("dGhlIHNhbXBsZSBub25jZQ=="),
-            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-        );
+        assert_eq!(accept_value("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
     #[test]
     fn frames_of_every_length_survive_the_wire() {
         for length in [0, 1, 125, 126, 65_535, 65_536] {
-            let frame = Frame {
-                opcode: Opcode::Binary,
-                payload: vec![7; length],
-            };
+            let frame = Frame { opcode: Opcode::Binary, payload: vec![7; length] };
             for mask in [None, Some([1, 2, 3, 4])] {
                 let bytes = frame.encode(mask);
                 assert_eq!(parse_frame(&bytes), Some((frame.clone(), bytes.len())));

@@ -26,15 +26,8 @@ fn sources_below(folder: &str) -> Vec<Source> {
             let entries = fs::read_dir(&path).into_iter().flatten().flatten();
             pending.extend(entries.map(|entry| entry.path()));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let name = path
-                .strip_prefix(&root)
-                .unwrap_or(&path)
-                .display()
-                .to_string();
-            sources.push(Source::new(
-                name,
-                fs::read_to_string(&path).unwrap_or_default(),
-            ));
+            let name = path.strip_prefix(&root).unwrap_or(&path).display().to_string();
+            sources.push(Source::new(name, fs::read_to_string(&path).unwrap_or_default()));
         }
     }
     sources.sort_by(|left, right| left.path.cmp(&right.path));
@@ -43,12 +36,7 @@ fn sources_below(folder: &str) -> Vec<Source> {
 
 fn assert_none(breaches: &[Breach]) {
     let lines: Vec<String> = breaches.iter().map(ToString::to_string).collect();
-    assert!(
-        lines.is_empty(),
-        "{} breaches:\n{}",
-        lines.len(),
-        lines.join("\n")
-    );
+    assert!(lines.is_empty(), "{} breaches:\n{}", lines.len(), lines.join("\n"));
 }
 
 #[test]
@@ -72,10 +60,7 @@ fn the_lower_floors_are_pure() {
 
 #[test]
 fn files_are_short_named_well_and_open_with_a_doc() {
-    let sources: Vec<_> = ["gateway", "loadtest"]
-        .into_iter()
-        .flat_map(sources_below)
-        .collect();
+    let sources: Vec<_> = ["gateway", "loadtest"].into_iter().flat_map(sources_below).collect();
     assert_none(&sources.iter().flat_map(rules::shape).collect::<Vec<_>>());
 }
 
@@ -83,22 +68,14 @@ fn files_are_short_named_well_and_open_with_a_doc() {
 fn the_product_never_links_what_tests_it() {
     let manifest = |path: &str| fs::read_to_string(workspace().join(path)).unwrap_or_default();
     let product = manifest("gateway/Cargo.toml");
-    let (linked, _) = product
-        .split_once("[dev-dependencies]")
-        .unwrap_or((&product, ""));
+    let (linked, _) = product.split_once("[dev-dependencies]").unwrap_or((&product, ""));
     assert!(linked.contains("[dependencies]"), "the manifest was found");
-    assert!(
-        !linked.contains("hubgate-testkit"),
-        "the testkit is linked into the product"
-    );
+    assert!(!linked.contains("hubgate-testkit"), "the testkit is linked into the product");
     for black_box in ["gateway/testkit/Cargo.toml", "loadtest/Cargo.toml"] {
         let depends = manifest(black_box)
             .lines()
             .any(|line| line.split(['=', '.', ' ']).next() == Some("hubgate"));
-        assert!(
-            !depends,
-            "{black_box} depends on the product it looks at from outside"
-        );
+        assert!(!depends, "{black_box} depends on the product it looks at from outside");
     }
 }
 
@@ -133,10 +110,7 @@ mod catches {
     #[test]
     fn a_sideways_import() {
         assert_eq!(floors("authz.rs", "use crate::directory::Member;").len(), 1);
-        assert_eq!(
-            floors("pipeline.rs", "use crate::store::StateStore;").len(),
-            1
-        );
+        assert_eq!(floors("pipeline.rs", "use crate::store::StateStore;").len(), 1);
         assert_eq!(floors("proxy.rs", "use crate::config::Loaded;").len(), 1);
     }
 
@@ -190,11 +164,7 @@ mod catches {
             "use std::{collections::HashMap, net::TcpStream};",
             "fn f() { std::thread::yield_now(); }",
         ] {
-            assert_eq!(
-                rules::purity(&source("audit/record.rs", text)).len(),
-                1,
-                "{text}"
-            );
+            assert_eq!(rules::purity(&source("audit/record.rs", text)).len(), 1, "{text}");
         }
         let in_tests = "#[cfg(test)]\nmod tests { use tokio::sync::Mutex; fn f() {} }\nfn g() {}";
         assert!(rules::purity(&source("audit.rs", in_tests)).is_empty());

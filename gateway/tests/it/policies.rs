@@ -1,9 +1,5 @@
 //! The policies, schema and demo organisations of this repository, as they are in its folders.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers of tests may panic"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests may panic")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -25,10 +21,7 @@ struct Hub {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
 fn hub() -> Hub {
@@ -39,14 +32,9 @@ fn hub() -> Hub {
     let base = read_policies(&root.join("policies"), &root).unwrap();
     let variables = |_: &str| Some("demo".to_owned());
     let tenants = read_tenants(&root.join("tenants"), &root, &variables).unwrap();
-    let organisations: Vec<_> = tenants
-        .into_iter()
-        .map(|data| Arc::new(Organisation::build(data).unwrap()))
-        .collect();
-    let own = organisations
-        .iter()
-        .map(|o| (o.id().clone(), o.policies().to_vec()))
-        .collect();
+    let organisations: Vec<_> =
+        tenants.into_iter().map(|data| Arc::new(Organisation::build(data).unwrap())).collect();
+    let own = organisations.iter().map(|o| (o.id().clone(), o.policies().to_vec())).collect();
     let pdp = Pdp::load(schema, &base, &own).unwrap();
     Directory::build(organisations.clone()).unwrap();
     let organisations = organisations
@@ -68,14 +56,8 @@ impl Hub {
             source: Ipv4Addr::new(192, 0, 2, 1).into(),
             now: UnixNanos::from_seconds(1_767_225_600),
         };
-        let question = Question {
-            principal: who,
-            action: &action,
-            resource: &resource,
-            context,
-        };
-        self.pdp
-            .decide(Some(organisation.id()), partition, &question)
+        let question = Question { principal: who, action: &action, resource: &resource, context };
+        self.pdp.decide(Some(organisation.id()), partition, &question)
     }
 
     fn member(&self, tenant: &str, id: &str) -> PreparedPrincipal {
@@ -84,9 +66,7 @@ impl Hub {
         let roles = &organisation.member(&id).unwrap().roles;
         let uid = EntityUid::new("User", id.as_str()).unwrap();
         let names = self.pdp.schema().role_names();
-        partition
-            .principal(&principal_entity(uid, roles, names, Map::new()))
-            .unwrap()
+        partition.principal(&principal_entity(uid, roles, names, Map::new())).unwrap()
     }
 
     fn key(&self, tenant: &str, id: &str, scopes: &[&str], role_of: &str) -> PreparedPrincipal {
@@ -96,9 +76,7 @@ impl Hub {
         let extra = Map::from_iter([("scopes".to_owned(), json!(scopes))]);
         let uid = EntityUid::new("ApiClient", id).unwrap();
         let names = self.pdp.schema().role_names();
-        partition
-            .principal(&principal_entity(uid, roles, names, extra))
-            .unwrap()
+        partition.principal(&principal_entity(uid, roles, names, extra)).unwrap()
     }
 }
 
@@ -123,11 +101,7 @@ fn a_missing_case_and_a_wrong_answer_are_told() {
     cases.retain(|file| !file.name.contains("public"));
     let failures = run_cases(&hub().pdp, &cases);
     assert_eq!(failures.len(), 2, "{failures:?}");
-    assert!(
-        failures[0]
-            .to_string()
-            .contains("no case about the policy `public-status` allows")
-    );
+    assert!(failures[0].to_string().contains("no case about the policy `public-status` allows"));
     for file in &mut cases {
         file.cases
             .iter_mut()
@@ -143,14 +117,8 @@ fn a_missing_case_and_a_wrong_answer_are_told() {
 fn the_matrix_of_roles_and_actions_is_the_reviewed_one() {
     let hub = hub();
     let columns = ["ada", "oskar", "bea", "sam", "nils", "anonymous"];
-    let roles = [
-        "admin",
-        "operations_manager",
-        "bookkeeper",
-        "support_agent",
-        "no role",
-        "anonymous",
-    ];
+    let roles =
+        ["admin", "operations_manager", "bookkeeper", "support_agent", "no role", "anonymous"];
     let anonymous = EntityRecord {
         uid: uid("Anonymous::anonymous"),
         parents: Vec::new(),
@@ -179,17 +147,11 @@ fn the_matrix_of_roles_and_actions_is_the_reviewed_one() {
     matrix.push('\n');
     for action in hub.pdp.actions() {
         let id = ActionId::parse(action).unwrap();
-        for on in samples
-            .iter()
-            .filter(|on| hub.pdp.schema().action_accepts(&id, uid(on).kind()))
-        {
+        for on in samples.iter().filter(|on| hub.pdp.schema().action_accepts(&id, uid(on).kind())) {
             write!(matrix, "{action:<24} {:<12}", uid(on).kind()).unwrap();
             for person in &people {
-                let word = if hub.ask("nordvolt", person, action, on).allowed() {
-                    "yes"
-                } else {
-                    "-"
-                };
+                let word =
+                    if hub.ask("nordvolt", person, action, on).allowed() { "yes" } else { "-" };
                 write!(matrix, " {word:<18}").unwrap();
             }
             matrix.truncate(matrix.trim_end().len());
@@ -215,11 +177,7 @@ fn a_role_on_one_sub_account_reaches_neither_the_other_nor_the_main_account() {
         ("teams:list", "Operator::nordvolt", "no_permit"),
         ("teams:list", "Operator::nordvolt-east", "permitted"),
     ] {
-        assert_eq!(
-            hub.ask("nordvolt", &edda, action, on).reason_code(),
-            wanted,
-            "{action} {on}"
-        );
+        assert_eq!(hub.ask("nordvolt", &edda, action, on).reason_code(), wanted, "{action} {on}");
     }
 }
 
@@ -233,10 +191,7 @@ fn nothing_of_another_organisation_can_be_reached() {
     let decision = hub.ask("solarpark", &ada, "teams:view", "Team::team-meadow");
     assert_eq!(decision.reason_code(), "invalid_request");
     let sol = hub.member("solarpark", "sol");
-    assert!(
-        hub.ask("solarpark", &sol, "teams:view", "Team::team-meadow")
-            .allowed()
-    );
+    assert!(hub.ask("solarpark", &sol, "teams:view", "Team::team-meadow").allowed());
 }
 
 #[test]
@@ -244,34 +199,10 @@ fn an_organisations_own_rule_binds_that_organisation_only() {
     let hub = hub();
     let scopes = ["all:delete"];
     let sun = hub.key("solarpark", "key-1", &scopes, "sol");
-    let decision = hub.ask(
-        "solarpark",
-        &sun,
-        "wallets:withdraw",
-        "Wallet::wallet-meadow",
-    );
-    assert_eq!(
-        &*decision.determining()[0],
-        "solarpark/withdraw-by-people-only"
-    );
+    let decision = hub.ask("solarpark", &sun, "wallets:withdraw", "Wallet::wallet-meadow");
+    assert_eq!(&*decision.determining()[0], "solarpark/withdraw-by-people-only");
     assert!(decision.reason().unwrap().contains("signed-in people"));
-    assert!(
-        hub.ask(
-            "solarpark",
-            &sun,
-            "wallets:deposit",
-            "Wallet::wallet-meadow"
-        )
-        .allowed()
-    );
+    assert!(hub.ask("solarpark", &sun, "wallets:deposit", "Wallet::wallet-meadow").allowed());
     let north = hub.key("nordvolt", "key-1", &scopes, "ada");
-    assert!(
-        hub.ask(
-            "nordvolt",
-            &north,
-            "wallets:withdraw",
-            "Wallet::wallet-airport"
-        )
-        .allowed()
-    );
+    assert!(hub.ask("nordvolt", &north, "wallets:withdraw", "Wallet::wallet-airport").allowed());
 }

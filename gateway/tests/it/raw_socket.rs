@@ -54,10 +54,7 @@ fn fill(bytes: &[u8], gateway: &Gateway) -> Vec<u8> {
     while let Some(start) = rest.iter().position(|byte| *byte == b'{') {
         filled.extend_from_slice(&rest[..start]);
         rest = &rest[start..];
-        let end = rest
-            .iter()
-            .position(|byte| *byte == b'}')
-            .map_or(rest.len(), |end| end + 1);
+        let end = rest.iter().position(|byte| *byte == b'}').map_or(rest.len(), |end| end + 1);
         match &rest[..end] {
             b"{host}" => filled.extend_from_slice(gateway.host().as_bytes()),
             b"{key}" => filled.extend_from_slice(gateway.api_key().as_bytes()),
@@ -107,10 +104,7 @@ async fn send(address: SocketAddr, bytes: &[u8], to_end: bool) -> Answer {
     let status = received
         .strip_prefix(b"HTTP/1.1 ")
         .and_then(|rest| std::str::from_utf8(rest.get(..3)?).ok()?.parse().ok());
-    Answer {
-        status,
-        bytes: received,
-    }
+    Answer { status, bytes: received }
 }
 
 /// A request as the upstream received it, taken apart strictly.
@@ -122,29 +116,17 @@ struct Seen {
 
 impl Seen {
     fn parse(raw: &[u8]) -> Self {
-        let end = raw
-            .windows(4)
-            .position(|window| window == b"\r\n\r\n")
-            .expect("a whole head");
+        let end = raw.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head");
         let head = std::str::from_utf8(&raw[..end]).expect("a head of ASCII");
-        assert!(
-            !head.replace("\r\n", "").contains(['\r', '\n', '\0']),
-            "stray line end: {head:?}"
-        );
+        assert!(!head.replace("\r\n", "").contains(['\r', '\n', '\0']), "stray line end: {head:?}");
         let mut lines = head.split("\r\n");
         let line = String::from(lines.next().unwrap_or_default());
         let fields = lines.map(|line| {
-            let (name, value) = line
-                .split_once(": ")
-                .or_else(|| line.split_once(':'))
-                .expect("a colon");
+            let (name, value) =
+                line.split_once(": ").or_else(|| line.split_once(':')).expect("a colon");
             (name.to_ascii_lowercase(), String::from(value))
         });
-        Self {
-            line,
-            fields: fields.collect(),
-            body: raw[end + 4..].to_vec(),
-        }
+        Self { line, fields: fields.collect(), body: raw[end + 4..].to_vec() }
     }
 
     fn values(&self, name: &str) -> Vec<&str> {
@@ -173,10 +155,7 @@ impl Seen {
 fn unchunk(mut body: &[u8]) -> Vec<u8> {
     let mut content = Vec::new();
     loop {
-        let end = body
-            .windows(2)
-            .position(|window| window == b"\r\n")
-            .expect("a chunk size line");
+        let end = body.windows(2).position(|window| window == b"\r\n").expect("a chunk size line");
         let digits = std::str::from_utf8(&body[..end]).unwrap();
         let size = usize::from_str_radix(digits, 16).expect("a plain chunk size");
         body = &body[end + 2..];
@@ -184,11 +163,7 @@ fn unchunk(mut body: &[u8]) -> Vec<u8> {
         assert!(body[size..].starts_with(b"\r\n"), "a chunk ends with CRLF");
         body = &body[size + 2..];
         if size == 0 {
-            assert!(
-                body.is_empty(),
-                "bytes after the last chunk: {}",
-                body.escape_ascii()
-            );
+            assert!(body.is_empty(), "bytes after the last chunk: {}", body.escape_ascii());
             return content;
         }
     }
@@ -203,14 +178,8 @@ fn assert_canonical(case: &Case, raw: &[u8], line: &str, body: &str) {
     assert_eq!(seen.values("hubgate-assertion").len(), 1, "{what}");
     assert_eq!(seen.content(), body.as_bytes(), "{what}");
     for (name, value) in &seen.fields {
-        assert!(
-            !NEVER_UPSTREAM.contains(&name.as_str()),
-            "{name} reached the upstream: {what}"
-        );
-        assert!(
-            !name.contains('_') && !value.contains(SPOOFED),
-            "{name}: {what}"
-        );
+        assert!(!NEVER_UPSTREAM.contains(&name.as_str()), "{name} reached the upstream: {what}");
+        assert!(!name.contains('_') && !value.contains(SPOOFED), "{name}: {what}");
     }
 }
 
@@ -229,15 +198,8 @@ async fn each_row_gets_its_answer_and_the_upstream_sees_only_canonical_requests(
         let seen = &requests[before..];
         before = requests.len();
         let what = format!("{} {}: {}", case.id, case.name, answer.bytes.escape_ascii());
-        assert!(
-            statuses.contains(&answer.status.unwrap_or_default()),
-            "{what}"
-        );
-        assert_eq!(
-            seen.len(),
-            usize::from(forwarded.is_some()),
-            "upstream: {what}"
-        );
+        assert!(statuses.contains(&answer.status.unwrap_or_default()), "{what}");
+        assert_eq!(seen.len(), usize::from(forwarded.is_some()), "upstream: {what}");
         if let Some((line, body)) = forwarded {
             assert_canonical(&case, &seen[0], line, body);
         }
@@ -255,17 +217,8 @@ async fn a_second_request_behind_a_chunked_body_is_never_served() {
             continue;
         }
         let answer = send(gateway.http_addr(), &fill(&case.bytes, &gateway), true).await;
-        let answers = answer
-            .bytes
-            .windows(9)
-            .filter(|window| window == b"HTTP/1.1 ")
-            .count();
-        assert!(
-            answers <= 1,
-            "{} {}: {answers} answers on one connection",
-            case.id,
-            case.name
-        );
+        let answers = answer.bytes.windows(9).filter(|window| window == b"HTTP/1.1 ").count();
+        assert!(answers <= 1, "{} {}: {answers} answers on one connection", case.id, case.name);
     }
     assert_eq!(ask_for(&gateway, "/echo/last").await, Some(200));
     // A request whose body broke off may be recorded late or not at all, so rows are not counted here.
@@ -273,10 +226,7 @@ async fn a_second_request_behind_a_chunked_body_is_never_served() {
         let text = raw.escape_ascii().to_string();
         let expected = text.starts_with("POST /echo/a HTTP/1.1\\r\\n")
             || text.starts_with("GET /echo/last HTTP/1.1\\r\\n");
-        assert!(
-            expected && !text.contains("smuggled") && !text.contains(SPOOFED),
-            "{text}"
-        );
+        assert!(expected && !text.contains("smuggled") && !text.contains(SPOOFED), "{text}");
     }
 }
 
@@ -284,9 +234,7 @@ async fn ask_for(gateway: &Gateway, path: &str) -> Option<u16> {
     let (host, key) = (gateway.host(), gateway.api_key());
     let head =
         format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n\r\n");
-    send(gateway.http_addr(), head.as_bytes(), false)
-        .await
-        .status
+    send(gateway.http_addr(), head.as_bytes(), false).await.status
 }
 
 #[test]

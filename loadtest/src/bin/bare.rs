@@ -46,10 +46,7 @@ struct Arguments {
 fn main() -> anyhow::Result<()> {
     // Pingora would install another provider; the first one stays.
     let installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    anyhow::ensure!(
-        installed.is_ok(),
-        "a cryptography provider is installed already"
-    );
+    anyhow::ensure!(installed.is_ok(), "a cryptography provider is installed already");
     let arguments = Arguments::parse();
     let certificate = Certificate::read(&arguments)?;
     let conf = ServerConf {
@@ -103,9 +100,7 @@ struct Certificate(Arc<CertifiedKey>);
 impl Certificate {
     fn read(arguments: &Arguments) -> anyhow::Result<Self> {
         let open = |path: &PathBuf| {
-            File::open(path)
-                .map(BufReader::new)
-                .with_context(|| path.display().to_string())
+            File::open(path).map(BufReader::new).with_context(|| path.display().to_string())
         };
         let chain: Result<Vec<_>, _> =
             CertificateDer::pem_reader_iter(open(&arguments.certificate)?).collect();

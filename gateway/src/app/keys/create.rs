@@ -43,13 +43,9 @@ impl Create {
             .map_err(KeyError::from)?;
         let desk = Desk::open(places)?;
         let pepper = Pepper::new(&secrets.pepper);
-        let issued = wish
-            .issue(&pepper, &OsEntropy, SystemClock.now())
-            .map_err(KeyError::from)?;
+        let issued = wish.issue(&pepper, &OsEntropy, SystemClock.now()).map_err(KeyError::from)?;
         let (key, token) = (issued.key, issued.token);
-        desk.runtime
-            .block_on(desk.keys.create(key.clone()))
-            .map_err(KeyError::from)?;
+        desk.runtime.block_on(desk.keys.create(key.clone())).map_err(KeyError::from)?;
         let detail = format!("made on the command line: {}", key.name);
         if let Err(source) = desk.record(Event::KeyCreated, &key.tenant, &key.id, &detail) {
             // A key nobody can find in the log must not exist.
@@ -62,25 +58,14 @@ impl Create {
         }
         writeln!(out, "{}", token.expose())?;
         writeln!(out)?;
-        writeln!(
-            out,
-            "This is the API key `{}` ({}) of `{}`.",
-            key.name, key.id, key.tenant
-        )?;
-        writeln!(
-            out,
-            "It is shown this once and cannot be shown again: put it in its place now."
-        )?;
+        writeln!(out, "This is the API key `{}` ({}) of `{}`.", key.name, key.id, key.tenant)?;
+        writeln!(out, "It is shown this once and cannot be shown again: put it in its place now.")?;
         match key.expires {
             Some(end) => writeln!(out, "It ends by itself at {}.", moment::shown(end))?,
             None => writeln!(out, "It does not end by itself.")?,
         }
         writeln!(out, "Use it:    curl -H 'Authorization: Bearer <key>' …")?;
-        writeln!(
-            out,
-            "Revoke it: hubgate key revoke --tenant {} {}",
-            key.tenant, key.id
-        )?;
+        writeln!(out, "Revoke it: hubgate key revoke --tenant {} {}", key.tenant, key.id)?;
         Ok(())
     }
 
@@ -88,19 +73,12 @@ impl Create {
         let tenant = tenant_id(&self.tenant)?;
         let directory = &loaded.organisations.directory;
         let Some(organisation) = directory.organisation(&tenant) else {
-            let known: Vec<&str> = directory
-                .organisations()
-                .map(|it| it.id().as_str())
-                .collect();
+            let known: Vec<&str> = directory.organisations().map(|it| it.id().as_str()).collect();
             return Err(unknown("organisation", tenant.as_str(), &known));
         };
         let roles = loaded.organisations.schema.role_names();
         let now = SystemClock.now();
-        let expires = self
-            .expires
-            .as_deref()
-            .map(|text| moment::end(text, now))
-            .transpose();
+        let expires = self.expires.as_deref().map(|text| moment::end(text, now)).transpose();
         Ok(NewApiKey {
             name: self.name.clone(),
             roles: self
@@ -108,11 +86,7 @@ impl Create {
                 .iter()
                 .map(|text| assignment(text, roles, organisation))
                 .collect::<Result<_, _>>()?,
-            scopes: self
-                .scopes
-                .iter()
-                .map(|text| scope(text))
-                .collect::<Result<_, _>>()?,
+            scopes: self.scopes.iter().map(|text| scope(text)).collect::<Result<_, _>>()?,
             expires: expires.map_err(|error| KeyError::Usage(error.to_string()))?,
             tenant,
         })
@@ -135,10 +109,7 @@ fn assignment(
         let message = format!("there is no `{on}` in `{}`", organisation.id());
         return Err(KeyError::Usage(message));
     }
-    Ok(RoleAssignment {
-        role: role.to_owned(),
-        on,
-    })
+    Ok(RoleAssignment { role: role.to_owned(), on })
 }
 
 fn scope(text: &str) -> Result<String, KeyError> {
@@ -147,16 +118,10 @@ fn scope(text: &str) -> Result<String, KeyError> {
     if !text.is_empty() && text.len() <= 128 && text.bytes().all(fits) {
         return Ok(text.to_owned());
     }
-    Err(KeyError::Usage(format!(
-        "`{}` is no scope",
-        text.escape_debug()
-    )))
+    Err(KeyError::Usage(format!("`{}` is no scope", text.escape_debug())))
 }
 
 fn unknown(what: &str, name: &str, known: &[&str]) -> KeyError {
     let advice = nearest_name(name, known).map(|near| format!(": did you mean `{near}`?"));
-    KeyError::Usage(format!(
-        "there is no {what} `{name}`{}",
-        advice.unwrap_or_default()
-    ))
+    KeyError::Usage(format!("there is no {what} `{name}`{}", advice.unwrap_or_default()))
 }

@@ -23,30 +23,18 @@ impl List {
     pub(super) fn run(&self, places: &Places, out: &mut dyn Write) -> Result<(), CommandError> {
         let tenant = tenant_id(&self.tenant)?;
         let (keys, runtime) = open_keys(places)?;
-        let keys = runtime
-            .block_on(keys.list(&tenant))
-            .map_err(KeyError::from)?;
+        let keys = runtime.block_on(keys.list(&tenant)).map_err(KeyError::from)?;
         if keys.is_empty() {
             writeln!(out, "`{tenant}` has no API keys.")?;
             return Ok(());
         }
         let now = SystemClock.now();
-        writeln!(
-            out,
-            "{:<12}  {:<8}  {:<16}  {:<16}  NAME",
-            "KEY", "STATE", "CREATED", "EXPIRES"
-        )?;
+        writeln!(out, "{:<12}  {:<8}  {:<16}  {:<16}  NAME", "KEY", "STATE", "CREATED", "EXPIRES")?;
         for key in &keys {
             let created = moment::shown(key.created);
-            let expires = key
-                .expires
-                .map_or_else(|| "never".to_owned(), moment::shown);
+            let expires = key.expires.map_or_else(|| "never".to_owned(), moment::shown);
             let (id, state) = (key.id.as_str(), state(key, now));
-            writeln!(
-                out,
-                "{id:<12}  {state:<8}  {created:<16}  {expires:<16}  {}",
-                key.name
-            )?;
+            writeln!(out, "{id:<12}  {state:<8}  {created:<16}  {expires:<16}  {}", key.name)?;
             for role in &key.roles {
                 writeln!(out, "{:14}{} on {}", "", role.role, role.on)?;
             }

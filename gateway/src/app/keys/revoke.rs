@@ -33,16 +33,9 @@ impl Revoke {
         if !desk.runtime.block_on(revoked).map_err(KeyError::from)? {
             return Err(KeyError::Usage(format!("`{tenant}` has no API key `{id}`")).into());
         }
-        desk.record(
-            Event::KeyRevoked,
-            &tenant,
-            &id,
-            "revoked on the command line",
-        )
-        .map_err(|source| KeyError::Unrecorded {
-            undone: "the key is revoked all the same",
-            source,
-        })?;
+        desk.record(Event::KeyRevoked, &tenant, &id, "revoked on the command line").map_err(
+            |source| KeyError::Unrecorded { undone: "the key is revoked all the same", source },
+        )?;
         writeln!(
             out,
             "The API key `{id}` of `{tenant}` is revoked; within two seconds everywhere."

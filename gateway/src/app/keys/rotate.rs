@@ -13,15 +13,8 @@ pub(super) fn run(places: &Places, out: &mut dyn Write) -> Result<(), CommandErr
     let rotation =
         rotate_assertion_key(&places.secrets_directory, &SystemClock).map_err(KeyError::from)?;
     writeln!(out, "new key: {}", rotation.added.display())?;
-    writeln!(
-        out,
-        "It is published as soon as the gateway reloads or starts."
-    )?;
-    writeln!(
-        out,
-        "It signs from {} (UTC) on.",
-        moment::shown(rotation.signs_from)
-    )?;
+    writeln!(out, "It is published as soon as the gateway reloads or starts.")?;
+    writeln!(out, "It signs from {} (UTC) on.", moment::shown(rotation.signs_from))?;
     for path in &rotation.removed {
         writeln!(out, "removed: {}", path.display())?;
     }

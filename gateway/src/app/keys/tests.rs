@@ -7,10 +7,8 @@ use crate::app::run;
 /// A gateway's folder with one organisation.
 struct Scene(tempfile::TempDir);
 
-const SCHEMA: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../schemas/hub.cedarschema"
-));
+const SCHEMA: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/hub.cedarschema"));
 
 impl Scene {
     fn new() -> Self {
@@ -30,10 +28,7 @@ impl Scene {
             "tenants/acme/organisation.toml",
             "id = \"acme\"\nname = \"Acme\"\nroot = \"Operator::acme\"\nhosts = []\n",
         );
-        write(
-            "tenants/acme/resources.ndjson",
-            "{\"uid\":\"Operator::acme\"}\n",
-        );
+        write("tenants/acme/resources.ndjson", "{\"uid\":\"Operator::acme\"}\n");
         Self(folder)
     }
 
@@ -55,22 +50,14 @@ impl Scene {
 
     fn ok(&self, arguments: &str) -> String {
         let (code, out, err) = self.hubgate(arguments);
-        assert_eq!(
-            code,
-            format!("{:?}", std::process::ExitCode::SUCCESS),
-            "{err}"
-        );
+        assert_eq!(code, format!("{:?}", std::process::ExitCode::SUCCESS), "{err}");
         out
     }
 
     /// The complaint of a command that must end with exit code 64.
     fn refused(&self, arguments: &str) -> String {
         let (code, out, err) = self.hubgate(arguments);
-        assert_eq!(
-            code,
-            format!("{:?}", std::process::ExitCode::from(64)),
-            "{out}{err}"
-        );
+        assert_eq!(code, format!("{:?}", std::process::ExitCode::from(64)), "{out}{err}");
         err
     }
 }
@@ -85,10 +72,7 @@ fn a_key_is_made_shown_once_listed_and_revoked() {
     let id = token.split('_').nth(1).unwrap();
 
     let listed = scene.ok("key list --tenant acme");
-    assert!(
-        listed.contains(id) && listed.contains("in force"),
-        "{listed}"
-    );
+    assert!(listed.contains(id) && listed.contains("in force"), "{listed}");
     assert!(
         listed.contains("admin on Operator::acme") && listed.contains("teams:read"),
         "{listed}"
@@ -99,10 +83,7 @@ fn a_key_is_made_shown_once_listed_and_revoked() {
     assert!(scene.ok("key list --tenant acme").contains("revoked"));
 
     let log = scene.ok("log tail --json --kind event");
-    assert!(
-        log.contains("key_created") && log.contains("key_revoked"),
-        "{log}"
-    );
+    assert!(log.contains("key_created") && log.contains("key_revoked"), "{log}");
     assert!(log.contains(id) && !log.contains(token), "{log}");
     scene.ok("log verify");
 }
@@ -112,20 +93,11 @@ fn keys_that_make_no_sense_are_refused_with_advice() {
     let scene = Scene::new();
     let create = |rest: &str| scene.refused(&format!("key create --name x {rest}"));
     let unknown = create("--tenant acmee --role admin=Operator::acme");
-    assert!(
-        unknown.contains("no organisation `acmee`: did you mean `acme`?"),
-        "{unknown}"
-    );
+    assert!(unknown.contains("no organisation `acmee`: did you mean `acme`?"), "{unknown}");
     let role = create("--tenant acme --role admn=Operator::acme");
-    assert!(
-        role.contains("no role `admn`: did you mean `admin`?"),
-        "{role}"
-    );
+    assert!(role.contains("no role `admn`: did you mean `admin`?"), "{role}");
     let node = create("--tenant acme --role admin=Operator::x");
-    assert!(
-        node.contains("there is no `Operator::x` in `acme`"),
-        "{node}"
-    );
+    assert!(node.contains("there is no `Operator::x` in `acme`"), "{node}");
     let form = create("--tenant acme --role admin");
     assert!(form.contains("write `role=Type::id`"), "{form}");
     let past = create("--tenant acme --role admin=Operator::acme --expires 2001-01-01");
@@ -140,41 +112,20 @@ fn a_key_can_be_revoked_while_the_configuration_is_broken() {
     let token = made.lines().next().unwrap();
     std::fs::write(scene.config(), "[listen]\nhttp = 3\n[[route]]\n").unwrap();
     // The whole key, as somebody found it lying about.
-    assert!(
-        scene
-            .ok(&format!("key revoke --tenant acme {token}"))
-            .contains("is revoked")
-    );
-    assert!(
-        scene
-            .refused("key revoke --tenant acme aaaaaaaaaaaa")
-            .contains("has no API key")
-    );
+    assert!(scene.ok(&format!("key revoke --tenant acme {token}")).contains("is revoked"));
+    assert!(scene.refused("key revoke --tenant acme aaaaaaaaaaaa").contains("has no API key"));
 }
 
 #[test]
 fn check_tells_what_would_be_served_and_every_error() {
     let scene = Scene::new();
     let told = scene.ok("check");
-    assert!(
-        told.contains("policies       1\n") && told.contains("acme: 0 members"),
-        "{told}"
-    );
+    assert!(told.contains("policies       1\n") && told.contains("acme: 0 members"), "{told}");
     std::fs::write(scene.config(), "[listen]\nhtp = 3\nthreads = \"x\"\n").unwrap();
     let plain = scene.refused("check --plain");
-    assert!(
-        plain.contains("gateway.toml:2: listen.htp: unknown key"),
-        "{plain}"
-    );
-    assert!(
-        plain.contains("gateway.toml:3: listen.threads: expected a whole number"),
-        "{plain}"
-    );
-    assert!(
-        scene
-            .refused("check")
-            .contains("2 errors; nothing was changed")
-    );
+    assert!(plain.contains("gateway.toml:2: listen.htp: unknown key"), "{plain}");
+    assert!(plain.contains("gateway.toml:3: listen.threads: expected a whole number"), "{plain}");
+    assert!(scene.refused("check").contains("2 errors; nothing was changed"));
 }
 
 #[test]
@@ -206,15 +157,9 @@ fn a_wrong_command_line_ends_with_64_and_help_with_0() {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     for arguments in [["hubgate", "version"], ["hubgate", "--help"]] {
         let code = run(arguments, &mut out, &mut err);
-        assert_eq!(
-            format!("{code:?}"),
-            format!("{:?}", std::process::ExitCode::SUCCESS)
-        );
+        assert_eq!(format!("{code:?}"), format!("{:?}", std::process::ExitCode::SUCCESS));
     }
     let said = String::from_utf8(out).unwrap();
-    assert!(
-        said.starts_with("hubgate 0.") && said.contains("Usage"),
-        "{said}"
-    );
+    assert!(said.starts_with("hubgate 0.") && said.contains("Usage"), "{said}");
     assert!(err.is_empty());
 }

@@ -25,11 +25,7 @@ impl WatchedFiles {
     /// The folders to watch, and whether with everything below. A file is watched through its folder,
     /// since an editor puts a new file in the place of the old.
     pub(super) fn folders(&self) -> Vec<(PathBuf, bool)> {
-        let mut watched: Vec<_> = self
-            .folders
-            .iter()
-            .map(|path| (path.clone(), true))
-            .collect();
+        let mut watched: Vec<_> = self.folders.iter().map(|path| (path.clone(), true)).collect();
         for file in &self.files {
             let Some(parent) = file.parent() else {
                 continue;
@@ -82,16 +78,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = watched(folder.path());
         let any = EventKind::Modify(ModifyKind::Any);
-        for name in [
-            "gateway.toml",
-            "policies/a.cedar",
-            "policies/new/b.cedar",
-            "..data",
-        ] {
-            assert!(
-                files.concerns(&event(any, folder.path().join(name))),
-                "{name}"
-            );
+        for name in ["gateway.toml", "policies/a.cedar", "policies/new/b.cedar", "..data"] {
+            assert!(files.concerns(&event(any, folder.path().join(name))), "{name}");
         }
     }
 
@@ -100,15 +88,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = watched(folder.path());
         let any = EventKind::Create(CreateKind::Any);
-        for name in [
-            "log/x/00000001.jsonl",
-            "state/hubgate.sqlite-wal",
-            "gateway.toml~",
-        ] {
-            assert!(
-                !files.concerns(&event(any, folder.path().join(name))),
-                "{name}"
-            );
+        for name in ["log/x/00000001.jsonl", "state/hubgate.sqlite-wal", "gateway.toml~"] {
+            assert!(!files.concerns(&event(any, folder.path().join(name))), "{name}");
         }
         let read = EventKind::Access(AccessKind::Any);
         assert!(!files.concerns(&event(read, folder.path().join("gateway.toml"))));
@@ -119,10 +100,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         let mut places = vec![path.join("gateway.toml"), path.join("cert.pem")];
-        assert_eq!(
-            WatchedFiles::new(&places).folders(),
-            [(path.to_path_buf(), false)]
-        );
+        assert_eq!(WatchedFiles::new(&places).folders(), [(path.to_path_buf(), false)]);
         std::fs::create_dir(path.join("tenants")).unwrap();
         places.extend([path.join("tenants"), path.join("tenants/ca.pem")]);
         let expected = [(path.join("tenants"), true), (path.to_path_buf(), false)];

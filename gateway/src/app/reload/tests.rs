@@ -14,11 +14,7 @@ impl Apply for Recorder {
             return Err(ApplyError::NeedsRestart { key: "listen.http" });
         }
         let limit = loaded.settings.limits.address.requests.get();
-        self.0
-            .lock()
-            .unwrap()
-            .send(limit)
-            .map_err(|error| ApplyError::Failed(error.to_string()))
+        self.0.lock().unwrap().send(limit).map_err(|error| ApplyError::Failed(error.to_string()))
     }
 
     fn rejected(&self, _why: &str) {}
@@ -41,11 +37,7 @@ impl Scene {
         let (sender, applied) = channel();
         let apply = Arc::new(Recorder(Mutex::new(sender), refusing));
         let reloader = Arc::new(Reloader::new(folder.path().join("gateway.toml"), apply));
-        let scene = Self {
-            folder,
-            reloader,
-            applied,
-        };
+        let scene = Self { folder, reloader, applied };
         scene.write(&good(1));
         scene
     }
@@ -63,10 +55,8 @@ impl Scene {
     }
 }
 
-const SCHEMA: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../schemas/hub.cedarschema"
-));
+const SCHEMA: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/hub.cedarschema"));
 const POLICY: &str = "@id(\"status\")\n\
     permit(principal, action == Action::\"status:view\", resource);\n";
 
@@ -120,8 +110,5 @@ fn a_watch_ends_when_dropped() {
     let watch = ReloadWatch::start(Arc::clone(&scene.reloader), &places).unwrap();
     let bell = watch.bell();
     drop(watch);
-    assert_eq!(
-        bell.0.try_send(Signal::Changed),
-        Err(TrySendError::Disconnected(Signal::Changed))
-    );
+    assert_eq!(bell.0.try_send(Signal::Changed), Err(TrySendError::Disconnected(Signal::Changed)));
 }

@@ -61,16 +61,13 @@ impl Gateway {
         let settings = &loaded.settings;
         let clock = Arc::new(SystemClock);
         let entropy = Arc::new(OsEntropy);
-        let secrets =
-            prepare_secrets(&settings.places.secrets_directory, &*entropy, &*clock)?;
+        let secrets = prepare_secrets(&settings.places.secrets_directory, &*entropy, &*clock)?;
         let pseudonyms = pseudonyms(&secrets);
         let identity = Identity { node: node(), build: BUILD.to_owned() };
         let journal = open_journal(loaded, &identity)?;
         let state = open_state(loaded, &secrets, core)?;
-        let signer = Arc::new(AssertionSigner::new(
-            ASSERTION_ISSUER.to_owned(),
-            assertion_keys(&secrets)?,
-        ));
+        let signer =
+            Arc::new(AssertionSigner::new(ASSERTION_ISSUER.to_owned(), assertion_keys(&secrets)?));
         let snapshot = snapshot(loaded, pseudonyms.clone())?;
         let limits = convert::session_limits(&settings.sign_in);
         let relying_party = OpenIdRelyingParty::new(outbound(loaded)?, Arc::clone(&clock) as _);
@@ -198,9 +195,8 @@ pub(super) fn snapshot(loaded: &Loaded, pseudonyms: PseudonymKey) -> Result<Snap
 pub(super) fn assertion_keys(secrets: &Secrets) -> Result<AssertionKeys, ServeError> {
     let broken = |error: &dyn std::fmt::Display| ServeError::Assembly(error.to_string());
     let keys = &secrets.assertion_keys;
-    let signing = keys
-        .signing(SystemClock.now())
-        .ok_or_else(|| broken(&"there is no assertion key"))?;
+    let signing =
+        keys.signing(SystemClock.now()).ok_or_else(|| broken(&"there is no assertion key"))?;
     let read = |key: &config::AssertionKey| SigningKey::from_pem(key.pem.expose().as_bytes());
     let others = keys
         .published()
@@ -247,13 +243,13 @@ fn open_state(loaded: &Loaded, secrets: &Secrets, core: &Handle) -> Result<State
 
 fn outbound(loaded: &Loaded) -> Result<OutboundSettings, ServeError> {
     let said = &loaded.settings.outbound;
-    let ca_pem = match &said.ca_file {
-        Some(file) => Some(std::fs::read_to_string(file).map_err(|error| ServeError::File {
-            file: file.clone(),
-            cause: error.to_string(),
-        })?),
-        None => None,
-    };
+    let ca_pem =
+        match &said.ca_file {
+            Some(file) => Some(std::fs::read_to_string(file).map_err(|error| {
+                ServeError::File { file: file.clone(), cause: error.to_string() }
+            })?),
+            None => None,
+        };
     Ok(OutboundSettings { allow: said.allow.clone(), ca_pem })
 }
 

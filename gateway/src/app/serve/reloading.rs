@@ -92,8 +92,7 @@ impl Live {
         }
         // Everything that can fail comes first; what follows cannot.
         let failed = |error: &dyn std::fmt::Display| ApplyError::Failed(error.to_string());
-        let snapshot =
-            snapshot(loaded, self.pseudonyms.clone()).map_err(|error| failed(&error))?;
+        let snapshot = snapshot(loaded, self.pseudonyms.clone()).map_err(|error| failed(&error))?;
         let services =
             convert::services(&loaded.settings.services).map_err(|error| failed(&error))?;
         let services = Services::build(services).map_err(|error| failed(&error))?;
@@ -112,8 +111,7 @@ impl Live {
     }
 
     fn record(&self, event: Event, detail: Option<&str>) {
-        let written =
-            record_event(&self.pipeline, &*self.journal, &self.identity, (event, detail));
+        let written = record_event(&self.pipeline, &*self.journal, &self.identity, (event, detail));
         if let Err(error) = written {
             tracing::error!(%error, "a reload is not in the decision log");
         }

@@ -32,10 +32,8 @@ fn a_decision_holds_its_groups_under_their_contract_names() {
     let tenant = TenantId::parse("nordvolt").unwrap();
     let principal = EntityUid::new("User", "ada").unwrap();
     let resource = EntityUid::new("Team", "t-7").unwrap();
-    let (route, action) = (
-        RouteId::parse("teams.read").unwrap(),
-        ActionId::parse("teams:read").unwrap(),
-    );
+    let (route, action) =
+        (RouteId::parse("teams.read").unwrap(), ActionId::parse("teams:read").unwrap());
     let policies = [Arc::from("roles/admin")];
     let record = DecisionRecord {
         who: Who {
@@ -62,10 +60,7 @@ fn a_decision_holds_its_groups_under_their_contract_names() {
                 action: Some(&action),
                 resource: Some(&resource),
             },
-            Source {
-                peer: Some(([127, 0, 0, 1], 4711).into()),
-                ..Source::default()
-            },
+            Source { peer: Some(([127, 0, 0, 1], 4711).into()), ..Source::default() },
         )
     };
     let expected = serde_json::json!({
@@ -109,10 +104,7 @@ fn an_outcome_names_its_decision() {
     let record = json(&outcome.encode());
     assert_eq!(record["kind"], "outcome");
     assert_eq!(record["decision_id"], id().to_string());
-    assert!(
-        record.get("aborted").is_none(),
-        "a complete answer has no cause of abortion"
-    );
+    assert!(record.get("aborted").is_none(), "a complete answer has no cause of abortion");
 }
 
 #[test]
@@ -124,13 +116,7 @@ fn an_event_carries_only_what_is_known() {
     let event = EventRecord {
         connection: Some(&connection),
         reason: Some("nonce_mismatch"),
-        ..EventRecord::of(
-            Event::SignInFailed,
-            id(),
-            UnixNanos::new(1),
-            "gw-1",
-            "0.1.0",
-        )
+        ..EventRecord::of(Event::SignInFailed, id(), UnixNanos::new(1), "gw-1", "0.1.0")
     };
     let record = json(&event.encode());
     assert_eq!(record["event"], "sign_in_failed");
@@ -173,14 +159,7 @@ fn the_most_hostile_request_stays_within_the_record_size() {
 #[test]
 fn a_new_line_in_a_field_cannot_start_a_record() {
     let forged = "/x\n{\"seq\":2,\"kind\":\"decision\"}";
-    let body = refusal(
-        What {
-            path: Some(forged),
-            ..What::default()
-        },
-        Source::default(),
-    )
-    .encode();
+    let body = refusal(What { path: Some(forged), ..What::default() }, Source::default()).encode();
     assert!(!body.as_bytes().contains(&b'\n'));
     assert_eq!(json(&body)["what"]["path"], forged);
 }

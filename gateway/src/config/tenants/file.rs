@@ -143,49 +143,27 @@ pub(super) fn organisation(
     id: &TenantId,
     problems: &mut Vec<FileProblem>,
 ) -> Option<Head> {
-    let text = read_text(path, base)
-        .map_err(|problem| problems.push(problem))
-        .ok()?;
-    let mut reading = Reading {
-        path,
-        base,
-        text,
-        problems,
-    };
+    let text = read_text(path, base).map_err(|problem| problems.push(problem)).ok()?;
+    let mut reading = Reading { path, base, text, problems };
     let shape: OrganisationFile = reading.shape()?;
     if shape.id.get_ref() != id.as_str() {
-        let message = format!(
-            "`{}` is not the name of the folder, `{id}`",
-            shape.id.get_ref()
-        );
+        let message = format!("`{}` is not the name of the folder, `{id}`", shape.id.get_ref());
         reading.complain("id", message, shape.id.span());
     }
     let root = reading.parsed("root", &shape.root, EntityUid::parse)?;
-    Some(Head {
-        name: shape.name,
-        suspended: shape.suspended,
-        root,
-        hosts: shape.hosts,
-    })
+    Some(Head { name: shape.name, suspended: shape.suspended, root, hosts: shape.hosts })
 }
 
 pub(super) fn members(path: &Path, base: &Path, problems: &mut Vec<FileProblem>) -> Vec<Member> {
     let Some(text) = optional_text(path, base, problems) else {
         return Vec::new();
     };
-    let mut reading = Reading {
-        path,
-        base,
-        text,
-        problems,
-    };
+    let mut reading = Reading { path, base, text, problems };
     let Some(shape) = reading.shape::<MembersFile>() else {
         return Vec::new();
     };
     let members = shape.member.into_iter().enumerate();
-    members
-        .filter_map(|(n, shape)| member(n, shape.into_inner(), &mut reading))
-        .collect()
+    members.filter_map(|(n, shape)| member(n, shape.into_inner(), &mut reading)).collect()
 }
 
 fn member(number: usize, shape: MemberShape, reading: &mut Reading<'_>) -> Option<Member> {
@@ -201,19 +179,13 @@ fn member(number: usize, shape: MemberShape, reading: &mut Reading<'_>) -> Optio
             let message = "a subject has 1 to 255 characters".to_owned();
             reading.complain(place, message, identity.subject.span());
         } else if let Some(connection) = connection {
-            identities.push(Identity {
-                connection,
-                subject: subject.clone(),
-            });
+            identities.push(Identity { connection, subject: subject.clone() });
         }
     }
     let mut roles = Vec::new();
     for shape in &shape.roles {
         let on = reading.parsed(&key("roles"), &shape.on, EntityUid::parse);
-        roles.extend(on.map(|on| RoleAssignment {
-            role: shape.role.clone(),
-            on,
-        }));
+        roles.extend(on.map(|on| RoleAssignment { role: shape.role.clone(), on }));
     }
     Some(Member {
         id: id?,
@@ -235,12 +207,7 @@ pub(super) fn connections(
     let Some(text) = optional_text(path, base, problems) else {
         return Vec::new();
     };
-    let mut reading = Reading {
-        path,
-        base,
-        text,
-        problems,
-    };
+    let mut reading = Reading { path, base, text, problems };
     let Some(shape) = reading.shape::<ConnectionsFile>() else {
         return Vec::new();
     };
@@ -277,16 +244,10 @@ fn connection(
         Some(file) => Some(beside(key, "ca_file", file, reading)?),
     };
     let client_secret = client_secret(key, shape, whole, variables, reading)?;
-    let email_domains: BTreeSet<String> = shape
-        .email_domains
-        .iter()
-        .map(|domain| domain.to_ascii_lowercase())
-        .collect();
+    let email_domains: BTreeSet<String> =
+        shape.email_domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
     Some(Connection {
-        key: ConnectionKey {
-            tenant: tenant.clone(),
-            id: id?,
-        },
+        key: ConnectionKey { tenant: tenant.clone(), id: id? },
         display_name: shape.display_name.clone(),
         issuer: issuer.clone(),
         client_id: shape.client_id.clone(),
@@ -310,21 +271,15 @@ fn client_secret(
         let message = "a secret does not belong in a file that is kept and shared: put it into a \
                        file of its own and name that in `client_secret_file`, or into an environment \
                        variable and name that in `client_secret_env`";
-        reading.complain(
-            format!("{key}.client_secret"),
-            message.to_owned(),
-            plain.span(),
-        );
+        reading.complain(format!("{key}.client_secret"), message.to_owned(), plain.span());
         return None;
     }
     let secret = match (&shape.client_secret_env, &shape.client_secret_file) {
         (Some(variable), None) => {
             let found = variables(variable.get_ref()).filter(|secret| !secret.is_empty());
             if found.is_none() {
-                let message = format!(
-                    "the environment variable `{}` is not set",
-                    variable.get_ref()
-                );
+                let message =
+                    format!("the environment variable `{}` is not set", variable.get_ref());
                 reading.complain(format!("{key}.client_secret_env"), message, variable.span());
             }
             found?

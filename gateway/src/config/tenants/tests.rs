@@ -38,19 +38,9 @@ fn reads_a_whole_organisation() {
     ])
     .unwrap();
     assert_eq!(organisation.resources.len(), 2);
-    assert_eq!(
-        organisation.members[0].roles[0].on.to_string(),
-        "Operator::acme"
-    );
-    let names: Vec<_> = organisation
-        .policies
-        .iter()
-        .map(|policy| policy.name.as_str())
-        .collect();
-    assert_eq!(
-        names,
-        ["acme/policies/a.cedar", "acme/policies/deep/b.cedar"]
-    );
+    assert_eq!(organisation.members[0].roles[0].on.to_string(), "Operator::acme");
+    let names: Vec<_> = organisation.policies.iter().map(|policy| policy.name.as_str()).collect();
+    assert_eq!(names, ["acme/policies/a.cedar", "acme/policies/deep/b.cedar"]);
     let connection = &organisation.connections[0];
     assert_eq!(connection.email_domains, ["acme.example"]);
     assert_eq!(connection.client_secret.expose(), "s3cret");
@@ -59,15 +49,9 @@ fn reads_a_whole_organisation() {
 #[test]
 fn reads_a_secret_from_a_file_beside() {
     let connection = format!("{CONNECTION}client_secret_file = \"sso.secret\"\n");
-    let files = [
-        ("organisation.toml", HEAD),
-        ("connections.toml", &*connection),
-        ("sso.secret", "abc\n"),
-    ];
-    assert_eq!(
-        read(&files).unwrap().connections[0].client_secret.expose(),
-        "abc"
-    );
+    let files =
+        [("organisation.toml", HEAD), ("connections.toml", &*connection), ("sso.secret", "abc\n")];
+    assert_eq!(read(&files).unwrap().connections[0].client_secret.expose(), "abc");
     let problems = read(&files[..2]).unwrap_err();
     assert!(
         problems[0].starts_with("acme/connections.toml:6: connection[0].client_secret_file: "),
@@ -78,11 +62,8 @@ fn reads_a_secret_from_a_file_beside() {
 #[test]
 fn refuses_a_secret_in_plain_and_says_what_to_do() {
     let connection = format!("{CONNECTION}client_secret = \"hunter2\"\n");
-    let problems = read(&[
-        ("organisation.toml", HEAD),
-        ("connections.toml", &connection),
-    ])
-    .unwrap_err();
+    let problems =
+        read(&[("organisation.toml", HEAD), ("connections.toml", &connection)]).unwrap_err();
     assert_eq!(problems.len(), 1);
     assert!(
         problems[0].starts_with("acme/connections.toml:6: connection[0].client_secret: "),
@@ -100,11 +81,8 @@ fn refuses_no_secret_two_secrets_and_an_unset_variable() {
         ("client_secret_env = \"NOPE\"\n", "`NOPE` is not set"),
     ] {
         let connection = format!("{CONNECTION}{secret}");
-        let problems = read(&[
-            ("organisation.toml", HEAD),
-            ("connections.toml", &connection),
-        ])
-        .unwrap_err();
+        let problems =
+            read(&[("organisation.toml", HEAD), ("connections.toml", &connection)]).unwrap_err();
         assert!(problems[0].contains(wanted), "{problems:?}");
     }
 }
@@ -151,8 +129,5 @@ fn names_an_unknown_key_with_its_line() {
 #[test]
 fn a_folder_without_organisation_file_is_a_fault() {
     let problems = read(&[]).unwrap_err();
-    assert!(
-        problems[0].starts_with("acme/organisation.toml: cannot be read"),
-        "{problems:?}"
-    );
+    assert!(problems[0].starts_with("acme/organisation.toml: cannot be read"), "{problems:?}");
 }

@@ -11,9 +11,7 @@ fn check(cases: &[Case]) {
     for (name, text, expected) in cases {
         let found = folder.errors(text);
         if found != *expected {
-            wrong.push(format!(
-                "{name}\n  expected: {expected}\n  found:    {found}"
-            ));
+            wrong.push(format!("{name}\n  expected: {expected}\n  found:    {found}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -23,24 +23,15 @@ fn every_key_is_read() {
         matches!(&https.certificate, CertificateSource::Files { key, .. } if key.ends_with("key.pem"))
     );
     assert_eq!(listen.observe.to_string(), "127.0.0.1:9464");
-    assert_eq!(
-        (listen.threads.get(), listen.grace),
-        (4, Duration::from_secs(25))
-    );
-    assert_eq!(
-        (listen.head.deadline, listen.head.fields_max),
-        (Duration::from_secs(5), 64)
-    );
+    assert_eq!((listen.threads.get(), listen.grace), (4, Duration::from_secs(25)));
+    assert_eq!((listen.head.deadline, listen.head.fields_max), (Duration::from_secs(5), 64));
     assert!(settings.places.log_directory.ends_with("var/log"));
     assert_eq!(settings.sign_in.session_idle, Duration::from_secs(900));
     assert_eq!(settings.outbound.allow[0].to_string(), "10.1.0.0/16");
     assert_eq!(settings.limits.address.burst.get(), 50);
     assert_eq!(settings.limits.credential.burst.get(), 300);
     let telemetry = &settings.telemetry;
-    assert_eq!(
-        (telemetry.log_format, telemetry.log_level),
-        (LogFormat::Json, LogLevel::Warn)
-    );
+    assert_eq!((telemetry.log_format, telemetry.log_level), (LogFormat::Json, LogLevel::Warn));
 }
 
 #[test]
@@ -50,67 +41,36 @@ fn a_service_is_read() {
     assert_eq!(hub.addresses[1].to_string(), "[::1]:9002");
     assert_eq!(hub.addresses[2].socket(), None);
     assert_eq!(hub.tls.as_ref().unwrap().server_name, "hub.internal");
-    assert_eq!(
-        hub.health.as_ref().unwrap().interval,
-        Duration::from_secs(2)
-    );
-    assert_eq!(
-        hub.forward_headers[0],
-        HeaderPattern::Prefix("x-acme-".to_owned())
-    );
+    assert_eq!(hub.health.as_ref().unwrap().interval, Duration::from_secs(2));
+    assert_eq!(hub.forward_headers[0], HeaderPattern::Prefix("x-acme-".to_owned()));
     assert!(hub.forward_headers[0].matches("x-acme-trace"));
     assert!(!hub.forward_headers[1].matches("x-request-ids"));
     assert!(hub.hide_denials);
-    assert_eq!(
-        (hub.retry, hub.http_version),
-        (Retry::Never, HttpVersion::Http2)
-    );
+    assert_eq!((hub.retry, hub.http_version), (Retry::Never, HttpVersion::Http2));
 }
 
 #[test]
 fn routes_are_read() {
     let settings = Folder::new().parse(FULL).unwrap();
-    let [team, create, events, report] = &settings.routes[..] else {
-        panic!("four routes")
-    };
+    let [team, create, events, report] = &settings.routes[..] else { panic!("four routes") };
     assert_eq!(team.id.as_str(), "teams:read");
     assert_eq!(team.methods, [Method::GET, Method::HEAD]);
     let parameter = "team".to_owned();
-    assert_eq!(
-        team.resource,
-        ResourceRule::Path {
-            kind: "Team".to_owned(),
-            parameter
-        }
-    );
-    assert_eq!(
-        (team.body, team.durability),
-        (BodyRule::ByMethod, LogClass::CrashSafe)
-    );
-    assert_eq!(
-        (create.body, create.durability),
-        (BodyRule::ByMethod, LogClass::Strict)
-    );
+    assert_eq!(team.resource, ResourceRule::Path { kind: "Team".to_owned(), parameter });
+    assert_eq!((team.body, team.durability), (BodyRule::ByMethod, LogClass::CrashSafe));
+    assert_eq!((create.body, create.durability), (BodyRule::ByMethod, LogClass::Strict));
     assert_eq!(create.body_bytes_max, 64 * 1024);
     assert_eq!(report.body, BodyRule::Allowed);
     assert_eq!(events.stream, Stream::ServerSentEvents);
     assert_eq!(events.resource, ResourceRule::Organisation);
     let main = EntityUid::new("Operator", "main").unwrap();
-    assert_eq!(
-        (&report.resource, report.body_bytes_max),
-        (&ResourceRule::Fixed(main), 1_000)
-    );
+    assert_eq!((&report.resource, report.body_bytes_max), (&ResourceRule::Fixed(main), 1_000));
 }
 
 #[test]
 fn one_line_is_enough() {
-    let settings = Folder::new()
-        .parse("listen.http = \"127.0.0.1:8080\"\n")
-        .unwrap();
+    let settings = Folder::new().parse("listen.http = \"127.0.0.1:8080\"\n").unwrap();
     assert_eq!(settings.limits.address.requests.get(), 6_000);
-    assert_eq!(
-        settings.sign_in.session_absolute,
-        Duration::from_secs(86_400)
-    );
+    assert_eq!(settings.sign_in.session_absolute, Duration::from_secs(86_400));
     assert!(settings.places.state_file.ends_with("state/hubgate.sqlite"));
 }

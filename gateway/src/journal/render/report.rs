@@ -15,10 +15,7 @@ pub fn render_report(report: &Report, colour: Colour) -> String {
     let mut out = String::new();
     shards(&mut out, report, colour);
     decisions(&mut out, report);
-    report
-        .shards
-        .iter()
-        .for_each(|shard| unfinished(&mut out, shard));
+    report.shards.iter().for_each(|shard| unfinished(&mut out, shard));
     problems(&mut out, report, colour);
     out.trim_end().to_owned()
 }
@@ -45,12 +42,8 @@ fn row(shard: &ShardReport) -> String {
         Ending::Died => "died",
     };
     let at = |time| moment(time, "%Y-%m-%d %H:%M:%S");
-    let (from, to) = shard
-        .span
-        .map_or_else(Default::default, |(from, to)| (at(from), at(to)));
-    let head = shard
-        .head
-        .map_or_else(|| "-".into(), |(seq, hash)| format!("{seq}:{hash}"));
+    let (from, to) = shard.span.map_or_else(Default::default, |(from, to)| (at(from), at(to)));
+    let head = shard.head.map_or_else(|| "-".into(), |(seq, hash)| format!("{seq}:{hash}"));
     format!(
         "{:<29}  {state:<6}  {:>10}  {:>9}  {from:<19}  {to:<19}  {head}",
         clean(&shard.name),
@@ -60,10 +53,8 @@ fn row(shard: &ShardReport) -> String {
 }
 
 fn decisions(out: &mut String, report: &Report) {
-    let counts = report
-        .decisions
-        .iter()
-        .map(|(effect, count)| format!("{count} {}", clean(effect)));
+    let counts =
+        report.decisions.iter().map(|(effect, count)| format!("{count} {}", clean(effect)));
     let counts: Vec<_> = counts.collect();
     if !counts.is_empty() {
         let _ = writeln!(out, "\ndecisions: {}", counts.join(", "));
@@ -79,11 +70,7 @@ fn unfinished(out: &mut String, shard: &ShardReport) {
         Ending::Live => "still under way",
         _ => "under way when the process died",
     };
-    let _ = writeln!(
-        out,
-        "\n{count} allowed without outcome in {}: {why}",
-        clean(&shard.name)
-    );
+    let _ = writeln!(out, "\n{count} allowed without outcome in {}: {why}", clean(&shard.name));
     for id in shard.unfinished.iter().take(UNFINISHED_SHOWN) {
         let _ = writeln!(out, "  {}", clean(id));
     }
@@ -100,11 +87,7 @@ fn problems(out: &mut String, report: &Report, colour: Colour) {
     }
     let count = report.problems.len();
     let noun = if count == 1 { "problem" } else { "problems" };
-    let _ = writeln!(
-        out,
-        "\n{}",
-        colour.paint(RED, &format!("BROKEN: {count} {noun}"))
-    );
+    let _ = writeln!(out, "\n{}", colour.paint(RED, &format!("BROKEN: {count} {noun}")));
     for problem in report.problems.iter().take(PROBLEMS_SHOWN) {
         let _ = writeln!(out, "  {}", clean(&problem.to_string()));
     }

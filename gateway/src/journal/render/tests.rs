@@ -26,11 +26,7 @@ fn decision(path: &str, effect: Effect, reason: &str) -> RecordBody {
         build: "0.1.0",
         snapshot: None,
         traceparent: None,
-        who: Who {
-            tenant: Some(&tenant),
-            principal: Some(&principal),
-            ..Who::UNKNOWN
-        },
+        who: Who { tenant: Some(&tenant), principal: Some(&principal), ..Who::UNKNOWN },
         from: Source::default(),
         what: What {
             method: Some("GET"),
@@ -39,11 +35,7 @@ fn decision(path: &str, effect: Effect, reason: &str) -> RecordBody {
             resource: Some(&resource),
             ..What::default()
         },
-        decision: Verdict {
-            effect,
-            determining: &determining,
-            ..Verdict::refused(reason)
-        },
+        decision: Verdict { effect, determining: &determining, ..Verdict::refused(reason) },
     }
     .encode()
 }
@@ -74,21 +66,14 @@ fn an_event_names_what_happened_first() {
         ..EventRecord::of(Event::SignInFailed, decision_id(7), NOW, "gw-1", "0.1.0")
     };
     let shown = render_line(&line(&event.encode()));
-    assert_eq!(
-        shown,
-        "13:48:13.123  07070707  event   sign in failed · nordvolt · nonce_mismatch"
-    );
+    assert_eq!(shown, "13:48:13.123  07070707  event   sign in failed · nordvolt · nonce_mismatch");
 }
 
 #[test]
 fn the_day_stands_above_its_first_line_only() {
     let mut renderer = Renderer::new(Colour::Never);
     let line = line(&outcome(7, NOW));
-    assert!(
-        renderer
-            .render(&line)
-            .starts_with("Sunday 2026-11-22 (UTC)\n13:48:13.123")
-    );
+    assert!(renderer.render(&line).starts_with("Sunday 2026-11-22 (UTC)\n13:48:13.123"));
     assert!(renderer.render(&line).starts_with("13:48:13.123"));
 }
 
@@ -96,17 +81,10 @@ fn the_day_stands_above_its_first_line_only() {
 fn columns_are_as_wide_as_the_lines_need() {
     let lines = [
         line(&decision("/a", Effect::Allow, "permitted")),
-        line(&decision(
-            "/teams/t-7/charge-points/cp-1",
-            Effect::Deny,
-            "no_permit",
-        )),
+        line(&decision("/teams/t-7/charge-points/cp-1", Effect::Deny, "no_permit")),
     ];
     let renderer = Renderer::fitted(Colour::Never, &lines);
-    let columns: Vec<_> = lines
-        .iter()
-        .map(|l| renderer.row(l).find("teams:read"))
-        .collect();
+    let columns: Vec<_> = lines.iter().map(|l| renderer.row(l).find("teams:read")).collect();
     assert_eq!(columns[0], columns[1]);
 }
 
@@ -125,11 +103,7 @@ fn nothing_a_client_sent_can_steer_the_terminal() {
 fn colour_appears_only_when_asked_for() {
     let line = line(&decision("/x", Effect::Deny, "no_permit"));
     assert!(!render_line(&line).contains('\u{1b}'));
-    assert!(
-        Renderer::new(Colour::Always)
-            .render(&line)
-            .contains("\u{1b}[31mdeny")
-    );
+    assert!(Renderer::new(Colour::Always).render(&line).contains("\u{1b}[31mdeny"));
 }
 
 #[test]
@@ -138,8 +112,5 @@ fn amounts_read_well() {
         [size(0), size(999), size(1_000), size(4_321_000)],
         ["0 B", "999 B", "1.0 kB", "4.3 MB"]
     );
-    assert_eq!(
-        [duration(7), duration(6_912), duration(2_500_000)],
-        ["7 µs", "6.9 ms", "2.5 s"]
-    );
+    assert_eq!([duration(7), duration(6_912), duration(2_500_000)], ["7 µs", "6.9 ms", "2.5 s"]);
 }

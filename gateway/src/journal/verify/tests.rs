@@ -17,12 +17,7 @@ fn small() -> (Fixture, String) {
 }
 
 fn kinds(folder: &Path) -> Vec<ProblemKind> {
-    verify(folder)
-        .unwrap()
-        .problems
-        .into_iter()
-        .map(|problem| problem.kind)
-        .collect()
+    verify(folder).unwrap().problems.into_iter().map(|problem| problem.kind).collect()
 }
 
 #[test]
@@ -30,15 +25,9 @@ fn a_whole_log_is_intact_and_counted() {
     let (fixture, shard) = small();
     let report = verify(&fixture.folder()).unwrap();
     assert!(report.is_intact(), "{:?}", report.problems);
-    assert_eq!(
-        report.decisions,
-        BTreeMap::from([("allow".into(), 1), ("deny".into(), 1)])
-    );
+    assert_eq!(report.decisions, BTreeMap::from([("allow".into(), 1), ("deny".into(), 1)]));
     let one = &report.shards[0];
-    assert_eq!(
-        (&one.name, one.records, one.ending),
-        (&shard, 5, Ending::Closed)
-    );
+    assert_eq!((&one.name, one.records, one.ending), (&shard, 5, Ending::Closed));
     assert!(one.unfinished.is_empty());
 }
 
@@ -72,11 +61,7 @@ fn every_edit_of_whole_lines_is_found() {
     let good = raw_lines(&path);
     // Cutting the end of a closed shard is seen by its head alone, as for any log without witness.
     let head = verify(&fixture.folder()).unwrap().shards[0].head.unwrap();
-    let heads = [Head {
-        shard: shard.clone(),
-        seq: head.0,
-        hash: head.1,
-    }];
+    let heads = [Head { shard: shard.clone(), seq: head.0, hash: head.1 }];
     let mut edits: Vec<(String, Vec<Vec<u8>>)> = Vec::new();
     for at in 0..good.len() {
         let mut deleted = good.clone();
@@ -109,10 +94,7 @@ fn a_line_of_another_log_is_found() {
         let mut spliced = good.clone();
         spliced[at] = foreign[at].clone();
         std::fs::write(&path, spliced.concat()).unwrap();
-        assert!(
-            !verify(&fixture.folder()).unwrap().is_intact(),
-            "splice {at}"
-        );
+        assert!(!verify(&fixture.folder()).unwrap().is_intact(), "splice {at}");
     }
 }
 
@@ -126,10 +108,7 @@ fn a_later_shard_pins_the_end_of_the_one_before() {
     for keep in 0..good.len() {
         std::fs::write(&path, good[..keep].concat()).unwrap();
         let missing = ProblemKind::EndMissing { seq: 5 };
-        assert!(
-            kinds(&fixture.folder()).contains(&missing),
-            "truncated to {keep}"
-        );
+        assert!(kinds(&fixture.folder()).contains(&missing), "truncated to {keep}");
     }
     std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
     assert_eq!(kinds(&fixture.folder()), [ProblemKind::ShardMissing]);
@@ -156,12 +135,7 @@ fn a_missing_or_swapped_segment_is_found() {
     std::fs::rename(segment(3), segment(2)).unwrap();
     std::fs::rename(segment(99), segment(3)).unwrap();
     let swapped = kinds(copy.path());
-    assert!(
-        swapped
-            .iter()
-            .any(|kind| matches!(kind, ProblemKind::Sequence { .. })),
-        "{swapped:?}"
-    );
+    assert!(swapped.iter().any(|kind| matches!(kind, ProblemKind::Sequence { .. })), "{swapped:?}");
 }
 
 #[test]
@@ -174,20 +148,14 @@ fn an_allow_without_outcome_is_explained_by_how_the_shard_ends() {
     journal.abandon();
     let report = verify(&fixture.folder()).unwrap();
     assert!(report.is_intact(), "a dead process is no breach of the log");
-    assert_eq!(
-        (report.shards[0].ending, report.shards[0].unfinished.len()),
-        (Ending::Died, 1)
-    );
+    assert_eq!((report.shards[0].ending, report.shards[0].unfinished.len()), (Ending::Died, 1));
 
     let journal = fixture.open();
     journal.append(decision(2, Effect::Allow, NOW)).unwrap();
     journal.append(outcome(3, NOW)).unwrap();
     journal.close();
     let found = kinds(&fixture.folder());
-    assert!(matches!(
-        &found[..],
-        [ProblemKind::OutcomeAlone(_), ProblemKind::OutcomeMissing(_)]
-    ));
+    assert!(matches!(&found[..], [ProblemKind::OutcomeAlone(_), ProblemKind::OutcomeMissing(_)]));
 }
 
 #[test]
@@ -197,8 +165,5 @@ fn a_torn_tail_is_told_apart_from_a_change() {
     let good = std::fs::read(&path).unwrap();
     std::fs::write(&path, &good[..good.len() - 30]).unwrap();
     let found = kinds(&fixture.folder());
-    assert!(
-        matches!(&found[..], [ProblemKind::TornTail { .. }]),
-        "{found:?}"
-    );
+    assert!(matches!(&found[..], [ProblemKind::TornTail { .. }]), "{found:?}");
 }

@@ -52,29 +52,17 @@ impl Segment for SmallSegment {
         let file = &self.0;
         file.write_all(&bytes[..fits])?;
         self.1.left.store(left - fits, Ordering::SeqCst);
-        if fits < bytes.len() {
-            Err(io::ErrorKind::StorageFull.into())
-        } else {
-            Ok(())
-        }
+        if fits < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
     fn sync(&self) -> io::Result<()> {
         let refuses = self.1.refuses_flush.load(Ordering::SeqCst);
-        if refuses {
-            Err(io::Error::other("disk gone"))
-        } else {
-            Ok(())
-        }
+        if refuses { Err(io::Error::other("disk gone")) } else { Ok(()) }
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
         let refuses = self.1.refuses_cut.load(Ordering::SeqCst);
-        if refuses {
-            Err(io::ErrorKind::ReadOnlyFilesystem.into())
-        } else {
-            self.0.set_len(len)
-        }
+        if refuses { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { self.0.set_len(len) }
     }
 }
 
@@ -95,11 +83,7 @@ fn numbers_have_no_gaps_and_the_file_is_the_owners_alone() {
     assert_eq!(mode(&segment), 0o600);
     assert_eq!(mode(segment.parent().unwrap()), 0o700);
     assert_eq!(mode(&fixture.folder()), 0o700);
-    assert_eq!(
-        raw_lines(&segment).len(),
-        3,
-        "a record is in the file when append returns"
-    );
+    assert_eq!(raw_lines(&segment).len(), 3, "a record is in the file when append returns");
 }
 
 #[test]
@@ -152,10 +136,7 @@ async fn strict_records_share_flushes_and_all_return() {
         task.await.unwrap().unwrap();
     }
     journal.close();
-    assert_eq!(
-        journal.append_strict(decision(9, Effect::Deny, NOW)).await,
-        Err(SinkError::Closed)
-    );
+    assert_eq!(journal.append_strict(decision(9, Effect::Deny, NOW)).await, Err(SinkError::Closed));
     assert!(verify(&fixture.folder()).unwrap().is_intact());
 }
 
@@ -169,10 +150,7 @@ fn a_closed_journal_takes_nothing() {
     assert!(!journal.is_writable());
     let report = verify(&fixture.folder()).unwrap();
     assert!(report.is_intact());
-    assert_eq!(
-        (report.shards[0].records, report.shards[0].ending),
-        (2, Ending::Closed)
-    );
+    assert_eq!((report.shards[0].records, report.shards[0].ending), (2, Ending::Closed));
 }
 
 #[test]
@@ -188,22 +166,13 @@ fn a_full_disk_refuses_until_there_is_room_and_then_says_what_was_refused() {
     assert!(!journal.is_writable());
     for _ in 0..4 {
         let refused = journal.append(decision(9, Effect::Deny, NOW));
-        assert!(
-            matches!(refused, Err(SinkError::Unwritable(_))),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(SinkError::Unwritable(_))), "{refused:?}");
     }
     fixture.clock.advance(RETRY_AFTER);
-    assert!(
-        journal.append(decision(9, Effect::Deny, NOW)).is_err(),
-        "still full"
-    );
+    assert!(journal.append(decision(9, Effect::Deny, NOW)).is_err(), "still full");
 
     disk.0.left.store(1_000_000, Ordering::SeqCst);
-    assert!(
-        journal.append(decision(9, Effect::Deny, NOW)).is_err(),
-        "not retried at once"
-    );
+    assert!(journal.append(decision(9, Effect::Deny, NOW)).is_err(), "not retried at once");
     fixture.clock.advance(RETRY_AFTER);
     assert!(journal.is_writable());
     journal.append(decision(9, Effect::Deny, NOW)).unwrap();
@@ -212,16 +181,10 @@ fn a_full_disk_refuses_until_there_is_room_and_then_says_what_was_refused() {
     let report = verify(&fixture.folder()).unwrap();
     assert!(report.is_intact(), "{:?}", report.problems);
     assert_eq!(report.decisions["deny"], taken + 1);
-    let second = fixture
-        .folder()
-        .join(journal.shard())
-        .join("00000002.jsonl");
+    let second = fixture.folder().join(journal.shard()).join("00000002.jsonl");
     let resumed = String::from_utf8(raw_lines(&second)[0].clone()).unwrap();
     assert!(resumed.contains(r#""event":"resumed""#), "{resumed}");
-    assert!(
-        resumed.contains(r#""unrecorded":7"#),
-        "1 + 4 + 1 + 1 refused: {resumed}"
-    );
+    assert!(resumed.contains(r#""unrecorded":7"#), "1 + 4 + 1 + 1 refused: {resumed}");
 }
 
 #[test]
@@ -250,16 +213,10 @@ async fn a_failed_flush_refuses_and_moves_to_a_new_segment() {
     disk.0.refuses_flush.store(true, Ordering::SeqCst);
     let refused = journal.append_strict(decision(9, Effect::Deny, NOW)).await;
     assert_eq!(refused, Err(SinkError::Unwritable("disk gone".into())));
-    assert!(
-        journal.append(decision(9, Effect::Deny, NOW)).is_err(),
-        "shut for all"
-    );
+    assert!(journal.append(decision(9, Effect::Deny, NOW)).is_err(), "shut for all");
     disk.0.refuses_flush.store(false, Ordering::SeqCst);
     fixture.clock.advance(RETRY_AFTER);
-    journal
-        .append_strict(decision(9, Effect::Deny, NOW))
-        .await
-        .unwrap();
+    journal.append_strict(decision(9, Effect::Deny, NOW)).await.unwrap();
     journal.close();
     let report = verify(&fixture.folder()).unwrap();
     assert!(report.is_intact(), "{:?}", report.problems);
@@ -282,22 +239,11 @@ fn a_record_beyond_the_cap_is_refused_alone() {
     let fixture = Fixture::new();
     let journal = fixture.open();
     let shard = "s".repeat(40);
-    let link = Link {
-        shard,
-        seq: 1,
-        hash: ChainHash::ZERO,
-        live: false,
-    };
+    let link = Link { shard, seq: 1, hash: ChainHash::ZERO, live: false };
     let links = vec![link; 1000];
-    let note = Note {
-        links: &links,
-        ..Note::default()
-    };
+    let note = Note { links: &links, ..Note::default() };
     let body = lock_writer(&journal.writer).note(JournalEvent::Linked, note);
-    assert!(matches!(
-        journal.append(body),
-        Err(SinkError::TooLarge { .. })
-    ));
+    assert!(matches!(journal.append(body), Err(SinkError::TooLarge { .. })));
     journal.append(decision(9, Effect::Deny, NOW)).unwrap();
 }
 
@@ -326,10 +272,7 @@ fn a_killed_process_loses_no_record_it_was_told_is_taken() {
     let fixture = Fixture::new();
     for cycle in 0..5 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "journal::writer::tests::child_that_appends_until_killed",
-            ])
+            .args(["--exact", "journal::writer::tests::child_that_appends_until_killed"])
             .args(["--nocapture", "--test-threads=1"])
             .env(CHILD, fixture.folder())
             .stdout(Stdio::piped())
@@ -356,15 +299,7 @@ fn a_killed_process_loses_no_record_it_was_told_is_taken() {
         fixture.open().close();
         let report = verify(&fixture.folder()).unwrap();
         assert!(report.is_intact(), "{:?}", report.problems);
-        let shard = report
-            .shards
-            .iter()
-            .find(|shard| shard.name == last.0)
-            .unwrap();
-        assert!(
-            shard.head.unwrap().0 >= last.1,
-            "record {} is missing",
-            last.1
-        );
+        let shard = report.shards.iter().find(|shard| shard.name == last.0).unwrap();
+        assert!(shard.head.unwrap().0 >= last.1, "record {} is missing", last.1);
     }
 }

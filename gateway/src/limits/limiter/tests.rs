@@ -8,12 +8,7 @@ use super::*;
 
 fn limit(name: &'static str, requests: u32, window: Duration, burst: u32) -> Limit {
     let nonzero = |n| NonZeroU32::new(n).unwrap();
-    Limit {
-        name,
-        requests: nonzero(requests),
-        window,
-        burst: nonzero(burst),
-    }
+    Limit { name, requests: nonzero(requests), window, burst: nonzero(burst) }
 }
 
 fn limiter(keys_max: usize) -> (FakeRelativeClock, Limiter<FakeRelativeClock>) {
@@ -23,10 +18,7 @@ fn limiter(keys_max: usize) -> (FakeRelativeClock, Limiter<FakeRelativeClock>) {
         credential: limit("credential", 60, Duration::from_mins(1), 2),
         keys_max,
     };
-    (
-        clock.clone(),
-        Limiter::with_clock(settings, &clock).unwrap(),
-    )
+    (clock.clone(), Limiter::with_clock(settings, &clock).unwrap())
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -38,11 +30,7 @@ fn v4(n: u32) -> IpAddr {
 }
 
 fn refused(policy: &'static str, quota: u32, retry_after: Duration) -> Refusal {
-    Refusal::TooManyRequests {
-        policy,
-        quota,
-        retry_after,
-    }
+    Refusal::TooManyRequests { policy, quota, retry_after }
 }
 
 #[test]
@@ -53,16 +41,10 @@ fn admits_the_burst_and_then_one_per_interval() {
         limiter.admit_address(peer).unwrap();
     }
     let interval = Duration::from_millis(100);
-    assert_eq!(
-        limiter.admit_address(peer),
-        Err(refused("address", 10, interval))
-    );
+    assert_eq!(limiter.admit_address(peer), Err(refused("address", 10, interval)));
     clock.advance(Duration::from_millis(60));
     let left = Duration::from_millis(40);
-    assert_eq!(
-        limiter.admit_address(peer),
-        Err(refused("address", 10, left))
-    );
+    assert_eq!(limiter.admit_address(peer), Err(refused("address", 10, left)));
     clock.advance(left);
     limiter.admit_address(peer).unwrap();
     assert!(limiter.admit_address(peer).is_err());
@@ -75,10 +57,7 @@ fn counts_an_ipv6_site_as_one() {
     for peer in ["2001:db8::1", "2001:db8::2", "2001:db8::ffff:1"] {
         limiter.admit_address(ip(peer)).unwrap();
     }
-    assert!(
-        limiter.admit_address(ip("2001:db8:0:0:1::")).is_err(),
-        "the same /64"
-    );
+    assert!(limiter.admit_address(ip("2001:db8:0:0:1::")).is_err(), "the same /64");
     limiter.admit_address(ip("2001:db8:0:1::1")).unwrap();
 }
 
@@ -95,15 +74,9 @@ fn counts_a_mapped_address_as_the_ipv4_it_is() {
 #[test]
 fn counts_credentials_by_organisation_and_tells_what_is_left() {
     let (clock, limiter) = limiter(100);
-    let (one, other) = (
-        TenantId::parse("one").unwrap(),
-        TenantId::parse("other").unwrap(),
-    );
+    let (one, other) = (TenantId::parse("one").unwrap(), TenantId::parse("other").unwrap());
     let remaining = limiter.admit_credential(&one, "k").unwrap();
-    assert_eq!(
-        (remaining.policy, remaining.quota, remaining.requests),
-        ("credential", 60, 1)
-    );
+    assert_eq!((remaining.policy, remaining.quota, remaining.requests), ("credential", 60, 1));
     assert_eq!(limiter.admit_credential(&one, "k").unwrap().requests, 0);
     let refusal = refused("credential", 60, Duration::from_secs(1));
     assert_eq!(limiter.admit_credential(&one, "k"), Err(refusal));
@@ -120,19 +93,12 @@ fn a_full_table_refuses_newcomers_and_serves_the_known() {
         limiter.admit_address(v4(n)).unwrap();
     }
     let wait = Duration::from_secs(1);
-    assert_eq!(
-        limiter.admit_address(v4(9)),
-        Err(refused("address", 10, wait))
-    );
+    assert_eq!(limiter.admit_address(v4(9)), Err(refused("address", 10, wait)));
     limiter.admit_address(v4(0)).unwrap();
     assert_eq!(limiter.addresses.limiter.len(), 4);
     clock.advance(wait);
     limiter.admit_address(v4(9)).unwrap();
-    assert_eq!(
-        limiter.addresses.limiter.len(),
-        1,
-        "the idle were forgotten to make room"
-    );
+    assert_eq!(limiter.addresses.limiter.len(), 1, "the idle were forgotten to make room");
 }
 
 #[test]
@@ -191,9 +157,6 @@ fn rejects_limits_it_cannot_keep() {
         (fast, LimitError::Window("address")),
         (slow, LimitError::TooSlow("address")),
     ] {
-        assert_eq!(
-            Limiter::new(LimitSettings { address, ..fine }).unwrap_err(),
-            error
-        );
+        assert_eq!(Limiter::new(LimitSettings { address, ..fine }).unwrap_err(), error);
     }
 }

@@ -28,14 +28,10 @@ impl OutboundSettings {
         if found.is_empty() {
             return Err(OutboundError::Address("the name has no address"));
         }
-        let allowed: Vec<SocketAddr> = found
-            .into_iter()
-            .filter(|address| self.permits(*address))
-            .collect();
+        let allowed: Vec<SocketAddr> =
+            found.into_iter().filter(|address| self.permits(*address)).collect();
         if allowed.is_empty() {
-            return Err(OutboundError::Address(
-                "it is private and the platform does not allow it",
-            ));
+            return Err(OutboundError::Address("it is private and the platform does not allow it"));
         }
         Ok(allowed)
     }
@@ -99,13 +95,7 @@ mod tests {
 
     #[test]
     fn public_addresses_are_public() {
-        for text in [
-            "1.1.1.1",
-            "93.184.215.14",
-            "172.32.0.1",
-            "100.128.0.1",
-            "2606:4700::1111",
-        ] {
+        for text in ["1.1.1.1", "93.184.215.14", "172.32.0.1", "100.128.0.1", "2606:4700::1111"] {
             assert!(is_public(ip(text)), "{text}");
         }
     }
@@ -159,10 +149,8 @@ mod tests {
 
     #[test]
     fn the_allow_list_opens_exactly_what_it_names() {
-        let settings = OutboundSettings {
-            allow: vec!["10.1.0.0/16".parse().unwrap()],
-            ca_pem: None,
-        };
+        let settings =
+            OutboundSettings { allow: vec!["10.1.0.0/16".parse().unwrap()], ca_pem: None };
         let permits = |text: &str| settings.permits(text.parse().unwrap());
         assert!(permits("10.1.2.3:8443"));
         assert!(permits("[::ffff:10.1.2.3]:8443"));
@@ -176,14 +164,7 @@ mod tests {
     #[tokio::test]
     async fn refuses_loopback_by_name_and_by_number() {
         let settings = OutboundSettings::default();
-        for host in [
-            "localhost",
-            "127.0.0.1",
-            "::1",
-            "0.0.0.0",
-            "127.1",
-            "2130706433",
-        ] {
+        for host in ["localhost", "127.0.0.1", "::1", "0.0.0.0", "127.1", "2130706433"] {
             assert!(settings.resolve(host, 443).await.is_err(), "{host}");
         }
     }

@@ -26,9 +26,7 @@ impl SignIn {
         request: &GatewayRequest<'_>,
     ) -> Result<Answered, Refusal> {
         let named = connection_in(request.path).ok_or(Refusal::RouteNotFound)?;
-        let response = request
-            .query_parameters()
-            .map_err(|_| failed("response_malformed"))?;
+        let response = request.query_parameters().map_err(|_| failed("response_malformed"))?;
         let (transaction, login_id) = self.take_transaction(request, &response).await?;
         if transaction.connection != named {
             return Err(failed("other_connection"));
@@ -62,13 +60,7 @@ impl SignIn {
             issuer: identity.issuer.clone(),
             subject: identity.subject.clone(),
         };
-        let arrival = Arrival {
-            organisation,
-            person,
-            identity,
-            transaction,
-            login_id,
-        };
+        let arrival = Arrival { organisation, person, identity, transaction, login_id };
         self.open_session(request, arrival).await
     }
 
@@ -78,25 +70,15 @@ impl SignIn {
         request: &GatewayRequest<'_>,
         response: &Parameters,
     ) -> Result<(LoginTransaction, String), Refusal> {
-        let state = response
-            .value("state")
-            .ok_or(failed("response_malformed"))?;
+        let state = response.value("state").ok_or(failed("response_malformed"))?;
         let state_key = hash(state);
         // Without the cookie nothing is taken: a stranger who saw a state cannot spoil the login.
         let (login_id, value) =
             cookies::of_login(request.headers, &state_key).ok_or(failed("other_browser"))?;
-        let taken = self
-            .parts
-            .transactions
-            .take(&state_key)
-            .await
-            .map_err(store_down)?;
+        let taken = self.parts.transactions.take(&state_key).await.map_err(store_down)?;
         let transaction = taken.ok_or(failed("login_expired"))?;
-        let same_browser: bool = transaction
-            .browser
-            .as_bytes()
-            .ct_eq(hash(&value).as_bytes())
-            .into();
+        let same_browser: bool =
+            transaction.browser.as_bytes().ct_eq(hash(&value).as_bytes()).into();
         if !same_browser {
             return Err(failed("other_browser"));
         }
@@ -124,26 +106,17 @@ impl SignIn {
             sessions.remove(old).await.map_err(store_down)?;
         }
         let id_token = Some(arrival.identity.id_token.clone());
-        sessions
-            .create(NewSession { session, id_token })
-            .await
-            .map_err(store_down)?;
+        sessions.create(NewSession { session, id_token }).await.map_err(store_down)?;
 
         let member = arrival.organisation.member_of(&arrival.person);
-        let cookies = vec![
-            set_session_cookie(&id),
-            clear_transaction_cookie(&arrival.login_id),
-        ];
+        let cookies = vec![set_session_cookie(&id), clear_transaction_cookie(&arrival.login_id)];
         let event = SignInEvent::SignedIn {
             person: arrival.person.clone(),
             member: member.map(|member| member.id.clone()),
             session: handle,
             replaced: replaced.map(|key| key.to_string()),
         };
-        Ok(Answered {
-            answer: welcome(arrival, member, cookies),
-            event: Some(event),
-        })
+        Ok(Answered { answer: welcome(arrival, member, cookies), event: Some(event) })
     }
 
     fn session_for(&self, id: &SessionId, arrival: &Arrival<'_>) -> Result<Session, Refusal> {
@@ -171,25 +144,15 @@ struct Arrival<'a> {
 
 fn welcome(arrival: Arrival<'_>, member: Option<&Member>, cookies: Vec<String>) -> Answer {
     match member {
-        Some(_) => Answer::Redirect {
-            location: arrival.transaction.return_to,
-            cookies,
-        },
-        None => pages::not_member(
-            arrival.organisation.name(),
-            &arrival.person.subject,
-            cookies,
-        ),
+        Some(_) => Answer::Redirect { location: arrival.transaction.return_to, cookies },
+        None => pages::not_member(arrival.organisation.name(), &arrival.person.subject, cookies),
     }
 }
 
 /// The connection a callback path names: exactly two segments.
 fn connection_in(path: &str) -> Option<ConnectionKey> {
     let (tenant, id) = path.strip_prefix(super::CALLBACK_PREFIX)?.split_once('/')?;
-    Some(ConnectionKey {
-        tenant: TenantId::parse(tenant).ok()?,
-        id: ConnectionId::parse(id).ok()?,
-    })
+    Some(ConnectionKey { tenant: TenantId::parse(tenant).ok()?, id: ConnectionId::parse(id).ok()? })
 }
 
 /// The connection, unless it was disabled or its organisation suspended while the login was open.
@@ -222,15 +185,8 @@ const CODE_BYTES_MAX: usize = 4096;
 
 /// A name to greet with, bounded: it comes from outside and is stored.
 fn display_name(identity: &Identity) -> String {
-    let name = identity
-        .name
-        .as_ref()
-        .or(identity.email.as_ref())
-        .unwrap_or(&identity.subject);
-    name.chars()
-        .filter(|c| !c.is_control())
-        .take(NAME_CHARS_MAX)
-        .collect()
+    let name = identity.name.as_ref().or(identity.email.as_ref()).unwrap_or(&identity.subject);
+    name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect()
 }
 
 const NAME_CHARS_MAX: usize = 120;

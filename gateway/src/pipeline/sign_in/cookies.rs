@@ -37,10 +37,7 @@ pub(super) fn make_room(headers: &HeaderMap) -> Vec<String> {
     ids.retain(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     ids.sort_unstable();
     let surplus = (ids.len() + 1).saturating_sub(OPEN_MAX);
-    ids.iter()
-        .take(surplus)
-        .map(|id| clear_transaction_cookie(id))
-        .collect()
+    ids.iter().take(surplus).map(|id| clear_transaction_cookie(id)).collect()
 }
 
 /// Remembers, by its hash, the state that went to a provider at sign-out. Its name begins like the session
@@ -64,11 +61,7 @@ pub(super) fn leaving(headers: &HeaderMap) -> Option<&str> {
         .filter_map(|pair| pair.trim().split_once('='))
         .filter(|(name, _)| *name == LEAVING);
     let (_, value) = own.next()?;
-    if own.next().is_some() {
-        None
-    } else {
-        Some(value)
-    }
+    if own.next().is_some() { None } else { Some(value) }
 }
 
 const LEAVING: &str = "__Host-hubgate_leaving";

@@ -21,9 +21,7 @@ impl SignIn {
             (Principal::ApiClient { .. }, _, Some(key)) => client(directory, key),
             _ => return Err(Refusal::CredentialMissing),
         };
-        Ok(Answered::plain(Answer::Json {
-            body: body.to_string(),
-        }))
+        Ok(Answered::plain(Answer::Json { body: body.to_string() }))
     }
 
     fn person(&self, directory: &Directory, session: &Session) -> Value {
@@ -69,16 +67,11 @@ fn client(directory: &Directory, key: &ApiKey) -> Value {
 }
 
 fn roles(assignments: &[RoleAssignment]) -> Vec<Value> {
-    assignments
-        .iter()
-        .map(|given| json!({ "role": given.role, "on": given.on }))
-        .collect()
+    assignments.iter().map(|given| json!({ "role": given.role, "on": given.on })).collect()
 }
 
 /// RFC 3339, whole seconds: for people first.
 fn time(moment: UnixNanos) -> String {
     let seconds = i64::try_from(moment.seconds()).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_second(seconds)
-        .unwrap_or(jiff::Timestamp::MAX)
-        .to_string()
+    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).to_string()
 }

@@ -11,9 +11,7 @@ use super::super::answer::{Answer, PageKind};
 
 /// The style sheet of every page.
 pub(super) fn style() -> Answer {
-    Answer::Style {
-        body: include_str!("../../../templates/style.css"),
-    }
+    Answer::Style { body: include_str!("../../../templates/style.css") }
 }
 
 /// What the sign-in page says and offers.
@@ -36,28 +34,18 @@ impl Choice {
     /// Nothing matches what was typed.
     pub(super) fn unknown(typed: &str) -> Self {
         let typed = typed.chars().take(254).collect();
-        Self {
-            problem: Some(Problem::Unknown),
-            typed,
-            ..Self::default()
-        }
+        Self { problem: Some(Problem::Unknown), typed, ..Self::default() }
     }
 
     /// The organisation has no way in at the moment.
     pub(super) fn closed() -> Self {
-        Self {
-            problem: Some(Problem::Closed),
-            ..Self::default()
-        }
+        Self { problem: Some(Problem::Closed), ..Self::default() }
     }
 
     /// The organisation has several ways in.
     pub(super) fn among(organisation: &Organisation, connections: &[&Arc<Connection>]) -> Self {
         let offered = |connection: &&Arc<Connection>| {
-            (
-                connection.key.id.to_string(),
-                connection.display_name.clone(),
-            )
+            (connection.key.id.to_string(), connection.display_name.clone())
         };
         Self {
             organisation: organisation.name().to_owned(),
@@ -129,15 +117,7 @@ struct SignOutPage<'a> {
 
 /// Asks whether to sign out.
 pub(super) fn sign_out(name: &str, organisation: &str, csrf: &str) -> Answer {
-    html(
-        &SignOutPage {
-            name,
-            organisation,
-            csrf,
-        },
-        Vec::new(),
-        PageKind::Plain,
-    )
+    html(&SignOutPage { name, organisation, csrf }, Vec::new(), PageKind::Plain)
 }
 
 /// Where a person is signed out.
@@ -160,15 +140,8 @@ struct SignedOutPage {
 
 /// Says where one is signed out.
 pub(super) fn signed_out(left: Left, cookies: Vec<String>) -> Answer {
-    let page = SignedOutPage {
-        not: left == Left::Not,
-        everywhere: left == Left::Everywhere,
-    };
-    let kind = if left == Left::Not {
-        PageKind::Plain
-    } else {
-        PageKind::SignedOut
-    };
+    let page = SignedOutPage { not: left == Left::Not, everywhere: left == Left::Everywhere };
+    let kind = if left == Left::Not { PageKind::Plain } else { PageKind::SignedOut };
     html(&page, cookies, kind)
 }
 
@@ -181,14 +154,7 @@ struct NotMemberPage<'a> {
 
 /// Says that a person is signed in and still may do nothing, and whom to ask for what.
 pub(super) fn not_member(organisation: &str, subject: &str, cookies: Vec<String>) -> Answer {
-    html(
-        &NotMemberPage {
-            organisation,
-            subject,
-        },
-        cookies,
-        PageKind::NotMember,
-    )
+    html(&NotMemberPage { organisation, subject }, cookies, PageKind::NotMember)
 }
 
 /// What the page of a refusal says. The proxy fills it: it knows the status and its words.
@@ -222,9 +188,5 @@ pub fn refusal_page(page: RefusalPage<'_>) -> Answer {
 fn html(page: &impl Template, cookies: Vec<String>, kind: PageKind) -> Answer {
     // Rendering into a string fails only when a value's own `Display` does; strings' do not.
     let body = page.render().unwrap_or_default();
-    Answer::Html {
-        body,
-        cookies,
-        kind,
-    }
+    Answer::Html { body, cookies, kind }
 }

@@ -45,12 +45,7 @@ mod tests {
 
     #[test]
     fn refuses_what_comes_twice_in_any_spelling() {
-        for text in [
-            "code=a&code=b",
-            "code=a&co%64e=b",
-            "state=&state=x",
-            "iss=a&iss=a",
-        ] {
+        for text in ["code=a&code=b", "code=a&co%64e=b", "state=&state=x", "iss=a&iss=a"] {
             assert!(Parameters::parse(text.as_bytes()).is_err(), "{text}");
         }
     }

@@ -42,11 +42,7 @@ impl GatewayRequest<'_> {
     pub(super) fn single(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.get_all(name).iter();
         let first = values.next()?;
-        if values.next().is_some() {
-            None
-        } else {
-            first.to_str().ok()
-        }
+        if values.next().is_some() { None } else { first.to_str().ok() }
     }
 
     /// The parameters of the query.

@@ -50,19 +50,14 @@ fn is_plain_path(path: &str) -> bool {
     });
     path.bytes().all(is_plain_byte)
         && segments_are_plain
-        && !hides_something
-            .iter()
-            .any(|hidden| encoded.contains(hidden))
+        && !hides_something.iter().any(|hidden| encoded.contains(hidden))
         && !path.contains(';')
 }
 
 /// Visible ASCII but for the characters that browsers rewrite or that end a URL.
 const fn is_plain_byte(byte: u8) -> bool {
     byte.is_ascii_graphic()
-        && !matches!(
-            byte,
-            b'\\' | b'#' | b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}'
-        )
+        && !matches!(byte, b'\\' | b'#' | b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}')
 }
 
 /// Returning into the flow itself would sign in or out in a circle; only "who am I" may be wished for.

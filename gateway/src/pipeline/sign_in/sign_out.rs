@@ -28,39 +28,21 @@ impl SignIn {
         let form = request.form_parameters()?;
         let Some(session) = request.session else {
             let location = String::from(SIGNED_OUT_PATH);
-            return Ok(Answered::plain(Answer::Redirect {
-                location,
-                cookies: Vec::new(),
-            }));
+            return Ok(Answered::plain(Answer::Redirect { location, cookies: Vec::new() }));
         };
         let token = form.value("csrf").unwrap_or_default();
         if !session.csrf.matches(token.as_bytes()) {
             return Err(failed("form_stale"));
         }
         // The session ends before anybody else is asked: a provider that is down keeps nobody signed in.
-        let id_token = self
-            .parts
-            .sessions
-            .id_token(&session.key)
-            .await
-            .ok()
-            .flatten();
-        self.parts
-            .sessions
-            .remove(&session.key)
-            .await
-            .map_err(store_down)?;
-        let answer = self
-            .leave(directory, request, Leaving { session, id_token })
-            .await?;
+        let id_token = self.parts.sessions.id_token(&session.key).await.ok().flatten();
+        self.parts.sessions.remove(&session.key).await.map_err(store_down)?;
+        let answer = self.leave(directory, request, Leaving { session, id_token }).await?;
         let event = SignInEvent::SignedOut {
             person: session.person.clone(),
             session: session.key.to_string(),
         };
-        Ok(Answered {
-            answer,
-            event: Some(event),
-        })
+        Ok(Answered { answer, event: Some(event) })
     }
 
     async fn leave(
@@ -75,19 +57,11 @@ impl SignIn {
             return Ok(pages::signed_out(pages::Left::Here, cookies));
         };
         let end = EndSession {
-            id_token: leaving
-                .id_token
-                .as_ref()
-                .map(|token| token.expose().as_str()),
+            id_token: leaving.id_token.as_ref().map(|token| token.expose().as_str()),
             post_logout_redirect_uri: &request.absolute(SIGNED_OUT_PATH),
             state: &state,
         };
-        match self
-            .parts
-            .relying_party
-            .end_session_url(connection, end)
-            .await
-        {
+        match self.parts.relying_party.end_session_url(connection, end).await {
             None => Ok(pages::signed_out(pages::Left::Here, cookies)),
             Some(url) => {
                 cookies.push(cookies::set_leaving(&hash(&state)));
@@ -101,27 +75,17 @@ impl SignIn {
 pub(super) fn ask_sign_out(directory: &Directory, request: &GatewayRequest<'_>) -> Answered {
     let Some(session) = request.session else {
         let location = String::from(SIGNED_OUT_PATH);
-        return Answered::plain(Answer::Redirect {
-            location,
-            cookies: Vec::new(),
-        });
+        return Answered::plain(Answer::Redirect { location, cookies: Vec::new() });
     };
     let organisation = directory.organisation(&session.person.tenant);
     let name = organisation.map_or("", |organisation| organisation.name());
-    Answered::plain(pages::sign_out(
-        &session.display_name,
-        name,
-        session.csrf.expose(),
-    ))
+    Answered::plain(pages::sign_out(&session.display_name, name, session.csrf.expose()))
 }
 
 /// `GET /.hubgate/signed-out`: says what is so, and nothing more when the state is not ours.
 pub(super) fn signed_out(request: &GatewayRequest<'_>) -> Result<Answered, Refusal> {
     if request.session.is_some() {
-        return Ok(Answered::plain(pages::signed_out(
-            pages::Left::Not,
-            Vec::new(),
-        )));
+        return Ok(Answered::plain(pages::signed_out(pages::Left::Not, Vec::new())));
     }
     let parameters = request.query_parameters()?;
     let expected = cookies::leaving(request.headers);

@@ -32,8 +32,7 @@ impl SignIn {
         match choose(directory, request, &parameters) {
             Chosen::Connection(connection) => {
                 let via_form = parameters.value("via") == Some("page");
-                self.send_to_provider(request, &connection, return_to, via_form)
-                    .await
+                self.send_to_provider(request, &connection, return_to, via_form).await
             }
             Chosen::Ask(choice) => Ok(Answered::plain(pages::sign_in(&choice, return_to.as_str()))),
         }
@@ -77,23 +76,14 @@ impl SignIn {
             browser: hash(&fresh.browser),
             created: now,
         };
-        self.parts
-            .transactions
-            .put(transaction)
-            .await
-            .map_err(store_down)?;
+        self.parts.transactions.put(transaction).await.map_err(store_down)?;
 
         let answer = if via_form {
             pages::onward(&connection.display_name, &url, cookies)
         } else {
-            Answer::Redirect {
-                location: url,
-                cookies,
-            }
+            Answer::Redirect { location: url, cookies }
         };
-        let event = Some(SignInEvent::Started {
-            connection: connection.key.clone(),
-        });
+        let event = Some(SignInEvent::Started { connection: connection.key.clone() });
         Ok(Answered { answer, event })
     }
 
@@ -127,24 +117,17 @@ fn challenge(verifier: &str) -> String {
 /// SHA-256 as 64 hex digits: how the store knows a state and a browser.
 pub(super) fn hash(text: &str) -> String {
     use std::fmt::Write as _;
-    Sha256::digest(text)
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    Sha256::digest(text).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// The callback of a connection. Its path names the pair, so that a provider that is sent somebody
 /// else's authorization response cannot pass it on as its own (MT-01).
 pub(super) fn redirect_uri(request: &GatewayRequest<'_>, connection: &Connection) -> String {
-    let path = format!(
-        "{}{}/{}",
-        super::CALLBACK_PREFIX,
-        connection.key.tenant,
-        connection.key.id
-    );
+    let path = format!("{}{}/{}", super::CALLBACK_PREFIX, connection.key.tenant, connection.key.id);
     request.absolute(&path)
 }
 
@@ -168,12 +151,8 @@ fn choose(directory: &Directory, request: &GatewayRequest<'_>, asked: &Parameter
     let bound = directory.organisation_for_host(request.host);
     // One field on the page takes either; links name which they mean.
     let login = asked.value("login").map(str::trim);
-    let email = asked
-        .value("email")
-        .or_else(|| login.filter(|text| text.contains('@')));
-    let slug = asked
-        .value("organisation")
-        .or_else(|| login.filter(|text| !text.contains('@')));
+    let email = asked.value("email").or_else(|| login.filter(|text| text.contains('@')));
+    let slug = asked.value("organisation").or_else(|| login.filter(|text| !text.contains('@')));
     let wish = asked.value("connection");
 
     if let Some(organisation) = bound {
@@ -202,10 +181,8 @@ fn of_organisation(organisation: &Organisation, wish: Option<&str>) -> Chosen {
     if organisation.suspended() {
         return Chosen::Ask(Choice::closed());
     }
-    let open: Vec<&Arc<Connection>> = organisation
-        .connections()
-        .filter(|connection| connection.enabled)
-        .collect();
+    let open: Vec<&Arc<Connection>> =
+        organisation.connections().filter(|connection| connection.enabled).collect();
     let wished = wish
         .and_then(|text| ConnectionId::parse(text).ok())
         .and_then(|id| open.iter().find(|connection| connection.key.id == id));
@@ -228,19 +205,13 @@ pub(super) fn is_open(directory: &Directory, connection: &Connection) -> bool {
 /// (MT-08, CVE-2026-40574).
 fn email_domain(email: &str) -> Option<String> {
     let (local, domain) = email.split_once('@')?;
-    let local_is_plain = local
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~.-".contains(&b));
-    let domain_is_plain = domain
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+    let local_is_plain =
+        local.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~.-".contains(&b));
+    let domain_is_plain =
+        domain.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
     let plain = !local.is_empty() && local_is_plain && domain.contains('.') && domain_is_plain;
     // RFC 5321 §4.5.3.1: a path of at most 256 octets with its two angle brackets.
-    if plain && email.len() <= 254 {
-        Some(domain.to_ascii_lowercase())
-    } else {
-        None
-    }
+    if plain && email.len() <= 254 { Some(domain.to_ascii_lowercase()) } else { None }
 }
 
 #[cfg(test)]
@@ -258,10 +229,7 @@ mod tests {
 
     #[test]
     fn reads_the_domain_of_a_plain_address_only() {
-        assert_eq!(
-            email_domain("ada@North.Example").as_deref(),
-            Some("north.example")
-        );
+        assert_eq!(email_domain("ada@North.Example").as_deref(), Some("north.example"));
         let odd = [
             "",
             "@",

@@ -26,12 +26,7 @@ fn assert_fields(id: &str, verdict: &Verdict, rows: &[&str]) {
 
 fn assert_heads(id: &str, verdict: &Verdict, rows: &[&[u8]]) {
     for raw in rows {
-        assert_eq!(
-            &parse_h1(raw).map(|_| ()),
-            verdict,
-            "{id}: {}",
-            raw.escape_ascii()
-        );
+        assert_eq!(&parse_h1(raw).map(|_| ()), verdict, "{id}: {}", raw.escape_ascii());
     }
 }
 
@@ -44,16 +39,10 @@ fn reads_a_plain_request_whole() {
         (read.method(), read.host(), read.authority()),
         (&Method::POST, "hub.localhost", "hub.localhost:8443")
     );
-    assert_eq!(
-        (read.path(), read.query()),
-        ("/teams/t-1", Some("x=1&y=%20"))
-    );
+    assert_eq!((read.path(), read.query()), ("/teams/t-1", Some("x=1&y=%20")));
     assert_eq!(read.target(), "/teams/t-1?x=1&y=%20");
     assert_eq!((read.has_body(), read.content_length()), (true, Some(5)));
-    assert_eq!(
-        (read.protocol(), read.upgrade()),
-        (Protocol::H1, Upgrade::None)
-    );
+    assert_eq!((read.protocol(), read.upgrade()), (Protocol::H1, Upgrade::None));
     assert!(!read.connection_must_close() && !read.expects_continue());
     let names: Vec<&str> = read.headers().keys().map(HeaderName::as_str).collect();
     assert_eq!(names, ["host", "content-length", "content-type"]);
@@ -74,59 +63,32 @@ fn malformed(stream: Stream<'_>) -> Malformed {
 }
 
 fn with<'a>(fields: &'a [(&'a str, &'a str)]) -> Stream<'a> {
-    Stream {
-        fields,
-        ..Stream::GET
-    }
+    Stream { fields, ..Stream::GET }
 }
 
 fn post<'a>(fields: &'a [(&'a str, &'a str)], ended: bool) -> Stream<'a> {
-    Stream {
-        method: "POST",
-        fields,
-        ended,
-        ..Stream::GET
-    }
+    Stream { method: "POST", fields, ended, ..Stream::GET }
 }
 
 #[test]
 fn px08_http2_heads_obey_the_same_rules() {
     assert!(Stream::GET.parse().is_ok());
-    assert_eq!(
-        malformed(with(&[("transfer-encoding", "chunked")])),
-        TransferEncoding
-    );
+    assert_eq!(malformed(with(&[("transfer-encoding", "chunked")])), TransferEncoding);
     assert_eq!(malformed(with(&[("connection", "close")])), Field);
-    assert_eq!(
-        malformed(with(&[("connection", "upgrade"), ("upgrade", "websocket")])),
-        Field
-    );
-    assert_eq!(
-        malformed(with(&[("upgrade", "websocket")])),
-        Malformed::Upgrade
-    );
+    assert_eq!(malformed(with(&[("connection", "upgrade"), ("upgrade", "websocket")])), Field);
+    assert_eq!(malformed(with(&[("upgrade", "websocket")])), Malformed::Upgrade);
     assert_eq!(malformed(with(&[("keep-alive", "5")])), Field);
     assert_eq!(malformed(with(&[("te", "gzip")])), Field);
     assert_eq!(malformed(with(&[("x_auth_user", "root")])), Field);
     assert_eq!(malformed(with(&[("x", "caf\u{e9}")])), Field);
     assert_eq!(malformed(with(&[("x", " y")])), Field);
-    assert_eq!(
-        malformed(with(&[("hubgate-assertion", "x")])),
-        ReservedField
-    );
+    assert_eq!(malformed(with(&[("hubgate-assertion", "x")])), ReservedField);
 }
 
 #[test]
 fn px08_http2_targets_hosts_and_lengths_obey_the_same_rules() {
-    let at = |method, path| Stream {
-        method,
-        path,
-        ..Stream::GET
-    };
-    let on = |authority| Stream {
-        authority,
-        ..Stream::GET
-    };
+    let at = |method, path| Stream { method, path, ..Stream::GET };
+    let on = |authority| Stream { authority, ..Stream::GET };
     let twice = [("content-length", "3"), ("content-length", "3")];
     for (stream, expected) in [
         (with(&[("host", "other.test")]), Host),
@@ -143,27 +105,14 @@ fn px08_http2_targets_hosts_and_lengths_obey_the_same_rules() {
     ] {
         assert_eq!(malformed(stream), expected);
     }
-    assert!(
-        with(&[("te", "trailers")])
-            .parse()
-            .unwrap()
-            .accepts_trailers()
-    );
+    assert!(with(&[("te", "trailers")]).parse().unwrap().accepts_trailers());
     assert!(with(&[("host", "hub.localhost")]).parse().is_ok());
 }
 
 #[test]
 fn http2_bodies_are_seen_without_a_length() {
     let body = |method, fields, ended| {
-        Stream {
-            method,
-            fields,
-            ended,
-            ..Stream::GET
-        }
-        .parse()
-        .unwrap()
-        .has_body()
+        Stream { method, fields, ended, ..Stream::GET }.parse().unwrap().has_body()
     };
     assert!(!body("GET", &[], true));
     assert!(body("GET", &[], false));
@@ -174,18 +123,9 @@ fn http2_bodies_are_seen_without_a_length() {
 #[test]
 fn px47_http2_cookie_crumbs_are_one_line_again() {
     let fields = [("cookie", "a=1"), ("x", "y"), ("cookie", "b=2")];
-    let read = Stream {
-        fields: &fields,
-        ..Stream::GET
-    }
-    .parse()
-    .unwrap();
-    let cookies: Vec<&[u8]> = read
-        .headers()
-        .get_all("cookie")
-        .iter()
-        .map(HeaderValue::as_bytes)
-        .collect();
+    let read = Stream { fields: &fields, ..Stream::GET }.parse().unwrap();
+    let cookies: Vec<&[u8]> =
+        read.headers().get_all("cookie").iter().map(HeaderValue::as_bytes).collect();
     assert_eq!(cookies, [b"a=1; b=2"]);
 }
 
@@ -207,73 +147,22 @@ fn what_pingora_parsed_must_be_what_came() {
     let empty = HeaderMap::new();
     let parse = |head| CanonicalRequest::parse(head, &HeadLimits::default()).map(|_| ());
     assert_eq!(parse(head), Ok(()));
-    assert_eq!(
-        parse(RawHead {
-            raw_path: b"/b",
-            ..head
-        }),
-        refused(Path)
-    );
-    assert_eq!(
-        parse(RawHead {
-            method: &Method::POST,
-            ..head
-        }),
-        refused(RequestLine)
-    );
-    assert_eq!(
-        parse(RawHead {
-            headers: &empty,
-            ..head
-        }),
-        refused(Field)
-    );
-    assert_eq!(
-        parse(RawHead {
-            uri_authority: Some("a.test"),
-            ..head
-        }),
-        refused(RequestLine)
-    );
-    assert_eq!(
-        parse(RawHead {
-            bytes: None,
-            ..head
-        }),
-        refused(RequestLine)
-    );
-    assert_eq!(
-        parse(RawHead {
-            protocol: Protocol::H2,
-            ..head
-        }),
-        refused(RequestLine)
-    );
+    assert_eq!(parse(RawHead { raw_path: b"/b", ..head }), refused(Path));
+    assert_eq!(parse(RawHead { method: &Method::POST, ..head }), refused(RequestLine));
+    assert_eq!(parse(RawHead { headers: &empty, ..head }), refused(Field));
+    assert_eq!(parse(RawHead { uri_authority: Some("a.test"), ..head }), refused(RequestLine));
+    assert_eq!(parse(RawHead { bytes: None, ..head }), refused(RequestLine));
+    assert_eq!(parse(RawHead { protocol: Protocol::H2, ..head }), refused(RequestLine));
 }
 
 #[test]
 fn tells_browsers_from_programs() {
     let wants = |line: &str, fields: &str| request(line, fields).unwrap().wants_html();
-    assert!(wants(
-        "GET /",
-        "Accept: text/html,application/xhtml+xml\r\n"
-    ));
-    assert!(wants(
-        "GET /",
-        "Accept: application/json;q=0.1, text/html;q=0.9\r\n"
-    ));
-    assert!(wants(
-        "POST /",
-        "Sec-Fetch-Mode: navigate\r\nContent-Length: 1\r\n"
-    ));
-    assert!(!wants(
-        "GET /",
-        "Accept: text/html\r\nX-Requested-With: XMLHttpRequest\r\n"
-    ));
-    assert!(!wants(
-        "GET /",
-        "Accept: text/html\r\nSec-Fetch-Mode: cors\r\n"
-    ));
+    assert!(wants("GET /", "Accept: text/html,application/xhtml+xml\r\n"));
+    assert!(wants("GET /", "Accept: application/json;q=0.1, text/html;q=0.9\r\n"));
+    assert!(wants("POST /", "Sec-Fetch-Mode: navigate\r\nContent-Length: 1\r\n"));
+    assert!(!wants("GET /", "Accept: text/html\r\nX-Requested-With: XMLHttpRequest\r\n"));
+    assert!(!wants("GET /", "Accept: text/html\r\nSec-Fetch-Mode: cors\r\n"));
     assert!(!wants("GET /", "Accept: application/json\r\n"));
     assert!(!wants("GET /", "Accept: text/htmlx\r\n"));
     assert!(!wants("GET /", "Accept: */*\r\n"));
@@ -283,10 +172,7 @@ fn tells_browsers_from_programs() {
 
 #[test]
 fn debug_shows_no_credential() {
-    let read = request(
-        "GET /a?token=s3cret",
-        "Authorization: Bearer s3cret\r\nCookie: s3cret\r\n",
-    );
+    let read = request("GET /a?token=s3cret", "Authorization: Bearer s3cret\r\nCookie: s3cret\r\n");
     let text = format!("{:?}", read.unwrap());
     assert!(text.contains("/a") && !text.contains("s3cret"), "{text}");
 }

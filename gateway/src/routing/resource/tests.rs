@@ -48,40 +48,26 @@ fn kind() -> String {
 fn a_fixed_resource_and_the_organisation_need_no_request() {
     let request = request("POST /t/x", "").unwrap();
     let uid = EntityUid::parse("Report::all").unwrap();
-    let fixed = table(ResourceRule::Fixed(uid.clone()))
-        .find(&request)
-        .unwrap();
+    let fixed = table(ResourceRule::Fixed(uid.clone())).find(&request).unwrap();
     assert_eq!(fixed.resource(&request, None, None), Ok(uid.clone()));
     assert!(!fixed.needs_body());
     let organisation = table(ResourceRule::Organisation).find(&request).unwrap();
     assert_eq!(organisation.resource(&request, None, Some(&uid)), Ok(uid));
-    assert_eq!(
-        organisation.resource(&request, None, None),
-        Err(Refusal::CredentialMissing)
-    );
+    assert_eq!(organisation.resource(&request, None, None), Err(Refusal::CredentialMissing));
 }
 
 #[test]
 fn reads_the_path_decoded() {
-    let rule = || ResourceRule::Path {
-        kind: kind(),
-        parameter: String::from("team"),
-    };
+    let rule = || ResourceRule::Path { kind: kind(), parameter: String::from("team") };
     assert_eq!(id(rule(), "/t/t-1", "", "").as_deref(), Ok("t-1"));
     assert_eq!(id(rule(), "/t/a%20b", "", "").as_deref(), Ok("a b"));
     assert_eq!(id(rule(), "/t/caf%C3%A9", "", "").as_deref(), Ok("café"));
-    assert_eq!(
-        id(rule(), &format!("/t/{}", "x".repeat(300)), "", ""),
-        refused(Path)
-    );
+    assert_eq!(id(rule(), &format!("/t/{}", "x".repeat(300)), "", ""), refused(Path));
 }
 
 #[test]
 fn px24_reads_a_query_key_that_is_there_once() {
-    let rule = || ResourceRule::Query {
-        kind: kind(),
-        key: String::from("team_id"),
-    };
+    let rule = || ResourceRule::Query { kind: kind(), key: String::from("team_id") };
     for (query, expected) in [
         ("team_id=a", "a"),
         ("x=1&team_id=a%20b&y=2", "a b"),
@@ -118,52 +104,29 @@ fn px24_reads_a_query_key_that_is_there_once() {
         ("team_id=a&%20team_id=b", Repeated),
         ("team_id=a&team_id", Repeated),
     ] {
-        assert_eq!(
-            id(rule(), &format!("/t/x?{query}"), "", ""),
-            refused(malformed),
-            "{query}"
-        );
+        assert_eq!(id(rule(), &format!("/t/x?{query}"), "", ""), refused(malformed), "{query}");
     }
     assert_eq!(id(rule(), "/t/x", "", ""), refused(Query));
 }
 
 #[test]
 fn px43_reads_a_field_that_is_there_once() {
-    let rule = || ResourceRule::Header {
-        kind: kind(),
-        name: String::from("X-Team"),
-    };
+    let rule = || ResourceRule::Header { kind: kind(), name: String::from("X-Team") };
     assert_eq!(id(rule(), "/t/x", "x-team: a\r\n", "").as_deref(), Ok("a"));
     assert_eq!(id(rule(), "/t/x", "", ""), refused(Field));
     assert_eq!(id(rule(), "/t/x", "X-Team:\r\n", ""), refused(Field));
-    assert_eq!(
-        id(rule(), "/t/x", "X-Team: a\r\nX-Team: b\r\n", ""),
-        refused(Repeated)
-    );
-    assert_eq!(
-        id(rule(), "/t/x", "X-Team: a\r\nx-team: a\r\n", ""),
-        refused(Repeated)
-    );
+    assert_eq!(id(rule(), "/t/x", "X-Team: a\r\nX-Team: b\r\n", ""), refused(Repeated));
+    assert_eq!(id(rule(), "/t/x", "X-Team: a\r\nx-team: a\r\n", ""), refused(Repeated));
 }
 
 #[test]
 fn reads_a_json_body_that_says_it_is_one() {
-    let rule = || ResourceRule::JsonBody {
-        kind: kind(),
-        pointer: String::from("/team/id"),
-    };
+    let rule = || ResourceRule::JsonBody { kind: kind(), pointer: String::from("/team/id") };
     let body = r#"{"team":{"id":"t-1"}}"#;
-    for kind in [
-        "application/json",
-        "application/json; charset=UTF-8",
-        "application/vnd.hub+json",
-    ] {
+    for kind in ["application/json", "application/json; charset=UTF-8", "application/vnd.hub+json"]
+    {
         let fields = format!("Content-Type: {kind}\r\n");
-        assert_eq!(
-            id(rule(), "/t/x", &fields, body).as_deref(),
-            Ok("t-1"),
-            "{kind}"
-        );
+        assert_eq!(id(rule(), "/t/x", &fields, body).as_deref(), Ok("t-1"), "{kind}");
     }
     for fields in [
         "",
@@ -176,30 +139,20 @@ fn reads_a_json_body_that_says_it_is_one() {
         assert_eq!(id(rule(), "/t/x", fields, body), refused(Body), "{fields}");
     }
     let json = "Content-Type: application/json\r\n";
-    assert_eq!(
-        id(rule(), "/t/x", json, r#"{"team":{"id":""}}"#),
-        refused(Body)
-    );
+    assert_eq!(id(rule(), "/t/x", json, r#"{"team":{"id":""}}"#), refused(Body));
     assert_eq!(id(rule(), "/t/x", json, ""), refused(Body));
 }
 
 #[test]
 fn a_body_is_read_up_to_its_limit() {
-    let rule = ResourceRule::JsonBody {
-        kind: kind(),
-        pointer: String::from("/id"),
-    };
+    let rule = ResourceRule::JsonBody { kind: kind(), pointer: String::from("/id") };
     let raw = "POST /t/x HTTP/1.1\r\nHost: hub.localhost\r\nContent-Type: application/json\r\n\
         Transfer-Encoding: chunked\r\n\r\n";
     let request = parse_h1(raw.as_bytes()).unwrap();
     let matched = table(rule).find(&request).unwrap();
     assert!(matched.needs_body());
     let body = |length: usize| format!("{{\"id\":\"a\"}}{}", " ".repeat(length - 10));
-    assert!(
-        matched
-            .resource(&request, Some(body(65_536).as_bytes()), None)
-            .is_ok()
-    );
+    assert!(matched.resource(&request, Some(body(65_536).as_bytes()), None).is_ok());
     let large = matched.resource(&request, Some(body(65_537).as_bytes()), None);
     assert_eq!(large, Err(Refusal::BodyTooLarge));
     let unread = matched.resource(&request, None, None);

@@ -30,14 +30,9 @@ fn table(routes: Vec<RouteSettings>) -> RouteTable {
 
 fn found(table: &RouteTable, line: &str, fields: &str) -> Result<String, Refusal> {
     let matched = table.find(&request(line, fields).unwrap())?;
-    let parameters: Vec<String> = matched
-        .parameters
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    Ok([vec![matched.route.id().to_string()], parameters]
-        .concat()
-        .join(" "))
+    let parameters: Vec<String> =
+        matched.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    Ok([vec![matched.route.id().to_string()], parameters].concat().join(" "))
 }
 
 #[test]
@@ -67,10 +62,7 @@ fn finds_the_route_of_host_method_and_path() {
 
 #[test]
 fn what_is_not_declared_is_not_found() {
-    let table = table(vec![
-        get("one", "/teams/{team}"),
-        get("files", "/files/{*rest}"),
-    ]);
+    let table = table(vec![get("one", "/teams/{team}"), get("files", "/files/{*rest}")]);
     for line in [
         "GET /",
         "GET /teams",
@@ -84,11 +76,7 @@ fn what_is_not_declared_is_not_found() {
         "GET /.hubgate",
         "GET /.hubgate/x",
     ] {
-        assert_eq!(
-            found(&table, line, ""),
-            Err(Refusal::RouteNotFound),
-            "{line}"
-        );
+        assert_eq!(found(&table, line, ""), Err(Refusal::RouteNotFound), "{line}");
     }
 }
 
@@ -104,10 +92,7 @@ fn px23_a_trailing_slash_is_another_resource() {
 fn a_catch_all_does_not_swallow_the_gateways_pages() {
     let table = table(vec![get("all", "/{*rest}")]);
     assert_eq!(found(&table, "GET /x/y", "").as_deref(), Ok("all rest=x/y"));
-    assert_eq!(
-        found(&table, "GET /.hubgate/callback", ""),
-        Err(Refusal::RouteNotFound)
-    );
+    assert_eq!(found(&table, "GET /.hubgate/callback", ""), Err(Refusal::RouteNotFound));
 }
 
 #[test]
@@ -116,9 +101,7 @@ fn px28_other_methods_are_not_allowed() {
         settings("read", &[Method::GET], "/a"),
         settings("write", &[Method::PUT, Method::DELETE], "/a"),
     ]);
-    let refused = Err(Refusal::MethodNotAllowed {
-        allow: String::from("GET, PUT, DELETE"),
-    });
+    let refused = Err(Refusal::MethodNotAllowed { allow: String::from("GET, PUT, DELETE") });
     for line in ["HEAD /a", "OPTIONS /a", "POST /a"] {
         assert_eq!(found(&table, line, ""), refused, "{line}");
     }
@@ -126,10 +109,7 @@ fn px28_other_methods_are_not_allowed() {
 
 #[test]
 fn an_unknown_host_is_misdirected() {
-    let table = table(vec![RouteSettings {
-        host: String::from("other.test"),
-        ..get("a", "/a")
-    }]);
+    let table = table(vec![RouteSettings { host: String::from("other.test"), ..get("a", "/a") }]);
     assert_eq!(found(&table, "GET /a", ""), Err(Refusal::UnknownHost));
     assert!(table.knows_host("other.test") && !table.knows_host("hub.localhost"));
 }
@@ -138,35 +118,19 @@ fn an_unknown_host_is_misdirected() {
 fn px10_a_body_needs_a_method_that_has_one() {
     let with = |body| {
         table(vec![RouteSettings {
-            methods: vec![
-                Method::GET,
-                Method::HEAD,
-                Method::POST,
-                Method::DELETE,
-                Method::OPTIONS,
-            ],
+            methods: vec![Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS],
             body,
             ..get("a", "/a")
         }])
     };
     let unexpected = Err(Refusal::Malformed(Malformed::UnexpectedBody));
     let sized = "Content-Length: 3\r\n";
-    let (by_method, allowed, refused) = (
-        with(BodyRule::ByMethod),
-        with(BodyRule::Allowed),
-        with(BodyRule::Refused),
-    );
+    let (by_method, allowed, refused) =
+        (with(BodyRule::ByMethod), with(BodyRule::Allowed), with(BodyRule::Refused));
     for line in ["GET /a", "HEAD /a", "DELETE /a", "OPTIONS /a"] {
         assert_eq!(found(&by_method, line, sized), unexpected, "{line}");
-        assert_eq!(
-            found(&by_method, line, "Transfer-Encoding: chunked\r\n"),
-            unexpected,
-            "{line}"
-        );
-        assert!(
-            found(&by_method, line, "Content-Length: 0\r\n").is_ok(),
-            "{line}"
-        );
+        assert_eq!(found(&by_method, line, "Transfer-Encoding: chunked\r\n"), unexpected, "{line}");
+        assert!(found(&by_method, line, "Content-Length: 0\r\n").is_ok(), "{line}");
         assert!(found(&allowed, line, sized).is_ok(), "{line}");
     }
     assert!(found(&by_method, "POST /a", sized).is_ok());
@@ -186,10 +150,7 @@ fn a_promised_body_fits_the_route() {
 fn px09_upgrades_pass_only_where_declared() {
     let table = table(vec![
         get("plain", "/plain"),
-        RouteSettings {
-            stream: Stream::WebSocket,
-            ..get("ws", "/ws")
-        },
+        RouteSettings { stream: Stream::WebSocket, ..get("ws", "/ws") },
     ]);
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
     assert!(found(&table, "GET /ws", upgrade).is_ok());
@@ -208,21 +169,14 @@ fn routes_are_known_by_id() {
 }
 
 fn messages(routes: Vec<RouteSettings>) -> Vec<String> {
-    RouteTable::build(routes)
-        .unwrap_err()
-        .iter()
-        .map(ToString::to_string)
-        .collect()
+    RouteTable::build(routes).unwrap_err().iter().map(ToString::to_string).collect()
 }
 
 #[test]
 fn names_both_routes_that_collide() {
     for (second, message) in [
         (get("a", "/b"), "route `a`: another route has this id"),
-        (
-            get("b", "/a/{x}"),
-            "route `b`: `GET /a/{x}` already belongs to route `a`",
-        ),
+        (get("b", "/a/{x}"), "route `b`: `GET /a/{x}` already belongs to route `a`"),
         (
             settings("b", &[Method::POST], "/a/{y}"),
             "route `b`: `/a/{y}` overlaps `/a/{x}` of route `a`, so a path would not say which is meant",
@@ -238,46 +192,28 @@ fn names_both_routes_that_collide() {
 
 #[test]
 fn the_same_path_on_another_host_is_no_collision() {
-    let other = RouteSettings {
-        host: String::from("other.test"),
-        ..get("b", "/a")
-    };
+    let other = RouteSettings { host: String::from("other.test"), ..get("b", "/a") };
     assert!(RouteTable::build(vec![get("a", "/a"), other]).is_ok());
 }
 
 fn path(parameter: &str) -> ResourceRule {
-    ResourceRule::Path {
-        kind: String::from("Team"),
-        parameter: String::from(parameter),
-    }
+    ResourceRule::Path { kind: String::from("Team"), parameter: String::from(parameter) }
 }
 
 fn header(name: &str) -> ResourceRule {
-    ResourceRule::Header {
-        kind: String::from("Team"),
-        name: String::from(name),
-    }
+    ResourceRule::Header { kind: String::from("Team"), name: String::from(name) }
 }
 
 fn json(pointer: &str) -> ResourceRule {
-    ResourceRule::JsonBody {
-        kind: String::from("Team"),
-        pointer: String::from(pointer),
-    }
+    ResourceRule::JsonBody { kind: String::from("Team"), pointer: String::from(pointer) }
 }
 
 fn with(id: &str, resource: ResourceRule) -> RouteSettings {
-    RouteSettings {
-        resource,
-        ..get(id, "/a/{team}")
-    }
+    RouteSettings { resource, ..get(id, "/a/{team}") }
 }
 
 fn post(id: &str, resource: ResourceRule) -> RouteSettings {
-    RouteSettings {
-        methods: vec![Method::POST],
-        ..with(id, resource)
-    }
+    RouteSettings { methods: vec![Method::POST], ..with(id, resource) }
 }
 
 fn assert_all_named(bad: Vec<RouteSettings>) {
@@ -289,10 +225,7 @@ fn assert_all_named(bad: Vec<RouteSettings>) {
 
 #[test]
 fn reports_every_bad_path_host_and_method_by_name() {
-    let on = |id, host: &str| RouteSettings {
-        host: String::from(host),
-        ..get(id, "/a")
-    };
+    let on = |id, host: &str| RouteSettings { host: String::from(host), ..get(id, "/a") };
     assert_all_named(vec![
         get("template", "/a/../b"),
         get("own", "/.hubgate/x"),
@@ -301,23 +234,14 @@ fn reports_every_bad_path_host_and_method_by_name() {
         settings("none", &[], "/a"),
         settings("twice", &[Method::GET, Method::GET], "/a"),
         settings("trace", &[Method::TRACE], "/a"),
-        RouteSettings {
-            stream: Stream::WebSocket,
-            ..settings("ws", &[Method::POST], "/a")
-        },
+        RouteSettings { stream: Stream::WebSocket, ..settings("ws", &[Method::POST], "/a") },
     ]);
 }
 
 #[test]
 fn reports_every_bad_resource_rule_by_name() {
-    let bad_kind = ResourceRule::Path {
-        kind: String::from("9"),
-        parameter: String::from("team"),
-    };
-    let no_key = ResourceRule::Query {
-        kind: String::from("Team"),
-        key: String::new(),
-    };
+    let bad_kind = ResourceRule::Path { kind: String::from("9"), parameter: String::from("team") };
+    let no_key = ResourceRule::Query { kind: String::from("Team"), key: String::new() };
     assert_all_named(vec![
         with("parameter", path("tem")),
         with("kind", bad_kind),
@@ -329,39 +253,21 @@ fn reports_every_bad_resource_rule_by_name() {
         with("no-name", header("X Team")),
         with("bodiless", json("/team")),
         post("pointer", json("team")),
-        RouteSettings {
-            body_bytes_max: 65_537,
-            ..post("large", json("/team"))
-        },
+        RouteSettings { body_bytes_max: 65_537, ..post("large", json("/team")) },
     ]);
     let good = vec![
         with("path", path("team")),
-        RouteSettings {
-            path: String::from("/b"),
-            ..with("header", header("X-Team"))
-        },
-        RouteSettings {
-            path: String::from("/c"),
-            ..post("json", json("/team"))
-        },
+        RouteSettings { path: String::from("/b"), ..with("header", header("X-Team")) },
+        RouteSettings { path: String::from("/c"), ..post("json", json("/team")) },
     ];
     assert!(RouteTable::build(good).is_ok());
 }
 
 #[test]
 fn a_table_has_a_largest_size() {
-    let routes = |count: usize| {
-        (0..count)
-            .map(|n| get(&format!("r{n}"), &format!("/r{n}/{{x}}")))
-            .collect()
-    };
+    let routes =
+        |count: usize| (0..count).map(|n| get(&format!("r{n}"), &format!("/r{n}/{{x}}"))).collect();
     let table = table(routes(10_000));
-    assert_eq!(
-        found(&table, "GET /r9999/a", "").as_deref(),
-        Ok("r9999 x=a")
-    );
-    assert_eq!(
-        messages(routes(10_001)),
-        ["route `r10000`: more than 10000 routes"]
-    );
+    assert_eq!(found(&table, "GET /r9999/a", "").as_deref(), Ok("r9999 x=a"));
+    assert_eq!(messages(routes(10_001)), ["route `r10000`: more than 10000 routes"]);
 }

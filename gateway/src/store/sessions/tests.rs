@@ -59,10 +59,7 @@ fn new_session(clock: &ManualClock) -> NewSession {
         provider_session: Some("sid".into()),
         csrf: Secret::new("the-csrf-token".into()),
     };
-    NewSession {
-        session,
-        id_token: Some(Secret::new("the-id-token".into())),
-    }
+    NewSession { session, id_token: Some(Secret::new("the-id-token".into())) }
 }
 
 #[tokio::test]
@@ -77,10 +74,7 @@ async fn a_kept_session_is_found_in_memory_here_and_in_the_store_elsewhere() {
     here.sessions.create(new.clone()).await.unwrap();
     assert!(here.sessions.cached(&key).is_some());
     here.watcher.poll().await.unwrap();
-    assert!(
-        here.sessions.cached(&key).is_some(),
-        "its own change does not push it out"
-    );
+    assert!(here.sessions.cached(&key).is_some(), "its own change does not push it out");
     assert!(elsewhere.sessions.cached(&key).is_none());
     let found = elsewhere.sessions.find(&key).await.unwrap().unwrap();
     assert_eq!((found.key, &found.person), (key, &new.session.person));
@@ -104,10 +98,7 @@ async fn an_ended_session_is_gone_here_at_once_and_elsewhere_after_the_feed() {
     elsewhere.sessions.find(&key).await.unwrap().unwrap();
     here.sessions.remove(&key).await.unwrap();
     assert!(here.sessions.find(&key).await.unwrap().is_none());
-    assert!(
-        elsewhere.sessions.cached(&key).is_some(),
-        "the feed was not read yet"
-    );
+    assert!(elsewhere.sessions.cached(&key).is_some(), "the feed was not read yet");
     elsewhere.watcher.poll().await.unwrap();
     assert!(elsewhere.sessions.find(&key).await.unwrap().is_none());
     assert!(elsewhere.sessions.id_token(&key).await.unwrap().is_none());
@@ -144,34 +135,12 @@ async fn a_use_is_noted_everywhere_and_keeps_the_token() {
     here.watcher.poll().await.unwrap();
     assert_eq!(here.sessions.cached(&key).unwrap().last_seen, clock.now());
     elsewhere.watcher.poll().await.unwrap();
-    assert_eq!(
-        elsewhere
-            .sessions
-            .find(&key)
-            .await
-            .unwrap()
-            .unwrap()
-            .last_seen,
-        clock.now()
-    );
-    assert!(
-        here.sessions
-            .id_token(&key)
-            .await
-            .unwrap()
-            .unwrap()
-            .matches(b"the-id-token")
-    );
+    assert_eq!(elsewhere.sessions.find(&key).await.unwrap().unwrap().last_seen, clock.now());
+    assert!(here.sessions.id_token(&key).await.unwrap().unwrap().matches(b"the-id-token"));
     clock.advance(Duration::from_secs(3599));
-    assert!(
-        elsewhere.sessions.find(&key).await.unwrap().is_some(),
-        "kept by its use"
-    );
+    assert!(elsewhere.sessions.find(&key).await.unwrap().is_some(), "kept by its use");
     clock.advance(Duration::from_secs(1));
-    assert!(
-        elsewhere.sessions.find(&key).await.unwrap().is_none(),
-        "idle for an hour"
-    );
+    assert!(elsewhere.sessions.find(&key).await.unwrap().is_none(), "idle for an hour");
 }
 
 #[tokio::test]
@@ -211,15 +180,8 @@ async fn neither_id_nor_secrets_are_in_the_file() {
     here.sessions.create(new).await.unwrap();
     let mut bytes = std::fs::read(folder.path().join("state.db")).unwrap();
     bytes.extend(std::fs::read(folder.path().join("state.db-wal")).unwrap());
-    let holds = |text: &str| {
-        bytes
-            .windows(text.len())
-            .any(|window| window == text.as_bytes())
-    };
-    assert!(
-        holds(&id.key().to_string()),
-        "the record was looked for in the wrong place"
-    );
+    let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds(&id.key().to_string()), "the record was looked for in the wrong place");
     for secret in [id.expose(), "the-csrf-token", "the-id-token"] {
         assert!(!holds(secret), "{secret}");
     }
@@ -233,14 +195,8 @@ async fn a_session_sealed_under_another_key_refuses() {
     let new = new_session(&clock);
     let key = new.session.key;
     here.sessions.create(new).await.unwrap();
-    assert_eq!(
-        stranger.sessions.find(&key).await.unwrap_err(),
-        StoreUnavailable
-    );
-    assert_eq!(
-        stranger.sessions.id_token(&key).await.unwrap_err(),
-        StoreUnavailable
-    );
+    assert_eq!(stranger.sessions.find(&key).await.unwrap_err(), StoreUnavailable);
+    assert_eq!(stranger.sessions.id_token(&key).await.unwrap_err(), StoreUnavailable);
 }
 
 #[tokio::test]

@@ -70,23 +70,15 @@ const MIGRATIONS: &[&str] = &["
 "];
 
 pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
-    make_private(path).map_err(|source| OpenError::File {
-        path: shown(path),
-        source,
-    })?;
+    make_private(path).map_err(|source| OpenError::File { path: shown(path), source })?;
     let mut connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let database = |source| OpenError::Database {
-        path: shown(path),
-        source,
-    };
+    let database = |source| OpenError::Database { path: shown(path), source };
     set_writer_pragmas(&connection).map_err(database)?;
     match migrate(&mut connection).map_err(database)? {
         Schema::Ours => Ok(connection),
-        Schema::Newer { found, known } => Err(OpenError::TooNew {
-            path: shown(path),
-            found,
-            known,
-        }),
+        Schema::Newer { found, known } => {
+            Err(OpenError::TooNew { path: shown(path), found, known })
+        }
     }
 }
 
@@ -96,10 +88,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection
         .pragma_update(None, "query_only", true)
-        .map_err(|source| OpenError::Database {
-            path: shown(path),
-            source,
-        })?;
+        .map_err(|source| OpenError::Database { path: shown(path), source })?;
     Ok(connection)
 }
 
@@ -109,14 +98,8 @@ fn shown(path: &Path) -> String {
 
 /// Only this user may read hashes of credentials. SQLite gives its `-wal` and `-shm` files the same mode.
 fn make_private(path: &Path) -> io::Result<()> {
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
     let file = OpenOptions::new()
         .read(true)
@@ -134,10 +117,7 @@ fn make_private(path: &Path) -> io::Result<()> {
 fn open(path: &Path, access: OpenFlags) -> Result<Connection, OpenError> {
     // Each connection belongs to one thread, so SQLite need not lock it.
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let database = |source| OpenError::Database {
-        path: shown(path),
-        source,
-    };
+    let database = |source| OpenError::Database { path: shown(path), source };
     let connection = Connection::open_with_flags(path, flags).map_err(database)?;
     connection.busy_timeout(BUSY_MAX).map_err(database)?;
     Ok(connection)

@@ -35,11 +35,7 @@ pub(super) fn start(connections: Vec<Connection>) -> Result<SyncSender<ReadJob>,
 
 /// One reader waits for a job, the others for their turn to wait.
 fn next(receiver: &Mutex<Receiver<ReadJob>>) -> Option<ReadJob> {
-    receiver
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .recv()
-        .ok()
+    receiver.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
 impl From<rusqlite::Error> for StoreError {
@@ -56,16 +52,11 @@ pub(super) fn get(
     let mut statement = connection.prepare_cached(
         "SELECT version, value FROM entry WHERE key = ?1 AND (expiry IS NULL OR expiry > ?2)",
     )?;
-    Ok(statement
-        .query_row(params![key.as_str(), stored_time(now)], versioned)
-        .optional()?)
+    Ok(statement.query_row(params![key.as_str(), stored_time(now)], versioned).optional()?)
 }
 
 fn versioned(row: &Row<'_>) -> rusqlite::Result<Versioned> {
-    Ok(Versioned {
-        version: number(row.get(0)?),
-        value: row.get(1)?,
-    })
+    Ok(Versioned { version: number(row.get(0)?), value: row.get(1)? })
 }
 
 pub(super) struct Page {
@@ -85,10 +76,7 @@ pub(super) fn scan(
          ORDER BY key LIMIT ?4",
     )?;
     let prefix = page.prefix.as_str();
-    let after = page
-        .after
-        .as_ref()
-        .map_or(prefix, |key| key.as_str().max(prefix));
+    let after = page.after.as_ref().map_or(prefix, |key| key.as_str().max(prefix));
     // The prefix ends in `/`, and `0` follows `/`: the first text past all that start with the prefix.
     let end = format!("{}0", prefix.trim_end_matches('/'));
     let limit = i64::try_from(page.limit).unwrap_or(i64::MAX);
@@ -97,14 +85,7 @@ pub(super) fn scan(
             Ok((versioned(row)?, row.get::<_, String>(2)?))
         })?
         .collect::<Result<Vec<_>, _>>()?;
-    rows.into_iter()
-        .map(|(versioned, key)| {
-            Ok(Entry {
-                key: parsed(&key)?,
-                versioned,
-            })
-        })
-        .collect()
+    rows.into_iter().map(|(versioned, key)| Ok(Entry { key: parsed(&key)?, versioned })).collect()
 }
 
 pub(super) fn changes(
@@ -149,10 +130,8 @@ pub(super) fn head(connection: &Connection) -> rusqlite::Result<u64> {
 }
 
 fn parsed(key: &str) -> Result<Key, StoreError> {
-    Key::parse(key).map_err(|error| StoreError::Damaged {
-        key: key.to_owned(),
-        cause: error.to_string(),
-    })
+    Key::parse(key)
+        .map_err(|error| StoreError::Damaged { key: key.to_owned(), cause: error.to_string() })
 }
 
 /// SQLite has signed numbers only. Ours start at 1 and would need 290 years at a billion a second.

@@ -16,10 +16,7 @@ struct Folder {
 impl Folder {
     fn new() -> Self {
         let clock = Arc::new(ManualClock::at(UnixNanos::from_seconds(1_800_000_000)));
-        Self {
-            clock,
-            folder: tempfile::tempdir().unwrap(),
-        }
+        Self { clock, folder: tempfile::tempdir().unwrap() }
     }
 
     fn file(&self) -> PathBuf {
@@ -44,16 +41,9 @@ async fn sqlite_keeps_the_contract() {
 #[tokio::test]
 async fn what_was_written_is_there_after_a_restart() {
     let folder = Folder::new();
-    let version = folder
-        .open()
-        .put(&key("a"), b"x".to_vec(), None)
-        .await
-        .unwrap();
+    let version = folder.open().put(&key("a"), b"x".to_vec(), None).await.unwrap();
     let again = folder.open();
-    assert_eq!(
-        again.get(&key("a")).await.unwrap().unwrap().version,
-        version
-    );
+    assert_eq!(again.get(&key("a")).await.unwrap().unwrap().version, version);
     assert!(again.put(&key("a"), b"y".to_vec(), None).await.unwrap() > version);
 }
 
@@ -61,14 +51,10 @@ async fn what_was_written_is_there_after_a_restart() {
 async fn two_handles_see_each_other_s_writes_and_changes() {
     let folder = Folder::new();
     let (one, two) = (folder.open(), folder.open());
-    let Changes::Lost { head } = one.changes(u64::MAX, 1).await.unwrap() else {
-        panic!("head")
-    };
+    let Changes::Lost { head } = one.changes(u64::MAX, 1).await.unwrap() else { panic!("head") };
     let version = two.put(&key("a"), b"x".to_vec(), None).await.unwrap();
     assert_eq!(one.get(&key("a")).await.unwrap().unwrap().version, version);
-    let Changes::Since(changes) = one.changes(head, 10).await.unwrap() else {
-        panic!("lost")
-    };
+    let Changes::Since(changes) = one.changes(head, 10).await.unwrap() else { panic!("lost") };
     assert_eq!(changes.len(), 1);
     assert_eq!((changes[0].seq, &changes[0].key), (version, &key("a")));
 }
@@ -77,10 +63,7 @@ async fn two_handles_see_each_other_s_writes_and_changes() {
 async fn one_of_two_handles_wins_each_swap() {
     let folder = Folder::new();
     let stores = [folder.open(), folder.open()];
-    let first = stores[0]
-        .put(&key("n"), 0_u64.to_be_bytes().to_vec(), None)
-        .await
-        .unwrap();
+    let first = stores[0].put(&key("n"), 0_u64.to_be_bytes().to_vec(), None).await.unwrap();
     assert!(first > 0);
     let adders = stores.map(|store| {
         tokio::spawn(async move {
@@ -90,10 +73,7 @@ async fn one_of_two_handles_wins_each_swap() {
                 let count = u64::from_be_bytes(found.value.try_into().unwrap()) + 1;
                 let value = count.to_be_bytes().to_vec();
                 let expected = Some(found.version);
-                let swap = store
-                    .compare_and_swap(&key("n"), expected, value, None)
-                    .await
-                    .unwrap();
+                let swap = store.compare_and_swap(&key("n"), expected, value, None).await.unwrap();
                 added += u64::from(matches!(swap, Swap::Stored(_)));
             }
         })
@@ -102,11 +82,7 @@ async fn one_of_two_handles_wins_each_swap() {
         adder.await.unwrap();
     }
     let count = folder.open().get(&key("n")).await.unwrap().unwrap().value;
-    assert_eq!(
-        u64::from_be_bytes(count.try_into().unwrap()),
-        100,
-        "a lost or doubled swap"
-    );
+    assert_eq!(u64::from_be_bytes(count.try_into().unwrap()), 100, "a lost or doubled swap");
 }
 
 #[test]
@@ -115,10 +91,7 @@ fn many_may_open_a_new_file_at_once() {
     let opened: Vec<bool> = std::thread::scope(|scope| {
         let open = || SqliteStore::open(&folder.file(), folder.clock.clone()).is_ok();
         let threads: Vec<_> = (0..6).map(|_| scope.spawn(open)).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert_eq!(opened, [true; 6]);
 }
@@ -148,17 +121,7 @@ fn refuses_a_file_of_a_newer_program() {
     let connection = rusqlite::Connection::open(folder.file()).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
     let error = SqliteStore::open(&folder.file(), folder.clock.clone()).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            OpenError::TooNew {
-                found: 99,
-                known: 1,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, OpenError::TooNew { found: 99, known: 1, .. }), "{error}");
 }
 
 #[test]
@@ -181,49 +144,27 @@ async fn a_feed_trimmed_too_far_is_lost() {
     let connection = rusqlite::Connection::open(folder.file()).unwrap();
     let head = first + CHANGES_KEPT + 10;
     connection
-        .execute(
-            "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'change'",
-            [head.cast_signed()],
-        )
+        .execute("UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'change'", [head.cast_signed()])
         .unwrap();
     let last = store.put(&key("b"), b"x".to_vec(), None).await.unwrap();
     assert_eq!(last, head + 1);
     store.sweep().await.unwrap();
-    assert_eq!(
-        store.changes(first, 10).await.unwrap(),
-        Changes::Lost { head: last }
-    );
+    assert_eq!(store.changes(first, 10).await.unwrap(), Changes::Lost { head: last });
     connection.execute("DELETE FROM change", []).unwrap();
-    assert_eq!(
-        store.changes(first, 10).await.unwrap(),
-        Changes::Lost { head: last }
-    );
-    assert_eq!(
-        store.changes(last, 10).await.unwrap(),
-        Changes::Since(Vec::new())
-    );
+    assert_eq!(store.changes(first, 10).await.unwrap(), Changes::Lost { head: last });
+    assert_eq!(store.changes(last, 10).await.unwrap(), Changes::Since(Vec::new()));
 }
 
 #[tokio::test]
 async fn a_change_of_a_kind_it_does_not_know_empties_the_copies() {
     let folder = Folder::new();
     let store = folder.open();
-    let Changes::Lost { head } = store.changes(u64::MAX, 1).await.unwrap() else {
-        panic!("head")
-    };
+    let Changes::Lost { head } = store.changes(u64::MAX, 1).await.unwrap() else { panic!("head") };
     let connection = rusqlite::Connection::open(folder.file()).unwrap();
-    connection
-        .execute("INSERT INTO change (key) VALUES ('nordvolt/newer/x')", [])
-        .unwrap();
+    connection.execute("INSERT INTO change (key) VALUES ('nordvolt/newer/x')", []).unwrap();
     let next = head + 1;
-    assert_eq!(
-        store.changes(head, 10).await.unwrap(),
-        Changes::Lost { head: next }
-    );
-    assert_eq!(
-        store.changes(next, 10).await.unwrap(),
-        Changes::Since(Vec::new())
-    );
+    assert_eq!(store.changes(head, 10).await.unwrap(), Changes::Lost { head: next });
+    assert_eq!(store.changes(next, 10).await.unwrap(), Changes::Since(Vec::new()));
 }
 
 #[tokio::test]

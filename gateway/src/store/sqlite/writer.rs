@@ -85,10 +85,8 @@ fn next_batch(receiver: &Receiver<WriteJob>) -> Option<Vec<WriteJob>> {
 
 /// Commits a batch and answers it. If anything fails, nothing is done and everybody hears so.
 fn commit(connection: &mut Connection, batch: Vec<WriteJob>, now: UnixNanos) {
-    let (commands, replies): (Vec<_>, Vec<_>) = batch
-        .into_iter()
-        .map(|job| (job.command, job.reply))
-        .unzip();
+    let (commands, replies): (Vec<_>, Vec<_>) =
+        batch.into_iter().map(|job| (job.command, job.reply)).unzip();
     match run_all(connection, &commands, now) {
         Ok(all_done) => {
             for (reply, done) in replies.into_iter().zip(all_done) {
@@ -112,10 +110,8 @@ fn run_all(
 ) -> rusqlite::Result<Vec<Done>> {
     // Immediate: a transaction that begins by reading cannot always become a writing one.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let all_done: rusqlite::Result<Vec<Done>> = commands
-        .iter()
-        .map(|command| run(&transaction, command, now))
-        .collect();
+    let all_done: rusqlite::Result<Vec<Done>> =
+        commands.iter().map(|command| run(&transaction, command, now)).collect();
     let all_done = all_done?;
     transaction.commit()?;
     Ok(all_done)
@@ -163,9 +159,7 @@ fn delete(
         return Ok(false);
     }
     note_change(transaction, key)?;
-    transaction
-        .prepare_cached("DELETE FROM entry WHERE key = ?1")?
-        .execute([key.as_str()])?;
+    transaction.prepare_cached("DELETE FROM entry WHERE key = ?1")?.execute([key.as_str()])?;
     Ok(true)
 }
 
@@ -188,9 +182,7 @@ fn version(
         .prepare_cached(
             "SELECT version FROM entry WHERE key = ?1 AND (expiry IS NULL OR expiry > ?2)",
         )?
-        .query_row(params![key.as_str(), stored_time(now)], |row| {
-            row.get(0).map(number)
-        })
+        .query_row(params![key.as_str(), stored_time(now)], |row| row.get(0).map(number))
         .optional()
 }
 

@@ -89,11 +89,7 @@ async fn no_secret_of_a_login_is_in_the_file() {
     let (clock, logins) = setup(&folder);
     logins.put(login("aabbcc", clock.now())).await.unwrap();
     let bytes = std::fs::read(folder.path().join("state.db-wal")).unwrap();
-    let holds = |text: &str| {
-        bytes
-            .windows(text.len())
-            .any(|window| window == text.as_bytes())
-    };
+    let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(holds("aabbcc"));
     assert!(!holds("the-nonce") && !holds("the-verifier"));
 }

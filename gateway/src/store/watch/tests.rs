@@ -41,11 +41,7 @@ impl StateStore for Feed {
     }
     async fn changes(&self, after: u64, _: usize) -> Result<Changes, StoreError> {
         self.asked.lock().unwrap().push(after);
-        self.answers
-            .lock()
-            .unwrap()
-            .pop_front()
-            .unwrap_or(Err(StoreError::Closed))
+        self.answers.lock().unwrap().pop_front().unwrap_or(Err(StoreError::Closed))
     }
     async fn sweep(&self) -> Result<usize, StoreError> {
         Err(StoreError::Closed)
@@ -80,20 +76,11 @@ impl Follower for Notes {
 
 fn since(seqs: std::ops::Range<u64>) -> Changes {
     let key = Key::index(Kind::Session, "x").unwrap();
-    Changes::Since(
-        seqs.map(|seq| Change {
-            seq,
-            key: key.clone(),
-        })
-        .collect(),
-    )
+    Changes::Since(seqs.map(|seq| Change { seq, key: key.clone() }).collect())
 }
 
 fn setup(answers: Vec<Result<Changes, StoreError>>) -> (Arc<Feed>, Arc<Notes>, Watcher) {
-    let feed = Arc::new(Feed {
-        answers: Mutex::new(answers.into()),
-        asked: Mutex::default(),
-    });
+    let feed = Arc::new(Feed { answers: Mutex::new(answers.into()), asked: Mutex::default() });
     let notes = Arc::new(Notes::default());
     let clock = Arc::new(ManualClock::at(UnixNanos::from_seconds(7)));
     let watcher = Watcher::new(feed.clone(), clock, vec![notes.clone()]);
@@ -102,35 +89,20 @@ fn setup(answers: Vec<Result<Changes, StoreError>>) -> (Arc<Feed>, Arc<Notes>, W
 
 #[tokio::test]
 async fn starts_at_the_head_and_goes_on_from_there() {
-    let answers = vec![
-        Ok(Changes::Lost { head: 40 }),
-        Ok(since(41..43)),
-        Ok(since(0..0)),
-    ];
+    let answers = vec![Ok(Changes::Lost { head: 40 }), Ok(since(41..43)), Ok(since(0..0))];
     let (feed, notes, mut watcher) = setup(answers);
     for _ in 0..3 {
         watcher.poll().await.unwrap();
     }
     assert_eq!(*feed.asked.lock().unwrap(), [u64::MAX, 40, 42]);
-    let told = [
-        "reset",
-        "synced 7",
-        "changed 41",
-        "changed 42",
-        "synced 7",
-        "synced 7",
-    ];
+    let told = ["reset", "synced 7", "changed 41", "changed 42", "synced 7", "synced 7"];
     assert_eq!(notes.taken(), told);
 }
 
 #[tokio::test]
 async fn reads_on_while_pages_are_full_before_it_calls_copies_fresh() {
     let page = PAGE as u64;
-    let answers = vec![
-        Ok(Changes::Lost { head: 0 }),
-        Ok(since(1..page + 1)),
-        Ok(since(0..0)),
-    ];
+    let answers = vec![Ok(Changes::Lost { head: 0 }), Ok(since(1..page + 1)), Ok(since(0..0))];
     let (feed, notes, mut watcher) = setup(answers);
     watcher.poll().await.unwrap();
     notes.taken();
@@ -158,13 +130,6 @@ async fn calls_nothing_fresh_when_the_feed_was_not_read() {
     watcher.poll().await.unwrap();
     watcher.poll().await.unwrap();
     assert_eq!(*feed.asked.lock().unwrap(), [u64::MAX, u64::MAX, 5, 5, 6]);
-    let told = [
-        "reset",
-        "synced 7",
-        "changed 6",
-        "synced 7",
-        "reset",
-        "synced 7",
-    ];
+    let told = ["reset", "synced 7", "changed 6", "synced 7", "reset", "synced 7"];
     assert_eq!(notes.taken(), told);
 }

@@ -43,10 +43,7 @@ const VISIT_PATIENCE: Duration = Duration::from_mins(3);
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let scripts = arguments
-        .repository
-        .join("gateway/tests/browser")
-        .canonicalize()?;
+    let scripts = arguments.repository.join("gateway/tests/browser").canonicalize()?;
     let files = tempfile::tempdir()?;
     let provider = FutureProvider::new(files.path())?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -62,11 +59,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         println!("{}", std::fs::read_to_string(stage.gateway_output())?);
     }
     gateway.stop().await?;
-    Ok(if visited {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if visited { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn prepare(
@@ -96,25 +89,15 @@ struct FutureProvider {
 
 impl FutureProvider {
     fn new(folder: &Path) -> anyhow::Result<Self> {
-        let port = std::net::TcpListener::bind(("127.0.0.1", 0))?
-            .local_addr()?
-            .port();
+        let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let authority = Authority::new()?;
         let leaf = authority.leaf(&[PROVIDER_HOST])?;
         let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
         std::fs::write(&certificate, leaf.certificate_pem())?;
         std::fs::write(&key, leaf.key_pem())?;
         let issuer = format!("https://{PROVIDER_HOST}:{port}");
-        let place = ProviderPlace {
-            issuer,
-            ca_pem: authority.pem().into(),
-        };
-        Ok(Self {
-            place,
-            port,
-            certificate,
-            key,
-        })
+        let place = ProviderPlace { issuer, ca_pem: authority.pem().into() };
+        Ok(Self { place, port, certificate, key })
     }
 
     /// Starts it with the gateway at `hub` as its client, and waits until it listens.

@@ -86,11 +86,7 @@ fn gateway_binary(given: Option<&Path>) -> anyhow::Result<PathBuf> {
         Some(path) => path.to_owned(),
         None => std::env::current_exe()?.with_file_name("hubgate"),
     };
-    anyhow::ensure!(
-        path.is_file(),
-        "no gateway at {}: build it first",
-        path.display()
-    );
+    anyhow::ensure!(path.is_file(), "no gateway at {}: build it first", path.display());
     path.canonicalize().context("finding the gateway")
 }
 
@@ -99,18 +95,10 @@ async fn check(stage: &Stage, key: &str) -> anyhow::Result<ExitCode> {
     let mut outcome = ExitCode::SUCCESS;
     for trial in demo::trials() {
         let status = trial.run(&client, &stage.hub_url(), key).await?;
-        let verdict = if status == trial.expected {
-            "as it must be"
-        } else {
-            "WRONG"
-        };
+        let verdict = if status == trial.expected { "as it must be" } else { "WRONG" };
         println!("{:3}  {:32}{verdict}", status.as_u16(), trial.shows);
         if status != trial.expected {
-            println!(
-                "     expected {}: {}",
-                trial.expected.as_u16(),
-                trial.because
-            );
+            println!("     expected {}: {}", trial.expected.as_u16(), trial.because);
             outcome = ExitCode::FAILURE;
         }
     }
@@ -133,10 +121,7 @@ fn welcome(stage: &Stage, key: &str, people: &[Person]) {
     println!("    HUB={}", stage.hub_url());
     println!("    CA={}", stage.certificate_authority().display());
     println!("    KEY={key}\n");
-    println!(
-        "The key may run operations on all of {}. Four requests:\n",
-        DEMO_KEY.organisation
-    );
+    println!("The key may run operations on all of {}. Four requests:\n", DEMO_KEY.organisation);
     for (trial, number) in demo::trials().iter().zip(1..) {
         println!("{number}.  {}: {}", trial.expected.as_u16(), trial.shows);
         println!("    {}", trial.because);
@@ -145,29 +130,14 @@ fn welcome(stage: &Stage, key: &str, people: &[Person]) {
     println!("People (each signs in at {HUB_HOST} through the demo's OpenID provider):\n");
     for person in people {
         let roles = person.roles.join(", ");
-        let roles = if roles.is_empty() {
-            "no role yet"
-        } else {
-            roles.as_str()
-        };
-        println!(
-            "    {:8}{:18}{:12}{roles}",
-            person.subject, person.name, person.organisation
-        );
+        let roles = if roles.is_empty() { "no role yet" } else { roles.as_str() };
+        println!("    {:8}{:18}{:12}{roles}", person.subject, person.name, person.organisation);
     }
-    println!(
-        "\nEvery decision is on record in {}",
-        stage.log_directory().display()
-    );
+    println!("\nEvery decision is on record in {}", stage.log_directory().display());
     println!("Watch them come:\n");
-    let binary = std::env::current_exe()
-        .unwrap_or_default()
-        .with_file_name("hubgate");
+    let binary = std::env::current_exe().unwrap_or_default().with_file_name("hubgate");
     println!("    {} log tail --follow \\", binary.display());
     println!("      --config {}\n", stage.configuration().display());
-    println!(
-        "What the gateway itself says: {}",
-        stage.gateway_output().display()
-    );
+    println!("What the gateway itself says: {}", stage.gateway_output().display());
     println!("\nCtrl-C stops everything and removes the temporary directory.");
 }

@@ -24,10 +24,7 @@ pub struct Person {
 /// # Errors
 /// When the folder or a file in it cannot be read.
 pub fn people(tenants: &Path) -> anyhow::Result<Vec<Person>> {
-    let mut folders: Vec<_> = fs::read_dir(tenants)?
-        .flatten()
-        .map(|entry| entry.path())
-        .collect();
+    let mut folders: Vec<_> = fs::read_dir(tenants)?.flatten().map(|entry| entry.path()).collect();
     folders.sort();
     let mut people = Vec::new();
     for folder in folders.iter().filter(|folder| folder.is_dir()) {
@@ -35,11 +32,7 @@ pub fn people(tenants: &Path) -> anyhow::Result<Vec<Person>> {
         let file = folder.join("members.toml");
         let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
         let members: Table = text.parse().with_context(|| file.display().to_string())?;
-        let list = members
-            .get("member")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
+        let list = members.get("member").and_then(Value::as_array).into_iter().flatten();
         people.extend(list.filter_map(|member| person(&organisation, member)));
     }
     Ok(people)
@@ -47,11 +40,7 @@ pub fn people(tenants: &Path) -> anyhow::Result<Vec<Person>> {
 
 fn person(organisation: &str, member: &Value) -> Option<Person> {
     let word = |table: &Value, key: &str| Some(table.get(key)?.as_str()?.to_owned());
-    let roles = member
-        .get("roles")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
+    let roles = member.get("roles").and_then(Value::as_array).into_iter().flatten();
     let role = |role: &Value| {
         let node = word(role, "on")?;
         let node = node.rsplit("::").next()?.to_owned();

@@ -23,10 +23,8 @@ impl DemoProvider {
     /// # Errors
     /// When it cannot listen, or cannot make keys.
     pub async fn start(port: u16, people: &[Person]) -> anyhow::Result<Self> {
-        let mut organisations: Vec<&str> = people
-            .iter()
-            .map(|person| person.organisation.as_str())
-            .collect();
+        let mut organisations: Vec<&str> =
+            people.iter().map(|person| person.organisation.as_str()).collect();
         organisations.dedup();
         let settings = ProviderSettings {
             listen: SocketAddr::from(([127, 0, 0, 1], port)),
@@ -40,10 +38,7 @@ impl DemoProvider {
 
     /// What a stage must know of it.
     pub fn place(&self) -> ProviderPlace {
-        ProviderPlace {
-            issuer: self.0.issuer().into(),
-            ca_pem: self.0.ca_pem().into(),
-        }
+        ProviderPlace { issuer: self.0.issuer().into(), ca_pem: self.0.ca_pem().into() }
     }
 
     /// A client that trusts it.

@@ -23,10 +23,7 @@ pub enum AssertionError {
 impl std::fmt::Display for AssertionError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Missing => write!(
-                f,
-                "no assertion: this service is reached through the gateway"
-            ),
+            Self::Missing => write!(f, "no assertion: this service is reached through the gateway"),
             Self::UnknownKey => write!(f, "the assertion is signed with an unknown key"),
             Self::Invalid(error) => write!(f, "the assertion does not hold: {error}"),
         }
@@ -71,10 +68,7 @@ impl Verifier {
     pub async fn verify(&self, token: Option<&str>) -> Result<Map<String, Value>, AssertionError> {
         let token = token.ok_or(AssertionError::Missing)?;
         let header = jsonwebtoken::decode_header(token).map_err(AssertionError::Invalid)?;
-        let key = self
-            .key(header.kid.as_deref())
-            .await
-            .ok_or(AssertionError::UnknownKey)?;
+        let key = self.key(header.kid.as_deref()).await.ok_or(AssertionError::UnknownKey)?;
         // RFC 8725 §3.1: the algorithm is ours to name, never the token's.
         let algorithm = match header.alg {
             Algorithm::ES256 => Algorithm::ES256,

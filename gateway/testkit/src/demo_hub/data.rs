@@ -42,9 +42,7 @@ impl Data {
     }
 
     pub(super) fn reboot(&self, id: &str) -> Option<Value> {
-        self.charge_points
-            .get(id)
-            .map(|_| json!({"charge_point": id, "state": "rebooting"}))
+        self.charge_points.get(id).map(|_| json!({"charge_point": id, "state": "rebooting"}))
     }
 
     pub(super) fn wallet(&self, id: &str) -> Option<Value> {
@@ -57,19 +55,13 @@ impl Data {
         if amount <= 0 || amount > balance {
             return Some(json!({"refused": "not that much in the wallet", "balance": balance}));
         }
-        wallet
-            .as_object_mut()?
-            .insert("balance".into(), (balance - amount).into());
+        wallet.as_object_mut()?.insert("balance".into(), (balance - amount).into());
         Some(wallet.clone())
     }
 }
 
 fn objects(document: &Value, kind: &str) -> BTreeMap<String, Value> {
-    let list = document
-        .get(kind)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
+    let list = document.get(kind).and_then(Value::as_array).into_iter().flatten();
     list.filter_map(|object| {
         let id = object.get("id")?.as_str()?;
         Some((String::from(id), object.clone()))

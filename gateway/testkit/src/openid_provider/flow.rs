@@ -56,11 +56,7 @@ pub(super) fn authorize(shared: &Shared, query: &HashMap<String, String>) -> Aut
             challenge: challenge.to_owned(),
         },
     );
-    let issuer = state
-        .behaviour
-        .response_issuer
-        .clone()
-        .unwrap_or_else(|| shared.issuer.clone());
+    let issuer = state.behaviour.response_issuer.clone().unwrap_or_else(|| shared.issuer.clone());
     back.query_pairs_mut().append_pair("code", &code);
     if let Some(login_state) = value("state") {
         back.query_pairs_mut().append_pair("state", login_state);
@@ -99,18 +95,12 @@ pub(super) fn redeem(
 ) -> Result<Value, &'static str> {
     let value = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
     let client = basic_client(authorization).ok_or("invalid_client")?;
-    let known = shared
-        .client(&client.0)
-        .is_some_and(|known| known.secret == client.1);
+    let known = shared.client(&client.0).is_some_and(|known| known.secret == client.1);
     if !known {
         return Err("invalid_client");
     }
     // A code works once, whatever comes of it.
-    let grant = shared
-        .state()
-        .grants
-        .remove(value("code"))
-        .ok_or("invalid_grant")?;
+    let grant = shared.state().grants.remove(value("code")).ok_or("invalid_grant")?;
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(value("code_verifier")));
     let fits = grant.client == client.0
         && grant.redirect_uri == value("redirect_uri")
@@ -144,9 +134,7 @@ fn tokens(shared: &Shared, grant: &Grant) -> anyhow::Result<Value> {
     });
     let id_token = id_token(shared, claims)?;
     let mut state = shared.state();
-    state
-        .access_tokens
-        .insert(access_token.clone(), grant.subject.clone());
+    state.access_tokens.insert(access_token.clone(), grant.subject.clone());
     let answer = json!({
         "access_token": access_token,
         "token_type": "Bearer",
@@ -161,10 +149,7 @@ fn tokens(shared: &Shared, grant: &Grant) -> anyhow::Result<Value> {
 fn id_token(shared: &Shared, claims: Value) -> anyhow::Result<String> {
     let state = shared.state();
     let behaviour = &state.behaviour;
-    let key = state
-        .keys
-        .last()
-        .ok_or_else(|| anyhow::anyhow!("the provider has no key"))?;
+    let key = state.keys.last().ok_or_else(|| anyhow::anyhow!("the provider has no key"))?;
     let header = json!({ "alg": key.algorithm_name(), "kid": key.name() });
     let mut header = into_map(header);
     lay_over(&mut header, &behaviour.header);
@@ -213,11 +198,8 @@ pub(super) fn metadata(shared: &Shared) -> Value {
 /// The key set.
 pub(super) fn key_set(shared: &Shared) -> anyhow::Result<Value> {
     let state = shared.state();
-    let keys: Vec<Value> = state
-        .keys
-        .iter()
-        .map(super::SigningKey::jwk)
-        .collect::<Result<_, _>>()?;
+    let keys: Vec<Value> =
+        state.keys.iter().map(super::SigningKey::jwk).collect::<Result<_, _>>()?;
     Ok(json!({ "keys": keys }))
 }
 
@@ -259,15 +241,10 @@ fn into_map(value: Value) -> Map<String, Value> {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the provider is a program of its own with a clock"
-)]
+#[expect(clippy::disallowed_methods, reason = "the provider is a program of its own with a clock")]
 fn unix_seconds() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |since| since.as_secs())

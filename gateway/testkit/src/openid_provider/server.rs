@@ -44,10 +44,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Full<By
     let (silent, status) = {
         let mut state = shared.state();
         *state.calls.entry(path.clone()).or_default() += 1;
-        (
-            state.behaviour.silent,
-            state.behaviour.status.get(&path).copied(),
-        )
+        (state.behaviour.silent, state.behaviour.status.get(&path).copied())
     };
     if silent {
         std::future::pending::<()>().await;
@@ -74,10 +71,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Full<By
         },
         "/end-session" => match flow::end_session(&query) {
             Some(location) => redirect(&location),
-            None => html(format!(
-                "{}<h1>You are signed out</h1></main>",
-                flow::PAGE_HEAD
-            )),
+            None => html(format!("{}<h1>You are signed out</h1></main>", flow::PAGE_HEAD)),
         },
         _ => text(StatusCode::NOT_FOUND, "nothing here"),
     }
@@ -85,14 +79,8 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Full<By
 
 async fn token(shared: &Shared, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let header = request.headers().get(http::header::AUTHORIZATION).cloned();
-    let authorization = header
-        .as_ref()
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
-    let Ok(body) = Limited::new(request.into_body(), FORM_BYTES_MAX)
-        .collect()
-        .await
-    else {
+    let authorization = header.as_ref().and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let Ok(body) = Limited::new(request.into_body(), FORM_BYTES_MAX).collect().await else {
         return text(StatusCode::PAYLOAD_TOO_LARGE, "too large");
     };
     let form = pairs(&body.to_bytes());
@@ -110,19 +98,13 @@ fn departure(shared: &Shared, status: StatusCode) -> Response<Full<Bytes>> {
     if status.is_redirection()
         && let Ok(location) = http::HeaderValue::try_from(format!("{}/jwks", shared.issuer))
     {
-        answer
-            .headers_mut()
-            .insert(http::header::LOCATION, location);
+        answer.headers_mut().insert(http::header::LOCATION, location);
     }
     answer
 }
 
 fn bearer(request: &Request<Incoming>) -> Option<String> {
-    let value = request
-        .headers()
-        .get(http::header::AUTHORIZATION)?
-        .to_str()
-        .ok()?;
+    let value = request.headers().get(http::header::AUTHORIZATION)?.to_str().ok()?;
     value.strip_prefix("Bearer ").map(str::to_owned)
 }
 
@@ -145,9 +127,7 @@ fn text(status: StatusCode, words: &str) -> Response<Full<Bytes>> {
 fn redirect(location: &str) -> Response<Full<Bytes>> {
     let mut answer = build(StatusCode::SEE_OTHER, "text/plain", String::new());
     if let Ok(location) = http::HeaderValue::try_from(location) {
-        answer
-            .headers_mut()
-            .insert(http::header::LOCATION, location);
+        answer.headers_mut().insert(http::header::LOCATION, location);
     }
     answer
 }
@@ -156,13 +136,7 @@ fn build(status: StatusCode, media_type: &'static str, body: String) -> Response
     let mut answer = Response::new(Full::new(Bytes::from(body)));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
-    headers.insert(
-        http::header::CONTENT_TYPE,
-        http::HeaderValue::from_static(media_type),
-    );
-    headers.insert(
-        http::header::CACHE_CONTROL,
-        http::HeaderValue::from_static("no-store"),
-    );
+    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(media_type));
+    headers.insert(http::header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
     answer
 }

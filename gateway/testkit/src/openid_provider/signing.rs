@@ -40,10 +40,7 @@ impl SigningKey {
             Algorithm::Rs256 => Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048)?),
             Algorithm::Es256 => Pair::Ec(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?),
         };
-        Ok(Self {
-            name: random_text()?,
-            pair,
-        })
+        Ok(Self { name: random_text()?, pair })
     }
 
     pub(super) const fn algorithm_name(&self) -> &'static str {
@@ -108,9 +105,7 @@ pub(super) fn message(header: &Map<String, Value>, claims: &Map<String, Value>) 
 
 /// HMAC-SHA-256, which no good provider uses here.
 pub(super) fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message)
-        .as_ref()
-        .to_vec()
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message).as_ref().to_vec()
 }
 
 /// Lays `over` on `map`; `null` removes.

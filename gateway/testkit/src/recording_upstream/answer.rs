@@ -16,11 +16,7 @@ pub struct Answer {
 impl Answer {
     /// An answer with a status and a body.
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self {
-            status,
-            fields: Vec::new(),
-            body: body.into(),
-        }
+        Self { status, fields: Vec::new(), body: body.into() }
     }
 
     /// Adds a field.

@@ -53,13 +53,7 @@ where
 
 fn head_alone(head: Vec<u8>, connection: usize) -> Recorded {
     let head_text = String::from_utf8_lossy(&head).into_owned();
-    Recorded {
-        connection,
-        bytes: head,
-        head_text,
-        body: Vec::new(),
-        complete: false,
-    }
+    Recorded { connection, bytes: head, head_text, body: Vec::new(), complete: false }
 }
 
 const HALF_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n0123456789";
@@ -101,27 +95,19 @@ async fn well_behaved<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    if request
-        .field("upgrade")
-        .is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
-    {
+    if request.field("upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
         let _open = shared.opened_stream();
         echo(reader, request).await?;
         return Ok(false);
     }
-    if request
-        .field("accept")
-        .is_some_and(|value| value.contains("text/event-stream"))
-    {
+    if request.field("accept").is_some_and(|value| value.contains("text/event-stream")) {
         let _open = shared.opened_stream();
         events(reader, shared).await?;
         return Ok(false);
     }
     let to_head = request.request_line().starts_with("HEAD ");
     reader.stream().write_all(&answer.encode(to_head)).await?;
-    let closes = request
-        .field("connection")
-        .is_some_and(|v| v.eq_ignore_ascii_case("close"));
+    let closes = request.field("connection").is_some_and(|v| v.eq_ignore_ascii_case("close"));
     Ok(!closes)
 }
 
@@ -141,10 +127,7 @@ where
         while let Some((frame, used)) = parse_frame(&pending) {
             pending.drain(..used);
             let reply = match frame.opcode {
-                Opcode::Ping => Frame {
-                    opcode: Opcode::Pong,
-                    payload: frame.payload,
-                },
+                Opcode::Ping => Frame { opcode: Opcode::Pong, payload: frame.payload },
                 Opcode::Pong => continue,
                 Opcode::Text | Opcode::Binary | Opcode::Close => frame,
             };

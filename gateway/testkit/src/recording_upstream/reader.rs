@@ -21,12 +21,7 @@ pub(super) struct Reader<S> {
 
 impl<S: AsyncRead + Unpin> Reader<S> {
     pub(super) const fn new(stream: S, number: usize, shared: Arc<Shared>) -> Self {
-        Self {
-            stream,
-            buffer: Vec::new(),
-            number,
-            shared,
-        }
+        Self { stream, buffer: Vec::new(), number, shared }
     }
 
     /// Gives up the buffered bytes, for a protocol that follows HTTP on the same connection.
@@ -65,9 +60,7 @@ impl<S: AsyncRead + Unpin> Reader<S> {
             .fields("transfer-encoding")
             .iter()
             .any(|value| value.to_ascii_lowercase().contains("chunked"));
-        let length = request
-            .field("content-length")
-            .and_then(|value| value.parse().ok());
+        let length = request.field("content-length").and_then(|value| value.parse().ok());
         request.complete = if chunked {
             self.chunks(&mut request).await?
         } else {
@@ -156,7 +149,5 @@ impl<S: AsyncRead + Unpin> Reader<S> {
 }
 
 fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
-    bytes
-        .windows(pattern.len())
-        .position(|window| window == pattern)
+    bytes.windows(pattern.len()).position(|window| window == pattern)
 }

@@ -10,17 +10,13 @@ use crate::websocket::{Frame, Opcode, parse_frame};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 async fn client(upstream: &RecordingUpstream) -> RawClient {
-    RawClient::connect(upstream.address(), PATIENCE)
-        .await
-        .unwrap()
+    RawClient::connect(upstream.address(), PATIENCE).await.unwrap()
 }
 
 #[tokio::test]
 async fn records_every_byte_and_keeps_the_connection() {
     let upstream = RecordingUpstream::start().await.unwrap();
-    upstream.behave(Behaviour::Answer(
-        Answer::new(201, "made").field("X-Extra", "1"),
-    ));
+    upstream.behave(Behaviour::Answer(Answer::new(201, "made").field("X-Extra", "1")));
     let mut client = client(&upstream).await;
     let first = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc";
     let second =
@@ -28,10 +24,7 @@ async fn records_every_byte_and_keeps_the_connection() {
     for request in [&first[..], &second[..]] {
         client.send(request).await.unwrap();
         let answer = client.read_answer(false).await.unwrap();
-        assert_eq!(
-            (answer.status, answer.body_text()),
-            (201, String::from("made"))
-        );
+        assert_eq!((answer.status, answer.body_text()), (201, String::from("made")));
         assert_eq!(answer.field("x-extra"), Some("1"));
     }
     let requests = upstream.wait_for(2, PATIENCE).await.unwrap();
@@ -47,10 +40,7 @@ async fn records_every_byte_and_keeps_the_connection() {
 async fn records_a_request_that_is_cut_off_as_incomplete() {
     let upstream = RecordingUpstream::start().await.unwrap();
     let mut client = client(&upstream).await;
-    client
-        .send(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc")
-        .await
-        .unwrap();
+    client.send(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc").await.unwrap();
     drop(client);
     let requests = upstream.wait_for(1, PATIENCE).await.unwrap();
     assert!(!requests[0].complete);
@@ -60,10 +50,7 @@ async fn records_a_request_that_is_cut_off_as_incomplete() {
 #[tokio::test]
 async fn waiting_for_requests_that_do_not_come_ends() {
     let upstream = RecordingUpstream::start().await.unwrap();
-    let error = upstream
-        .wait_for(1, Duration::from_millis(20))
-        .await
-        .unwrap_err();
+    let error = upstream.wait_for(1, Duration::from_millis(20)).await.unwrap_err();
     assert!(error.to_string().starts_with("0 of 1 requests"), "{error}");
 }
 
@@ -75,18 +62,12 @@ async fn misbehaves_when_told_to() {
         (Behaviour::CloseAfterRequest, ""),
         (Behaviour::ResetAfterRequest, ""),
         (Behaviour::HalfAnswer, half),
-        (
-            Behaviour::Raw(b"HTTP/9 nonsense".to_vec()),
-            "HTTP/9 nonsense",
-        ),
+        (Behaviour::Raw(b"HTTP/9 nonsense".to_vec()), "HTTP/9 nonsense"),
     ] {
         upstream.behave(behaviour);
         let mut client = client(&upstream).await;
         client.send(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-        assert_eq!(
-            String::from_utf8(client.read_to_end().await).unwrap(),
-            expected
-        );
+        assert_eq!(String::from_utf8(client.read_to_end().await).unwrap(), expected);
     }
     for behaviour in [Behaviour::CloseAfterAccept, Behaviour::ResetAfterAccept] {
         upstream.behave(behaviour);
@@ -99,13 +80,9 @@ async fn misbehaves_when_told_to() {
 async fn hangs_after_the_head_but_keeps_what_comes() {
     let upstream = RecordingUpstream::start().await.unwrap();
     upstream.behave(Behaviour::HangAfterHead);
-    let mut client = RawClient::connect(upstream.address(), Duration::from_millis(50))
-        .await
-        .unwrap();
-    client
-        .send(b"GET / HTTP/1.1\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n")
-        .await
-        .unwrap();
+    let mut client =
+        RawClient::connect(upstream.address(), Duration::from_millis(50)).await.unwrap();
+    client.send(b"GET / HTTP/1.1\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n").await.unwrap();
     assert!(client.read_answer(false).await.is_err());
     drop(client);
     assert_eq!(upstream.requests().len(), 1);
@@ -122,21 +99,12 @@ async fn echoes_a_websocket_and_counts_it_while_it_lives() {
     client.send(head).await.unwrap();
     let answer = client.read_answer(true).await.unwrap();
     assert_eq!(answer.status, 101);
-    assert_eq!(
-        answer.field("sec-websocket-accept"),
-        Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
-    );
+    assert_eq!(answer.field("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     upstream.wait_for_streams(1, PATIENCE).await.unwrap();
-    client
-        .send(&Frame::text("hello").encode(Some([1, 2, 3, 4])))
-        .await
-        .unwrap();
+    client.send(&Frame::text("hello").encode(Some([1, 2, 3, 4]))).await.unwrap();
     let (frame, _) = parse_frame(&client.read_some().await.unwrap()).unwrap();
     assert_eq!(frame, Frame::text("hello"));
-    let close = Frame {
-        opcode: Opcode::Close,
-        payload: Vec::new(),
-    };
+    let close = Frame { opcode: Opcode::Close, payload: Vec::new() };
     client.send(&close.encode(Some([0; 4]))).await.unwrap();
     assert_eq!(client.read_to_end().await, close.encode(None));
     upstream.wait_for_streams(0, PATIENCE).await.unwrap();
@@ -146,10 +114,7 @@ async fn echoes_a_websocket_and_counts_it_while_it_lives() {
 async fn serves_an_event_stream() {
     let upstream = RecordingUpstream::start().await.unwrap();
     let mut client = client(&upstream).await;
-    client
-        .send(b"GET /events HTTP/1.1\r\nAccept: text/event-stream\r\n\r\n")
-        .await
-        .unwrap();
+    client.send(b"GET /events HTTP/1.1\r\nAccept: text/event-stream\r\n\r\n").await.unwrap();
     upstream.wait_for_streams(1, PATIENCE).await.unwrap();
     let mut seen = String::new();
     while !seen.contains("data: open\n\n") {
@@ -167,9 +132,7 @@ async fn serves_an_event_stream() {
 async fn speaks_tls_with_a_certificate_of_the_authority() {
     let authority = Authority::new().unwrap();
     let leaf = authority.leaf(&["upstream.test"]).unwrap();
-    let upstream = RecordingUpstream::start_tls(leaf.server_config().unwrap())
-        .await
-        .unwrap();
+    let upstream = RecordingUpstream::start_tls(leaf.server_config().unwrap()).await.unwrap();
     let config = authority.client_config(&["http/1.1"]).unwrap();
     let connect = |name, config| RawClient::connect_tls(upstream.address(), name, config, PATIENCE);
     let mut client = connect("upstream.test", config.clone()).await.unwrap();

@@ -31,11 +31,7 @@ pub(super) fn derive(
     set(policy, "policies", "policies");
     set(policy, "tenants", "tenants");
     let outbound = section(&mut root, "outbound")?;
-    set(
-        outbound,
-        "allow",
-        Value::Array(vec!["127.0.0.0/8".into(), "::1/128".into()]),
-    );
+    set(outbound, "allow", Value::Array(vec!["127.0.0.0/8".into(), "::1/128".into()]));
     match settings.provider {
         Some(_) => set(outbound, "ca_file", "provider-ca.pem"),
         None => drop(outbound.remove("ca_file")),
@@ -65,11 +61,7 @@ fn set_service(root: &mut Table, address: SocketAddr) -> anyhow::Result<()> {
     let services = root.get_mut("service").and_then(Value::as_array_mut);
     for service in services.context("the demo has no service")? {
         let service = service.as_table_mut().context("`service` is not a table")?;
-        set(
-            service,
-            "addresses",
-            Value::Array(vec![address.to_string().into()]),
-        );
+        set(service, "addresses", Value::Array(vec![address.to_string().into()]));
     }
     Ok(())
 }
@@ -110,19 +102,10 @@ mod tests {
         let observe = SocketAddr::from(([127, 0, 0, 1], 1004));
         let derived: Table = derive(text, &settings(), observe).unwrap().parse().unwrap();
         assert_eq!(derived["listen"]["https"].as_str(), Some("127.0.0.1:1001"));
-        assert_eq!(
-            derived["listen"]["observe"].as_str(),
-            Some("127.0.0.1:1004")
-        );
+        assert_eq!(derived["listen"]["observe"].as_str(), Some("127.0.0.1:1004"));
         assert!(derived["listen"]["tls"].get("self_signed").is_none());
-        assert_eq!(
-            derived["service"][0]["addresses"][0].as_str(),
-            Some("127.0.0.1:1003")
-        );
-        assert_eq!(
-            derived["limits"]["address"]["requests"].as_integer(),
-            Some(7)
-        );
+        assert_eq!(derived["service"][0]["addresses"][0].as_str(), Some("127.0.0.1:1003"));
+        assert_eq!(derived["limits"]["address"]["requests"].as_integer(), Some(7));
         assert_eq!(derived["route"][0]["action"].as_str(), Some("teams:view"));
     }
 

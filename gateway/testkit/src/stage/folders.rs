@@ -41,11 +41,7 @@ pub(super) fn replace_in_files(
 
 /// Writes a file that its owner alone may read.
 pub(super) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
     Ok(())
 }

@@ -31,11 +31,7 @@ impl GatewayProcess {
         output: PathBuf,
     ) -> anyhow::Result<Self> {
         let child = command.spawn().context("starting the gateway")?;
-        Ok(Self {
-            child,
-            observe,
-            output,
-        })
+        Ok(Self { child, observe, output })
     }
 
     /// Its process id.
@@ -58,10 +54,7 @@ impl GatewayProcess {
             }
             tokio::time::sleep(PAUSE).await;
         }
-        anyhow::bail!(
-            "the gateway is not ready after {READY_PATIENCE:?}:\n{}",
-            self.last_lines()
-        )
+        anyhow::bail!("the gateway is not ready after {READY_PATIENCE:?}:\n{}", self.last_lines())
     }
 
     /// Kills it at once, as a crash would, and waits for its end.
@@ -80,10 +73,7 @@ impl GatewayProcess {
     /// When it had to be killed, or the system refuses.
     pub async fn stop(&mut self) -> anyhow::Result<ExitStatus> {
         let id = self.id().to_string();
-        Command::new("kill")
-            .args(["-TERM", &id])
-            .status()
-            .context("sending SIGTERM")?;
+        Command::new("kill").args(["-TERM", &id]).status().context("sending SIGTERM")?;
         let deadline = Instant::now() + STOP_PATIENCE;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {

@@ -10,10 +10,7 @@ pub(super) struct Token<'a> {
 /// Cuts `source` into tokens: identifiers, `::`, and single characters. Comments, strings, characters
 /// and lifetimes are left out.
 pub(super) fn tokens(source: &str) -> Vec<Token<'_>> {
-    let mut lexer = Lexer {
-        rest: source,
-        line: 1,
-    };
+    let mut lexer = Lexer { rest: source, line: 1 };
     let mut tokens = Vec::new();
     while let Some(token) = lexer.next_token() {
         tokens.push(token);
@@ -77,10 +74,7 @@ impl<'a> Lexer<'a> {
             let end = format!("\"{}", "#".repeat(hashes));
             let open = self.rest.find('"').map_or(self.rest.len(), |at| at + 1);
             self.advance(open);
-            let close = self
-                .rest
-                .find(&end)
-                .map_or(self.rest.len(), |at| at + end.len());
+            let close = self.rest.find(&end).map_or(self.rest.len(), |at| at + end.len());
             self.advance(close);
             return true;
         }
@@ -127,10 +121,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn advance(&mut self, length: usize) -> &'a str {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(length)
-            .unwrap_or((self.rest, ""));
+        let (taken, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, ""));
         self.rest = rest;
         self.line += taken.matches('\n').count();
         taken
@@ -140,8 +131,7 @@ impl<'a> Lexer<'a> {
 /// How many `#` open the raw string at the start of `text`; `None` when there is no raw string.
 fn raw_string_hashes(text: &str) -> Option<usize> {
     let after = ["r", "br", "cr"].into_iter().find_map(|prefix| {
-        text.strip_prefix(prefix)
-            .filter(|after| after.starts_with(['#', '"']))
+        text.strip_prefix(prefix).filter(|after| after.starts_with(['#', '"']))
     })?;
     let hashes = after.chars().take_while(|c| *c == '#').count();
     // `r#name` is a raw identifier.

@@ -20,11 +20,7 @@ pub(super) fn inside(tokens: &[Token<'_>], file_module: &[String]) -> Vec<FoundP
         let starts = matches!(token.text, "crate" | "self" | "super")
             && text(tokens, at + 1) == "::"
             && (at == 0 || text(tokens, at - 1) != "::");
-        at = if starts {
-            tree(tokens, at, modules.path(), &mut found)
-        } else {
-            at + 1
-        };
+        at = if starts { tree(tokens, at, modules.path(), &mut found) } else { at + 1 };
     }
     found
 }
@@ -44,10 +40,7 @@ pub(super) fn outside(tokens: &[Token<'_>]) -> Vec<FoundPath> {
                 tree(tokens, at + 2, segments, &mut found);
             } else {
                 segments.truncate(1);
-                found.push(FoundPath {
-                    segments,
-                    line: token.line,
-                });
+                found.push(FoundPath { segments, line: token.line });
             }
         }
     }
@@ -60,10 +53,8 @@ pub(super) fn without_tests<'a>(tokens: &[Token<'a>]) -> Vec<Token<'a>> {
     let mut kept = Vec::new();
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
-        let marked = MARK
-            .iter()
-            .enumerate()
-            .all(|(offset, mark)| text(tokens, at + offset) == *mark);
+        let marked =
+            MARK.iter().enumerate().all(|(offset, mark)| text(tokens, at + offset) == *mark);
         if marked {
             at = item_end(tokens, at + MARK.len());
         } else {
@@ -116,10 +107,7 @@ fn tree(
         }
         at += 1;
     }
-    found.push(FoundPath {
-        segments: base,
-        line,
-    });
+    found.push(FoundPath { segments: base, line });
     at
 }
 
@@ -152,11 +140,7 @@ struct Modules {
 
 impl Modules {
     fn new(file: &[String]) -> Self {
-        Self {
-            file: file.to_vec(),
-            open: Vec::new(),
-            depth: 0,
-        }
+        Self { file: file.to_vec(), open: Vec::new(), depth: 0 }
     }
 
     fn see(&mut self, tokens: &[Token<'_>], at: usize) {
@@ -164,16 +148,11 @@ impl Modules {
             "{" => {
                 self.depth += 1;
                 if at >= 2 && text(tokens, at - 2) == "mod" {
-                    self.open
-                        .push((String::from(text(tokens, at - 1)), self.depth));
+                    self.open.push((String::from(text(tokens, at - 1)), self.depth));
                 }
             }
             "}" => {
-                if self
-                    .open
-                    .last()
-                    .is_some_and(|(_, depth)| *depth == self.depth)
-                {
+                if self.open.last().is_some_and(|(_, depth)| *depth == self.depth) {
                     self.open.pop();
                 }
                 self.depth = self.depth.saturating_sub(1);

@@ -93,11 +93,7 @@ impl Source {
     }
 
     fn breach(&self, line: usize, what: String) -> Breach {
-        Breach {
-            path: self.path.clone(),
-            line,
-            what,
-        }
+        Breach { path: self.path.clone(), line, what }
     }
 }
 
@@ -147,10 +143,8 @@ pub(super) fn fences(source: &Source) -> Vec<Breach> {
         let (name, homes) = FENCES.iter().find(|(fenced, _)| fenced == name)?;
         (!homes.contains(&own.as_str())).then(|| (path.line, *name))
     };
-    let mut breaches: Vec<(usize, &str)> = paths::outside(&tokens(&source.text))
-        .iter()
-        .filter_map(fence)
-        .collect();
+    let mut breaches: Vec<(usize, &str)> =
+        paths::outside(&tokens(&source.text)).iter().filter_map(fence).collect();
     breaches.dedup();
     breaches
         .into_iter()
@@ -176,8 +170,7 @@ pub(super) fn purity(source: &Source) -> Vec<Breach> {
 }
 
 fn begins_with(path: &str, start: &str) -> bool {
-    path.strip_prefix(start)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 /// Length, opening doc and name of a file.

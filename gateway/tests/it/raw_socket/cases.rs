@@ -39,12 +39,7 @@ const fn forwarded(line: &'static str) -> Expected {
 }
 
 fn case(id: &'static str, name: impl Into<String>, bytes: &[u8], expected: Expected) -> Case {
-    Case {
-        id,
-        name: name.into(),
-        bytes: bytes.to_vec(),
-        expected,
-    }
+    Case { id, name: name.into(), bytes: bytes.to_vec(), expected }
 }
 
 /// A GET of `target` with good fields.
@@ -81,41 +76,13 @@ pub(crate) fn cases() -> Vec<Case> {
 
 fn accepted_cases() -> Vec<Case> {
     let post = "POST /echo/a";
-    let body = Expected::Forwarded {
-        line: "POST /echo/a",
-        body: "abc",
-    };
+    let body = Expected::Forwarded { line: "POST /echo/a", body: "abc" };
     vec![
-        target(
-            "PX-00",
-            "a plain request",
-            b"/echo/a",
-            forwarded("GET /echo/a"),
-        ),
-        target(
-            "PX-20",
-            "a query",
-            b"/echo/a?x=1&y",
-            forwarded("GET /echo/a?x=1&y"),
-        ),
-        target(
-            "PX-22",
-            "escaped UTF-8",
-            b"/echo/caf%C3%A9",
-            forwarded("GET /echo/caf%C3%A9"),
-        ),
-        target(
-            "PX-22",
-            "sub-delimiters",
-            b"/echo/a:b@c!d,e=f",
-            forwarded("GET /echo/a:b@c!d,e=f"),
-        ),
-        target(
-            "PX-23",
-            "a trailing slash stays",
-            b"/echo/a/",
-            forwarded("GET /echo/a/"),
-        ),
+        target("PX-00", "a plain request", b"/echo/a", forwarded("GET /echo/a")),
+        target("PX-20", "a query", b"/echo/a?x=1&y", forwarded("GET /echo/a?x=1&y")),
+        target("PX-22", "escaped UTF-8", b"/echo/caf%C3%A9", forwarded("GET /echo/caf%C3%A9")),
+        target("PX-22", "sub-delimiters", b"/echo/a:b@c!d,e=f", forwarded("GET /echo/a:b@c!d,e=f")),
+        target("PX-23", "a trailing slash stays", b"/echo/a/", forwarded("GET /echo/a/")),
         target(
             "PX-24",
             "a path in the query",
@@ -123,73 +90,31 @@ fn accepted_cases() -> Vec<Case> {
             forwarded("GET /echo/a?p=/admin"),
         ),
         // Pingora escapes the space before any filter; what is decided and sent is the escaped form.
-        target(
-            "PX-20",
-            "a space inside the target",
-            b"/echo/a b",
-            forwarded("GET /echo/a%20b"),
-        ),
+        target("PX-20", "a space inside the target", b"/echo/a b", forwarded("GET /echo/a%20b")),
         fields("PX-03", post, b"Content-Length: 3\r\n\r\nabc", body),
-        fields(
-            "PX-02",
-            post,
-            b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-            body,
-        ),
-        fields(
-            "PX-10",
-            "GET /echo/a",
-            b"Content-Length: 0\r\n\r\n",
-            forwarded("GET /echo/a"),
-        ),
+        fields("PX-02", post, b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", body),
+        fields("PX-10", "GET /echo/a", b"Content-Length: 0\r\n\r\n", forwarded("GET /echo/a")),
     ]
 }
 
 fn framing_cases() -> Vec<Case> {
     let rows: &[(&'static str, &[u8])] = &[
-        (
-            "PX-01",
-            b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        ),
-        (
-            "PX-01",
-            b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
-        ),
+        ("PX-01", b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ("PX-01", b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"),
         ("PX-02", b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
         ("PX-02", b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
-        (
-            "PX-02",
-            b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-        ),
-        (
-            "PX-02",
-            b"Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n",
-        ),
+        ("PX-02", b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+        ("PX-02", b"Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n"),
         ("PX-02", b"Transfer-Encoding: ,chunked\r\n\r\n0\r\n\r\n"),
-        (
-            "PX-02",
-            b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
-        ),
+        ("PX-02", b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
         ("PX-02", b"Transfer-Encoding: Chunked\r\n\r\n0\r\n\r\n"),
-        (
-            "PX-02",
-            b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
-        ),
+        ("PX-02", b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"),
         ("PX-02", b"Transfer-Encoding: identity\r\n\r\n0\r\n\r\n"),
-        (
-            "PX-02",
-            b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        ),
-        (
-            "PX-02",
-            b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        ),
+        ("PX-02", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ("PX-02", b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         ("PX-02", b"Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n"),
         ("PX-02", b"Transfer-Encoding: chunked\0\r\n\r\n0\r\n\r\n"),
-        (
-            "PX-02",
-            b"X: y\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        ),
+        ("PX-02", b"X: y\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         ("PX-02", b"Transfer_Encoding: chunked\r\n\r\n"),
         ("PX-03", b"Content-Length: +3\r\n\r\nabc"),
         ("PX-03", b"Content-Length: 3, 3\r\n\r\nabc"),
@@ -197,21 +122,13 @@ fn framing_cases() -> Vec<Case> {
         ("PX-03", b"Content-Length: 0x3\r\n\r\nabc"),
         ("PX-03", b"Content-Length: -0\r\n\r\n"),
         ("PX-03", b"Content-Length:\r\n\r\n"),
-        (
-            "PX-03",
-            b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
-        ),
-        (
-            "PX-03",
-            b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc",
-        ),
+        ("PX-03", b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc"),
+        ("PX-03", b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc"),
         ("PX-03", b"Content-Length: 18446744073709551617\r\n\r\nabc"),
         ("PX-03", b"Content-Length : 3\r\n\r\nabc"),
         ("PX-03", b"Content_Length: 3\r\n\r\nabc"),
     ];
-    rows.iter()
-        .map(|(id, lines)| fields(id, "POST /echo/a", lines, BAD))
-        .collect()
+    rows.iter().map(|(id, lines)| fields(id, "POST /echo/a", lines, BAD)).collect()
 }
 
 fn request_line_cases() -> Vec<Case> {
@@ -222,30 +139,14 @@ fn request_line_cases() -> Vec<Case> {
         ("PX-04", "lower-case version", b"GET /echo/a http/1.1"),
         ("PX-04", "HTTP/0.9", b"GET /echo/a"),
         ("PX-04", "space after the version", b"GET /echo/a HTTP/1.1 "),
-        (
-            "PX-20",
-            "two spaces before the target",
-            b"GET  /echo/a HTTP/1.1",
-        ),
-        (
-            "PX-20",
-            "two spaces after the target",
-            b"GET /echo/a  HTTP/1.1",
-        ),
+        ("PX-20", "two spaces before the target", b"GET  /echo/a HTTP/1.1"),
+        ("PX-20", "two spaces after the target", b"GET /echo/a  HTTP/1.1"),
         ("PX-20", "tab for space", b"GET\t/echo/a HTTP/1.1"),
         ("PX-20", "no leading slash", b"GET echo/a HTTP/1.1"),
         ("PX-20", "asterisk-form", b"OPTIONS * HTTP/1.1"),
         ("PX-20", "asterisk-form with GET", b"GET * HTTP/1.1"),
-        (
-            "PX-20",
-            "absolute-form",
-            b"GET http://{host}/echo/a HTTP/1.1",
-        ),
-        (
-            "PX-20",
-            "absolute-form of another host",
-            b"GET http://evil.test/echo/a HTTP/1.1",
-        ),
+        ("PX-20", "absolute-form", b"GET http://{host}/echo/a HTTP/1.1"),
+        ("PX-20", "absolute-form of another host", b"GET http://evil.test/echo/a HTTP/1.1"),
         ("PX-20", "query without path", b"GET ?x HTTP/1.1"),
         ("PX-28", "lower-case method", b"get /echo/a HTTP/1.1"),
         ("PX-28", "TRACE", b"TRACE /echo/a HTTP/1.1"),
@@ -261,31 +162,16 @@ fn request_line_cases() -> Vec<Case> {
         })
         .collect();
     let connect = b"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n\r\n";
-    cases.push(case(
-        "PX-28",
-        "CONNECT",
-        connect,
-        Expected::Refused(&[400, 405]),
-    ));
+    cases.push(case("PX-28", "CONNECT", connect, Expected::Refused(&[400, 405])));
     let not_listed = "DELETE /echo/a";
-    cases.push(fields(
-        "PX-28",
-        not_listed,
-        b"\r\n",
-        Expected::Refused(&[405]),
-    ));
+    cases.push(fields("PX-28", not_listed, b"\r\n", Expected::Refused(&[405])));
     cases
 }
 
 fn line_ending_cases() -> Vec<Case> {
     let get = "GET /echo/a";
     let mut cases = vec![
-        case(
-            "PX-07",
-            "bare LF everywhere",
-            b"GET /echo/a HTTP/1.1\nHost: {host}\n\n",
-            BAD,
-        ),
+        case("PX-07", "bare LF everywhere", b"GET /echo/a HTTP/1.1\nHost: {host}\n\n", BAD),
         case(
             "PX-07",
             "bare LF after the request line",
@@ -339,35 +225,18 @@ fn upgrade_and_expect_cases() -> Vec<Case> {
         ("PX-10", post, b"Content-Length: 3\r\nExpect: 100-continue, x\r\n\r\nabc"),
         ("PX-10", get, b"Expect: 100-continue\r\n\r\n"),
     ];
-    rows.iter()
-        .map(|(id, line, lines)| fields(id, line, lines, BAD))
-        .collect()
+    rows.iter().map(|(id, line, lines)| fields(id, line, lines, BAD)).collect()
 }
 
 /// Paths that are not their own canonical form, parted by spaces.
 const BAD_PATHS: &[(&str, &str)] = &[
     ("PX-20", "//echo/a /echo//a /echo/a// //evil.test/echo/a"),
-    (
-        "PX-21",
-        "/echo/./a /echo/../a /echo/a/.. /echo/%2e%2e/a /echo/%2E%2E/a /echo/.%2e/a",
-    ),
-    (
-        "PX-21",
-        "/echo/..;/a /echo/.;/a /echo/..%2Fa /echo/..\\a /echo/a. /echo/a./b",
-    ),
+    ("PX-21", "/echo/./a /echo/../a /echo/a/.. /echo/%2e%2e/a /echo/%2E%2E/a /echo/.%2e/a"),
+    ("PX-21", "/echo/..;/a /echo/.;/a /echo/..%2Fa /echo/..\\a /echo/a. /echo/a./b"),
     ("PX-21", "/echo/%252e%252e/a"),
-    (
-        "PX-22",
-        "/echo/a%2Fb /echo/a%2fb /echo/a%5Cb /echo/a\\b /echo/a%00 /echo/a%25b",
-    ),
-    (
-        "PX-22",
-        "/echo/a%3Bb /echo/a%3Fb /echo/a%23b /echo/a%0Ab /echo/%61 /ech%6F/a",
-    ),
-    (
-        "PX-22",
-        "/echo/caf%c3%a9 /echo/a%2 /echo/a%zz /echo/%C0%AF /echo/%ED%A0%80",
-    ),
+    ("PX-22", "/echo/a%2Fb /echo/a%2fb /echo/a%5Cb /echo/a\\b /echo/a%00 /echo/a%25b"),
+    ("PX-22", "/echo/a%3Bb /echo/a%3Fb /echo/a%23b /echo/a%0Ab /echo/%61 /ech%6F/a"),
+    ("PX-22", "/echo/caf%c3%a9 /echo/a%2 /echo/a%zz /echo/%C0%AF /echo/%ED%A0%80"),
     ("PX-22", "/echo/a#b /echo/a|b /echo/caf\u{e9}"),
     ("PX-23", "/echo/a;b /echo/a;x=1/b /echo/a;.css"),
 ];
@@ -375,11 +244,7 @@ const BAD_PATHS: &[(&str, &str)] = &[
 fn path_cases() -> Vec<Case> {
     let mut cases: Vec<Case> = BAD_PATHS
         .iter()
-        .flat_map(|(id, paths)| {
-            paths
-                .split(' ')
-                .map(|path| target(id, path, path.as_bytes(), BAD))
-        })
+        .flat_map(|(id, paths)| paths.split(' ').map(|path| target(id, path, path.as_bytes(), BAD)))
         .collect();
     let missing = Expected::Refused(&[404]);
     cases.push(target("PX-23", "another case", b"/Echo/a", missing));
@@ -388,16 +253,8 @@ fn path_cases() -> Vec<Case> {
 }
 
 fn query_cases() -> Vec<Case> {
-    let queries = [
-        "a=\\",
-        "a=%",
-        "a=%zz",
-        "a=%00",
-        "a={b}",
-        "a#b",
-        "_method=DELETE",
-        "access_token=hg_abc",
-    ];
+    let queries =
+        ["a=\\", "a=%", "a=%zz", "a=%00", "a={b}", "a#b", "_method=DELETE", "access_token=hg_abc"];
     let cases = queries
         .iter()
         .map(|query| target("PX-24", query, format!("/echo/a?{query}").as_bytes(), BAD));
@@ -423,12 +280,7 @@ fn host_cases() -> Vec<Case> {
     ];
     let build = |(lines, expected): &(&str, Expected)| {
         let raw = format!("GET /echo/a HTTP/1.1\r\n{lines}Authorization: Bearer {{key}}\r\n\r\n");
-        case(
-            "PX-26",
-            format!("`{}`", lines.escape_debug()),
-            raw.as_bytes(),
-            *expected,
-        )
+        case("PX-26", format!("`{}`", lines.escape_debug()), raw.as_bytes(), *expected)
     };
     rows.iter().map(build).collect()
 }
@@ -447,10 +299,7 @@ fn field_cases() -> Vec<Case> {
         ("PX-40", b"X_Auth_User: spoofed-by-client\r\n\r\n"),
         ("PX-40", b"X-Gw-Identity: spoofed-by-client\r\n\r\n"),
         ("PX-41", b"Connection: close, Hubgate-Assertion\r\n\r\n"),
-        (
-            "PX-41",
-            b"Connection: close\r\nConnection: authorization\r\n\r\n",
-        ),
+        ("PX-41", b"Connection: close\r\nConnection: authorization\r\n\r\n"),
         ("PX-41", b"Connection: Host\r\n\r\n"),
         ("PX-43", b"Authorization: Bearer other\r\n\r\n"),
         ("PX-43", b"Content-Type: a/b\r\nContent-Type: c/d\r\n\r\n"),
@@ -468,33 +317,15 @@ fn field_cases() -> Vec<Case> {
             "PX-27",
             b"Forwarded: for=spoofed-by-client\r\nX-Forwarded-Prefix: /spoofed-by-client\r\n\r\n",
         ),
-        (
-            "PX-40",
-            b"X-Auth-User: spoofed-by-client\r\nRemote-User: spoofed-by-client\r\n\r\n",
-        ),
-        (
-            "PX-40",
-            b"X-Client-Cert: spoofed-by-client\r\nProxy: spoofed-by-client\r\n\r\n",
-        ),
-        (
-            "PX-41",
-            b"Connection: close\r\nProxy-Authorization: spoofed-by-client\r\n\r\n",
-        ),
-        (
-            "PX-46",
-            b"X-Forwarded-For: spoofed-by-client\r\nX-Real-IP: spoofed-by-client\r\n\r\n",
-        ),
-        (
-            "PX-06",
-            b"Trailer: spoofed-by-client\r\nTE: trailers\r\nKeep-Alive: 5\r\n\r\n",
-        ),
+        ("PX-40", b"X-Auth-User: spoofed-by-client\r\nRemote-User: spoofed-by-client\r\n\r\n"),
+        ("PX-40", b"X-Client-Cert: spoofed-by-client\r\nProxy: spoofed-by-client\r\n\r\n"),
+        ("PX-41", b"Connection: close\r\nProxy-Authorization: spoofed-by-client\r\n\r\n"),
+        ("PX-46", b"X-Forwarded-For: spoofed-by-client\r\nX-Real-IP: spoofed-by-client\r\n\r\n"),
+        ("PX-06", b"Trailer: spoofed-by-client\r\nTE: trailers\r\nKeep-Alive: 5\r\n\r\n"),
     ];
-    let refused = refused
-        .iter()
-        .map(|(id, lines)| fields(id, get, lines, BAD));
-    let dropped = dropped
-        .iter()
-        .map(|(id, lines)| fields(id, get, lines, forwarded("GET /echo/a")));
+    let refused = refused.iter().map(|(id, lines)| fields(id, get, lines, BAD));
+    let dropped =
+        dropped.iter().map(|(id, lines)| fields(id, get, lines, forwarded("GET /echo/a")));
     refused.chain(dropped).collect()
 }
 
@@ -523,10 +354,7 @@ fn below_the_filter_cases() -> Vec<Case> {
         ("PX-05", b"3\r\nabcd\r\n0\r\n\r\n"),
         ("PX-05", b"FFFFFFFFFFFFFFFFF\r\nabc\r\n0\r\n\r\n"),
         ("PX-05", b"0\r\n\n"),
-        (
-            "PX-06",
-            b"3\r\nabc\r\n0\r\nX-Auth-User: spoofed-by-client\r\n\r\n",
-        ),
+        ("PX-06", b"3\r\nabc\r\n0\r\nX-Auth-User: spoofed-by-client\r\n\r\n"),
         ("PX-05", b"3\r\nabc\r\n0\r\n\r\n"),
     ];
     let chunked = bodies.iter().map(|(id, body)| {

@@ -36,10 +36,7 @@ impl LoginTransactions for MemoryTransactions {
         if *self.down.lock().unwrap() {
             return Err(StoreUnavailable);
         }
-        self.kept
-            .lock()
-            .unwrap()
-            .insert(transaction.state_key.clone(), transaction);
+        self.kept.lock().unwrap().insert(transaction.state_key.clone(), transaction);
         Ok(())
     }
 
@@ -61,11 +58,7 @@ pub(super) struct MemorySessions {
 #[async_trait]
 impl Sessions for MemorySessions {
     fn cached(&self, key: &SessionKey) -> Option<Arc<Session>> {
-        self.kept
-            .lock()
-            .unwrap()
-            .get(key)
-            .map(|(session, _)| Arc::clone(session))
+        self.kept.lock().unwrap().get(key).map(|(session, _)| Arc::clone(session))
     }
 
     async fn find(&self, key: &SessionKey) -> Result<Option<Arc<Session>>, StoreUnavailable> {
@@ -88,12 +81,7 @@ impl Sessions for MemorySessions {
     }
 
     async fn id_token(&self, key: &SessionKey) -> Result<Option<Secret<String>>, StoreUnavailable> {
-        Ok(self
-            .kept
-            .lock()
-            .unwrap()
-            .get(key)
-            .and_then(|(_, token)| token.clone()))
+        Ok(self.kept.lock().unwrap().get(key).and_then(|(_, token)| token.clone()))
     }
 }
 
@@ -150,12 +138,7 @@ impl RelyingParty for FakeRelyingParty {
             exchange.verifier.expose().clone(),
             exchange.nonce.expose().clone(),
         ));
-        let subject = exchange
-            .code
-            .expose()
-            .strip_prefix("code-")
-            .unwrap_or("nobody")
-            .to_owned();
+        let subject = exchange.code.expose().strip_prefix("code-").unwrap_or("nobody").to_owned();
         Ok(Identity {
             issuer: connection.issuer.clone(),
             name: Some(format!("Name of {subject}")),
@@ -208,14 +191,7 @@ impl World {
             limits: SessionLimits::default(),
         });
         let directory = directory(true);
-        Self {
-            sign_in,
-            directory,
-            transactions,
-            sessions,
-            relying_party,
-            clock,
-        }
+        Self { sign_in, directory, transactions, sessions, relying_party, clock }
     }
 
     pub(super) fn advance(&self, span: Duration) {
@@ -234,10 +210,7 @@ fn organisation(id: &str, connections: &[&str], hosts: &[&str], enabled: bool) -
     let tenant = TenantId::parse(id).unwrap();
     let root = EntityUid::parse(&format!("Account::{id}")).unwrap();
     let connection = |name: &&str| Connection {
-        key: ConnectionKey {
-            tenant: tenant.clone(),
-            id: ConnectionId::parse(name).unwrap(),
-        },
+        key: ConnectionKey { tenant: tenant.clone(), id: ConnectionId::parse(name).unwrap() },
         display_name: format!("{id} {name}"),
         issuer: format!("https://{name}.{id}.example"),
         client_id: String::from("hubgate"),
@@ -255,17 +228,11 @@ fn organisation(id: &str, connections: &[&str], hosts: &[&str], enabled: bool) -
             connection: ConnectionId::parse(connections[0]).unwrap(),
             subject: String::from("ada"),
         }],
-        roles: vec![RoleAssignment {
-            role: String::from("admin"),
-            on: root.clone(),
-        }],
+        roles: vec![RoleAssignment { role: String::from("admin"), on: root.clone() }],
         disabled: false,
     };
-    let record = EntityRecord {
-        uid: root.clone(),
-        parents: Vec::new(),
-        attributes: serde_json::Map::new(),
-    };
+    let record =
+        EntityRecord { uid: root.clone(), parents: Vec::new(), attributes: serde_json::Map::new() };
     Organisation::build(OrganisationData {
         id: tenant.clone(),
         name: format!("Organisation {id}"),
@@ -314,15 +281,11 @@ impl Browser {
             Presented::One(id) => world.sessions.cached(&id.key()),
             _ => None,
         };
-        let principal = session
-            .as_ref()
-            .map_or(Principal::Anonymous, |session| Principal::User {
-                person: session.person.clone(),
-                member: None,
-            });
-        let (path, query) = target
-            .split_once('?')
-            .map_or((target, None), |(p, q)| (p, Some(q)));
+        let principal = session.as_ref().map_or(Principal::Anonymous, |session| Principal::User {
+            person: session.person.clone(),
+            member: None,
+        });
+        let (path, query) = target.split_once('?').map_or((target, None), |(p, q)| (p, Some(q)));
         let authority = self.authority.unwrap_or(HOST);
         let request = GatewayRequest {
             method: &method,
@@ -350,10 +313,8 @@ impl Browser {
         if !cookies.is_empty() {
             headers.insert("cookie", HeaderValue::try_from(cookies.join("; ")).unwrap());
         }
-        headers.insert(
-            "content-type",
-            HeaderValue::from_static("application/x-www-form-urlencoded"),
-        );
+        headers
+            .insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
         for (name, value) in &self.headers {
             headers.append(*name, HeaderValue::try_from(value.as_str()).unwrap());
         }
@@ -367,10 +328,7 @@ impl Browser {
         };
         for cookie in cookies {
             let attributes: Vec<&str> = cookie.split("; ").collect();
-            assert!(
-                attributes.contains(&"Secure") && attributes.contains(&"HttpOnly"),
-                "{cookie}"
-            );
+            assert!(attributes.contains(&"Secure") && attributes.contains(&"HttpOnly"), "{cookie}");
             assert!(attributes.contains(&"Path=/") && attributes.contains(&"SameSite=Lax"));
             assert!(!cookie.contains("Domain"), "{cookie}");
             let (name, value) = attributes[0].split_once('=').unwrap();

@@ -28,10 +28,7 @@ fn px02_transfer_encoding_is_the_one_word() {
     assert_fields(
         "PX-02",
         &Ok(()),
-        &[
-            "Transfer-Encoding: chunked\r\n",
-            "transfer-encoding:chunked\r\n",
-        ],
+        &["Transfer-Encoding: chunked\r\n", "transfer-encoding:chunked\r\n"],
     );
     assert_fields(
         "PX-02",
@@ -66,11 +63,7 @@ fn px02_transfer_encoding_is_the_one_word() {
             "Transfer_Encoding: chunked\r\n",
         ],
     );
-    assert_fields(
-        "PX-02",
-        &refused(LineEnding),
-        &["Transfer-Encoding: chunked\0\r\n"],
-    );
+    assert_fields("PX-02", &refused(LineEnding), &["Transfer-Encoding: chunked\0\r\n"]);
 }
 
 #[test]
@@ -107,11 +100,7 @@ fn px03_content_length_is_one_plain_number() {
             "Content-Length: 3\r\ncontent-length: 3\r\n",
         ],
     );
-    assert_fields(
-        "PX-03",
-        &refused(Field),
-        &["Content-Length : 3\r\n", "Content_Length: 3\r\n"],
-    );
+    assert_fields("PX-03", &refused(Field), &["Content-Length : 3\r\n", "Content_Length: 3\r\n"]);
 }
 
 #[test]
@@ -159,11 +148,7 @@ fn px04_px20_the_request_line_has_one_form() {
         let refused = Err(Refusal::Malformed(RequestLine));
         assert_eq!(parse_h1(raw.as_bytes()).map(|_| ()), refused, "{line:?}");
     }
-    assert_heads(
-        "PX-20",
-        &refused(Path),
-        &[b"GET //host/x HTTP/1.1\r\nHost: a.test\r\n\r\n"],
-    );
+    assert_heads("PX-20", &refused(Path), &[b"GET //host/x HTTP/1.1\r\nHost: a.test\r\n\r\n"]);
     assert_heads(
         "PX-22",
         &refused(Path),
@@ -172,11 +157,7 @@ fn px04_px20_the_request_line_has_one_form() {
             b"GET /a?b#c HTTP/1.1\r\nHost: a.test\r\n\r\n",
         ],
     );
-    assert_heads(
-        "PX-24",
-        &refused(Query),
-        &[b"GET /a?b=\"c\" HTTP/1.1\r\nHost: a.test\r\n\r\n"],
-    );
+    assert_heads("PX-24", &refused(Query), &[b"GET /a?b=\"c\" HTTP/1.1\r\nHost: a.test\r\n\r\n"]);
     assert_heads(
         "PX-04",
         &refused(RequestLine),
@@ -242,12 +223,8 @@ fn px07_the_byte_grid_lets_only_its_grammar_pass() {
     };
     for byte in 0..=255_u8 {
         for position in 0..4 {
-            let mut parts: [Vec<u8>; 4] = [
-                b"Xab".to_vec(),
-                b"a,b".to_vec(),
-                b"/a-b".to_vec(),
-                b"a=b".to_vec(),
-            ];
+            let mut parts: [Vec<u8>; 4] =
+                [b"Xab".to_vec(), b"a,b".to_vec(), b"/a-b".to_vec(), b"a=b".to_vec()];
             let place = parts[position].len() - 1;
             parts[position].insert(place, byte);
             let [name, value, path, query] = parts;
@@ -264,11 +241,7 @@ fn px07_the_byte_grid_lets_only_its_grammar_pass() {
             ]
             .concat();
             let accepted = parse_h1(&raw).is_ok();
-            assert_eq!(
-                accepted,
-                grammar(byte, position),
-                "byte {byte:#04x} at {position}"
-            );
+            assert_eq!(accepted, grammar(byte, position), "byte {byte:#04x} at {position}");
         }
     }
 }
@@ -276,19 +249,11 @@ fn px07_the_byte_grid_lets_only_its_grammar_pass() {
 #[test]
 fn px09_upgrades_are_websocket_and_whole() {
     let upgrade = Malformed::Upgrade;
-    let read = request(
-        "GET /ws",
-        "Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n",
-    )
-    .unwrap();
+    let read =
+        request("GET /ws", "Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n").unwrap();
     assert_eq!(read.upgrade(), Upgrade::WebSocket);
     assert!(!read.headers().contains_key("upgrade"));
-    assert_eq!(
-        request("GET /ws", "Connection: Upgrade\r\n")
-            .unwrap()
-            .upgrade(),
-        Upgrade::None
-    );
+    assert_eq!(request("GET /ws", "Connection: Upgrade\r\n").unwrap().upgrade(), Upgrade::None);
     for fields in [
         "Connection: upgrade\r\nUpgrade: h2c\r\n",
         "Connection: upgrade\r\nUpgrade: websocket, h2c\r\n",
@@ -333,12 +298,6 @@ fn px05_a_chunked_http1_request_closes_its_connections() {
     assert_eq!(chunked.content_length(), None);
     let sized = request("POST /x", "Content-Length: 3\r\n").unwrap();
     assert!(!sized.connection_must_close() && sized.has_body());
-    let stream = Stream {
-        method: "POST",
-        ended: false,
-        ..Stream::GET
-    }
-    .parse()
-    .unwrap();
+    let stream = Stream { method: "POST", ended: false, ..Stream::GET }.parse().unwrap();
     assert!(!stream.connection_must_close() && stream.has_body());
 }
