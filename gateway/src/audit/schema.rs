@@ -52,15 +52,15 @@ mod tests {
 
     const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/decision-record.json");
 
-    /// Set `HUBGATE_BLESS=1` to write the file anew after a change of the record types.
+    /// Set `HUBGATE_WRITE_GENERATED=1` to write the file anew after a change of the record types.
     #[test]
     fn the_schema_file_is_fresh() {
         let fresh = decision_record_schema();
-        if std::env::var_os("HUBGATE_BLESS").is_some() {
+        if std::env::var_os("HUBGATE_WRITE_GENERATED").is_some() {
             std::fs::write(FILE, &fresh).unwrap();
         }
         let kept = std::fs::read_to_string(FILE).unwrap_or_default();
-        assert!(kept == fresh, "schemas/decision-record.json is stale: run with HUBGATE_BLESS=1");
+        assert!(kept == fresh, "schemas/decision-record.json is stale: run with HUBGATE_WRITE_GENERATED=1");
     }
 
     #[test]

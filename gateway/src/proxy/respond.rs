@@ -271,7 +271,7 @@ pub(super) fn problem_body(refusal: &Refusal, decision: DecisionId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::UnixNanos;
+    use crate::model::{Dependency, UnixNanos};
 
     fn id() -> DecisionId {
         DecisionId::from_parts(UnixNanos::from_seconds(1), [0; 10])
@@ -302,6 +302,100 @@ mod tests {
         assert_eq!(fields["retry-after"], "2");
         assert_eq!(fields["ratelimit"], "\"credential\";r=0;t=2");
         assert!(problem_body(&refusal, id()).contains("quota-exceeded"));
+    }
+
+    /// One of each, in the order of the enum. A new refusal belongs in here and so into the reference.
+    fn all() -> Vec<Refusal> {
+        let malformed = [
+            Malformed::RequestLine,
+            Malformed::LineEnding,
+            Malformed::Field,
+            Malformed::TransferEncoding,
+            Malformed::ContentLength,
+            Malformed::Framing,
+            Malformed::UnexpectedBody,
+            Malformed::Expect,
+            Malformed::Upgrade,
+            Malformed::Path,
+            Malformed::Query,
+            Malformed::Host,
+            Malformed::ReservedField,
+            Malformed::Repeated,
+            Malformed::CredentialPlacement,
+            Malformed::Body,
+            Malformed::Parameter,
+        ];
+        let dependencies = [
+            Dependency::Store,
+            Dependency::Journal,
+            Dependency::IdentityProvider,
+            Dependency::DecisionPoint,
+            Dependency::Shutdown,
+        ];
+        let mut all: Vec<Refusal> = malformed.into_iter().map(Refusal::Malformed).collect();
+        all.extend([
+            Refusal::TargetTooLong,
+            Refusal::HeadTooLarge,
+            Refusal::HeadTimeout,
+            Refusal::BodyTooLarge,
+            Refusal::UnknownHost,
+            Refusal::RouteNotFound,
+            Refusal::MethodNotAllowed { allow: String::from("GET") },
+            Refusal::SignInNeeded { return_to: String::from("/") },
+            Refusal::CredentialMissing,
+            Refusal::CredentialInvalid,
+            Refusal::OtherTenant,
+            Refusal::TooManyRequests {
+                policy: "credential",
+                quota: 1,
+                retry_after: Duration::from_secs(1),
+            },
+            Refusal::Denied { reason: None, hidden: false },
+        ]);
+        all.extend(dependencies.into_iter().map(Refusal::Unavailable));
+        all.extend([
+            Refusal::SignInFailed { code: "(the step that failed)" },
+            Refusal::UpstreamFailed,
+            Refusal::UpstreamTimeout,
+        ]);
+        all
+    }
+
+    fn reference() -> String {
+        let mut text = String::from(
+            "# Refusals\n\nWhat the gateway answers when it does not serve a request: an RFC 9457 problem \
+             for programs, a page for people.\nThe `code` is in the answer and in the decision log. \
+             Generated from the gateway's one table; a test keeps it fresh.\n\n\
+             | code | status | title | what to do | fields |\n|---|---|---|---|---|\n",
+        );
+        for refusal in all() {
+            let problem = problem(&refusal);
+            let fields: Vec<String> =
+                fields(&refusal).keys().map(|name| format!("`{name}`")).collect();
+            text.push_str(&format!(
+                "| `{}` | {} | {} | {} | {} |\n",
+                refusal.code(),
+                problem.status.as_u16(),
+                problem.title,
+                problem.detail,
+                fields.join(", ")
+            ));
+        }
+        text.push_str(
+            "\nA service with `hide_denials` answers `denied` exactly as `route_not_found`.\n",
+        );
+        text
+    }
+
+    /// With `HUBGATE_WRITE_GENERATED=1` the file is written anew.
+    #[test]
+    fn the_reference_is_fresh() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/refusals.md");
+        if std::env::var_os("HUBGATE_WRITE_GENERATED").is_some() {
+            std::fs::write(path, reference()).unwrap();
+        }
+        let found = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(found == reference(), "{path} is stale: HUBGATE_WRITE_GENERATED=1 cargo test");
     }
 
     #[test]
