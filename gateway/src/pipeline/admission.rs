@@ -34,7 +34,7 @@ pub struct PipelineParts {
     /// Tells who asks.
     pub authenticator: Authenticator,
     /// Counts requests.
-    pub limiter: Limiter,
+    pub limiter: Arc<Limiter>,
     /// Takes records.
     pub sink: Arc<dyn Sink>,
     /// Signs assertions.
@@ -52,6 +52,7 @@ pub struct PipelineParts {
 pub struct Pipeline {
     pub(super) parts: PipelineParts,
     snapshot: ArcSwap<Snapshot>,
+    pub(super) limiter: ArcSwap<Limiter>,
     ids: Ids,
     failures: AtomicU64,
 }
@@ -63,7 +64,9 @@ impl Pipeline {
     /// [`EntropyError`] when there is no randomness for decision ids.
     pub fn new(parts: PipelineParts, entropy: &dyn Entropy) -> Result<Self, EntropyError> {
         let snapshot = ArcSwap::new(Arc::clone(&parts.snapshot));
-        Ok(Self { parts, snapshot, ids: Ids::new(entropy)?, failures: AtomicU64::new(0) })
+        let limiter = ArcSwap::new(Arc::clone(&parts.limiter));
+        let ids = Ids::new(entropy)?;
+        Ok(Self { parts, snapshot, limiter, ids, failures: AtomicU64::new(0) })
     }
 
     /// The snapshot in force.
@@ -86,9 +89,14 @@ impl Pipeline {
         self.ids.next(self.now())
     }
 
+    /// Counts by `limiter` from now on, from zero.
+    pub fn limit_by(&self, limiter: Limiter) {
+        self.limiter.store(Arc::new(limiter));
+    }
+
     /// Forgets the limiter's idle keys.
     pub fn shrink_limits(&self) {
-        self.parts.limiter.shrink();
+        self.limiter.load().shrink();
     }
 
     /// How many refusals and outcomes could not be recorded since start.
@@ -141,14 +149,14 @@ impl Pipeline {
         let snapshot = Arc::clone(&trail.snapshot);
         let matched = snapshot.routes().find(request)?;
         trail.route = Some(Arc::clone(&matched.route));
-        self.parts.limiter.admit_address(trail.arrival.peer.ip())?;
+        self.limiter.load().admit_address(trail.arrival.peer.ip())?;
         let bound = snapshot.directory().organisation_for_host(request.host());
         let bound = bound.map(|organisation| organisation.id());
         let asker = self.authenticate(&snapshot, request, bound, trail.arrival.at).await?;
         trail.asker = Some(asker.clone());
         let tenant = partition_of(bound, &asker)?.cloned();
         if let Some(tenant) = asker.tenant() {
-            self.parts.limiter.admit_credential(tenant, asker.credential())?;
+            self.limiter.load().admit_credential(tenant, asker.credential())?;
         }
         let resource = resource(&snapshot, &matched, request, tenant.as_ref(), body).await?;
         trail.resource = Some(resource.clone());

@@ -34,7 +34,7 @@ impl Pipeline {
         if request.upgrade() != Upgrade::None {
             return Err(Refusal::Malformed(Malformed::Upgrade));
         }
-        self.parts.limiter.admit_address(trail.arrival.peer.ip())?;
+        self.limiter.load().admit_address(trail.arrival.peer.ip())?;
         let answer = match (request.path(), request.method().as_str()) {
             (KEY_SET_PATH, "GET") => {
                 Answer::Json { body: String::from(&*self.parts.signer.key_set()) }

@@ -80,7 +80,7 @@ impl Gateway {
                     Pepper::new(&secrets.pepper),
                     limits,
                 ),
-                limiter: Limiter::new(convert::limits(&settings.limits))?,
+                limiter: Arc::new(Limiter::new(convert::limits(&settings.limits))?),
                 sink: Arc::clone(&journal) as _,
                 signer: Arc::clone(&signer),
                 sign_in: SignIn::new(SignInParts {

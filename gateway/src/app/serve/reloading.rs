@@ -1,8 +1,7 @@
 //! Puts a changed configuration in force while the gateway serves: whole, or not at all (promise P10).
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
@@ -12,8 +11,12 @@ use super::convert;
 use crate::app::reload::{Apply, ApplyError};
 use crate::audit::{Event, PseudonymKey};
 use crate::authn::AssertionSigner;
-use crate::config::{Loaded, Secrets};
+use crate::config::{
+    LimitsSettings, ListenSettings, Loaded, OutboundSettings, Places, Secrets, SignInSettings,
+    TelemetrySettings,
+};
 use crate::journal::Journal;
+use crate::limits::{LimitError, Limiter};
 use crate::pipeline::{Identity, Pipeline};
 use crate::proxy::{CertificateStore, Services};
 
@@ -28,44 +31,53 @@ pub(super) struct Live {
     identity: Identity,
     pseudonyms: PseudonymKey,
     fixed: Fixed,
+    limits: Mutex<LimitsSettings>,
     core: Handle,
 }
 
-/// Settings that only a restart can change.
+/// Settings that only a restart can change. What is not in here is taken over.
 #[derive(Debug, PartialEq, Eq)]
 struct Fixed {
     https: Option<SocketAddr>,
-    http: Option<SocketAddr>,
-    observe: SocketAddr,
-    threads: usize,
-    state: PathBuf,
-    secrets: PathBuf,
-    log: PathBuf,
+    listen: ListenSettings,
+    places: Places,
+    sign_in: SignInSettings,
+    outbound: OutboundSettings,
+    telemetry: TelemetrySettings,
 }
 
 impl Fixed {
     fn of(loaded: &Loaded) -> Self {
-        let (listen, places) = (&loaded.settings.listen, &loaded.settings.places);
+        let settings = loaded.settings.clone();
+        let https = settings.listen.https.as_ref().map(|https| https.address);
+        // Certificates and the usual body limit are taken over.
+        let listen = ListenSettings { https: None, body_bytes_max: 0, ..settings.listen };
         Self {
-            https: listen.https.as_ref().map(|https| https.address),
-            http: listen.http,
-            observe: listen.observe,
-            threads: listen.threads.get(),
-            state: places.state_file.clone(),
-            secrets: places.secrets_directory.clone(),
-            log: places.log_directory.clone(),
+            https,
+            listen,
+            places: settings.places,
+            sign_in: settings.sign_in,
+            outbound: settings.outbound,
+            telemetry: settings.telemetry,
         }
     }
 
     fn changed(&self, other: &Self) -> Option<&'static str> {
+        let (listen, places) = (&self.listen, &self.places);
         let keys = [
             (self.https != other.https, "listen.https"),
-            (self.http != other.http, "listen.http"),
-            (self.observe != other.observe, "listen.observe"),
-            (self.threads != other.threads, "listen.threads"),
-            (self.state != other.state, "state.file"),
-            (self.secrets != other.secrets, "secrets.directory"),
-            (self.log != other.log, "log.directory"),
+            (listen.http != other.listen.http, "listen.http"),
+            (listen.observe != other.listen.observe, "listen.observe"),
+            (listen.threads != other.listen.threads, "listen.threads"),
+            (listen.grace != other.listen.grace, "listen.grace_seconds"),
+            (listen.head != other.listen.head, "listen.head"),
+            (places.state_file != other.places.state_file, "state.file"),
+            (places.secrets_directory != other.places.secrets_directory, "secrets.directory"),
+            (places.log_directory != other.places.log_directory, "log.directory"),
+            (self.sign_in != other.sign_in, "sign_in"),
+            (self.outbound != other.outbound, "outbound"),
+            (self.telemetry != other.telemetry, "telemetry"),
+            (self != other, "listen"),
         ];
         keys.into_iter().find_map(|(changed, key)| changed.then_some(key))
     }
@@ -82,6 +94,7 @@ impl Live {
             identity: gateway.identity.clone(),
             pseudonyms: gateway.pseudonyms.clone(),
             fixed: Fixed::of(loaded),
+            limits: Mutex::new(loaded.settings.limits.clone()),
             core,
         }
     }
@@ -98,16 +111,29 @@ impl Live {
         let services = Services::build(services).map_err(|error| failed(&error))?;
         let secrets = Secrets::read(&loaded.settings.places.secrets_directory)?;
         let keys = assertion_keys(&secrets).map_err(|error| failed(&error))?;
+        let limiter = self.new_limiter(loaded).map_err(|error| failed(&error))?;
         services.watch_health(&self.core);
         // Services first: a request decided by the new snapshot finds the services it names.
         self.services.store(Arc::new(services));
         self.pipeline.activate(Arc::new(snapshot));
         self.signer.rotate(keys);
+        if let Some(limiter) = limiter {
+            self.pipeline.limit_by(limiter);
+            *self.limits.lock().unwrap_or_else(PoisonError::into_inner) =
+                loaded.settings.limits.clone();
+        }
         if let (Some(store), Some(certificate)) = (&self.certificates, &loaded.certificate) {
             store.replace(Arc::clone(certificate));
         }
         self.record(Event::ConfigLoaded, None);
         Ok(())
+    }
+
+    /// A new limiter when the limits changed: it counts from zero. Unchanged limits keep their counts.
+    fn new_limiter(&self, loaded: &Loaded) -> Result<Option<Limiter>, LimitError> {
+        let said = &loaded.settings.limits;
+        let same = *self.limits.lock().unwrap_or_else(PoisonError::into_inner) == *said;
+        if same { Ok(None) } else { Limiter::new(convert::limits(said)).map(Some) }
     }
 
     fn record(&self, event: Event, detail: Option<&str>) {
