@@ -101,7 +101,7 @@ pub enum ServeError {
 ///
 /// # Errors
 /// [`ServeError`] when it cannot begin.
-pub fn serve(loaded: Loaded) -> Result<(), ServeError> {
+pub fn serve(loaded: &Loaded) -> Result<(), ServeError> {
     // This runtime owns what is shared and outlives the server, so the last records and spans get out.
     let core = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -111,14 +111,14 @@ pub fn serve(loaded: Loaded) -> Result<(), ServeError> {
         .map_err(ServeError::Runtime)?;
     let entered = core.enter();
     let telemetry = telemetry::install(&convert::telemetry(&loaded.settings.telemetry))?;
-    check_addresses(&loaded)?;
-    let gateway = Gateway::assemble(&loaded, core.handle())?;
-    let live = Arc::new(Live::new(&gateway, &loaded, core.handle().clone()));
-    let watch = watch(&gateway, &live, &loaded, core.handle())?;
+    check_addresses(loaded)?;
+    let gateway = Gateway::assemble(loaded, core.handle())?;
+    let live = Arc::new(Live::new(&gateway, loaded, core.handle().clone()));
+    let watch = watch(&gateway, &live, loaded, core.handle())?;
     gateway.event(Event::GatewayStarted, None)?;
     gateway.event(Event::ConfigLoaded, None)?;
     drop(entered);
-    run(&gateway, &loaded)?;
+    run(&gateway, loaded)?;
     drop(watch);
     if let Err(error) = gateway.event(Event::GatewayStopped, None) {
         tracing::error!(%error, "the stop is not in the decision log");

@@ -60,7 +60,10 @@ mod tests {
             std::fs::write(FILE, &fresh).unwrap();
         }
         let kept = std::fs::read_to_string(FILE).unwrap_or_default();
-        assert!(kept == fresh, "schemas/decision-record.json is stale: run with HUBGATE_WRITE_GENERATED=1");
+        assert!(
+            kept == fresh,
+            "schemas/decision-record.json is stale: run with HUBGATE_WRITE_GENERATED=1"
+        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::model::{
 };
 
 /// Life of an assertion: the request it travels with is seconds old at most (AS-17: at most 60 s).
-pub const ASSERTION_LIFE: Duration = Duration::from_secs(60);
+pub const ASSERTION_LIFE: Duration = Duration::from_mins(1);
 /// An assertion is given out again for the first half of its life, so a service always gets one
 /// with at least 30 s to go.
 const ASSERTION_REUSE: Duration = Duration::from_secs(30);

@@ -118,7 +118,7 @@ id!(
     ActionId, "action", is_action, ACTION_RULE
 );
 
-/// One decision and its record: a UUIDv7 (RFC 9562 §5.7).
+/// One decision and its record: a `UUIDv7` (RFC 9562 §5.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DecisionId(uuid::Uuid);

@@ -55,9 +55,10 @@ impl Pipeline {
         body: &mut dyn BodySource,
     ) -> Result<Answer, Refusal> {
         let authenticated = self.who(trail, request).await?;
-        let body = match request.has_body() {
-            true => body.read(GatewayRequest::BODY_BYTES_MAX).await?,
-            false => bytes::Bytes::new(),
+        let body = if request.has_body() {
+            body.read(GatewayRequest::BODY_BYTES_MAX).await?
+        } else {
+            bytes::Bytes::new()
         };
         let principal =
             authenticated.as_ref().map_or(&Principal::Anonymous, Authenticated::principal);

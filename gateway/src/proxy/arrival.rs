@@ -3,6 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use pingora::protocols::http::v1::server::HttpSession as Http1;
+use pingora::protocols::http::v2::server::HttpSession as Http2;
 use pingora::proxy::Session;
 
 use crate::model::{Refusal, UnixNanos};
@@ -34,7 +36,7 @@ pub(super) fn canonical(
     limits: &HeadLimits,
 ) -> Result<CanonicalRequest, Refusal> {
     let head = session.req_header();
-    let raw = session.as_http1().map(|http1| http1.get_headers_raw_bytes());
+    let raw = session.as_http1().map(Http1::get_headers_raw_bytes);
     let tls = session.digest().and_then(|digest| digest.ssl_digest.as_ref());
     let server_name = tls.and_then(|tls| tls.extension.get::<ServerName>());
     CanonicalRequest::parse(
@@ -46,7 +48,7 @@ pub(super) fn canonical(
             uri_authority: head.uri.authority().map(http::uri::Authority::as_str),
             headers: &head.headers,
             server_name: server_name.map(|name| &*name.0),
-            stream_ended: session.as_http2().is_some_and(|http2| http2.is_body_empty()),
+            stream_ended: session.as_http2().is_some_and(Http2::is_body_empty),
         },
         limits,
     )

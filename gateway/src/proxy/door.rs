@@ -130,7 +130,7 @@ impl Door {
 fn server_options() -> HttpServerOptions {
     let mut options = HttpServerOptions::default();
     // PX-60: an idle HTTP/2 connection is closed like an idle HTTP/1.1 one.
-    options.h2_idle_timeout = Some(Duration::from_secs(60));
+    options.h2_idle_timeout = Some(Duration::from_mins(1));
     options
 }
 

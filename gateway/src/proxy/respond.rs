@@ -23,7 +23,11 @@ pub(super) struct Problem {
 const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 
 /// The table.
-#[expect(clippy::too_many_lines, reason = "one row per refusal: a table, not logic")]
+#[expect(
+    clippy::too_many_lines,
+    clippy::match_same_arms,
+    reason = "one row per refusal: a table, not logic"
+)]
 pub(super) const fn problem(refusal: &Refusal) -> Problem {
     let (status, kind, title, detail) = match refusal {
         Refusal::Malformed(malformed) => (

@@ -96,11 +96,9 @@ fn copy_allowed(
     let websocket = forward.route().stream() == Stream::WebSocket;
     for (name, value) in forward.request().headers() {
         let text = name.as_str();
-        if STANDARD_FIELDS.binary_search(&text).is_ok()
-            || (websocket && WEBSOCKET_FIELDS.contains(&text))
-        {
-            head.append_header(name.clone(), value.clone())?;
-        } else if service.wants_field(text) && may_be_named(name) {
+        let standard = STANDARD_FIELDS.binary_search(&text).is_ok()
+            || (websocket && WEBSOCKET_FIELDS.contains(&text));
+        if standard || (service.wants_field(text) && may_be_named(name)) {
             head.append_header(name.clone(), value.clone())?;
         }
     }

@@ -56,7 +56,7 @@ impl Watch {
 pub(super) struct Reused;
 
 /// How long a connection may be quiet between requests: Pingora's own default for keep-alive.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// Pingora's proxy app under watch.
 #[derive(Debug)]

@@ -94,7 +94,7 @@ impl Live {
             identity: gateway.identity.clone(),
             pseudonyms: gateway.pseudonyms.clone(),
             fixed: Fixed::of(loaded),
-            limits: Mutex::new(loaded.settings.limits.clone()),
+            limits: Mutex::new(loaded.settings.limits),
             core,
         }
     }
@@ -119,8 +119,7 @@ impl Live {
         self.signer.rotate(keys);
         if let Some(limiter) = limiter {
             self.pipeline.limit_by(limiter);
-            *self.limits.lock().unwrap_or_else(PoisonError::into_inner) =
-                loaded.settings.limits.clone();
+            *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = loaded.settings.limits;
         }
         if let (Some(store), Some(certificate)) = (&self.certificates, &loaded.certificate) {
             store.replace(Arc::clone(certificate));

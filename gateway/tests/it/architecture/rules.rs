@@ -141,7 +141,7 @@ pub(super) fn fences(source: &Source) -> Vec<Breach> {
     let fence = |path: &FoundPath| {
         let name = path.segments.first()?;
         let (name, homes) = FENCES.iter().find(|(fenced, _)| fenced == name)?;
-        (!homes.contains(&own.as_str())).then(|| (path.line, *name))
+        (!homes.contains(&own.as_str())).then_some((path.line, *name))
     };
     let mut breaches: Vec<(usize, &str)> =
         paths::outside(&tokens(&source.text)).iter().filter_map(fence).collect();
