@@ -192,14 +192,14 @@ mod tests {
         let clock = clock();
         prepare_secrets(folder.path(), &OsEntropy, &clock).unwrap();
         let old = clock.now();
-        clock.advance(Duration::from_secs(3_600));
+        clock.advance(Duration::from_hours(1));
         let rotation = rotate_assertion_key(folder.path(), &clock).unwrap();
         assert_eq!(rotation.removed, Vec::<PathBuf>::new());
         let secrets = Secrets::read(folder.path()).unwrap();
         let keys = &secrets.assertion_keys;
         assert_eq!(keys.signing(clock.now()).unwrap().created, old);
         assert_eq!(keys.signing(rotation.signs_from).unwrap().created, clock.now());
-        clock.advance(Duration::from_secs(3_600));
+        clock.advance(Duration::from_hours(1));
         let rotation = rotate_assertion_key(folder.path(), &clock).unwrap();
         assert_eq!(rotation.removed, [folder.path().join("assertion-1800000000.pem")]);
         assert_eq!(Secrets::read(folder.path()).unwrap().assertion_keys.published().len(), 2);

@@ -366,6 +366,7 @@ mod tests {
     }
 
     fn reference() -> String {
+        use std::fmt::Write as _;
         let mut text = String::from(
             "# Refusals\n\nWhat the gateway answers when it does not serve a request: an RFC 9457 problem \
              for programs, a page for people.\nThe `code` is in the answer and in the decision log. \
@@ -376,14 +377,15 @@ mod tests {
             let problem = problem(&refusal);
             let fields: Vec<String> =
                 fields(&refusal).keys().map(|name| format!("`{name}`")).collect();
-            text.push_str(&format!(
-                "| `{}` | {} | {} | {} | {} |\n",
+            let _ = writeln!(
+                text,
+                "| `{}` | {} | {} | {} | {} |",
                 refusal.code(),
                 problem.status.as_u16(),
                 problem.title,
                 problem.detail,
                 fields.join(", ")
-            ));
+            );
         }
         text.push_str(
             "\nA service with `hide_denials` answers `denied` exactly as `route_not_found`.\n",

@@ -26,7 +26,7 @@ fn every_key_is_read() {
     assert_eq!((listen.threads.get(), listen.grace), (4, Duration::from_secs(25)));
     assert_eq!((listen.head.deadline, listen.head.fields_max), (Duration::from_secs(5), 64));
     assert!(settings.places.log_directory.ends_with("var/log"));
-    assert_eq!(settings.sign_in.session_idle, Duration::from_secs(900));
+    assert_eq!(settings.sign_in.session_idle, Duration::from_mins(15));
     assert_eq!(settings.outbound.allow[0].to_string(), "10.1.0.0/16");
     assert_eq!(settings.limits.address.burst.get(), 50);
     assert_eq!(settings.limits.credential.burst.get(), 300);
@@ -71,6 +71,6 @@ fn routes_are_read() {
 fn one_line_is_enough() {
     let settings = Folder::new().parse("listen.http = \"127.0.0.1:8080\"\n").unwrap();
     assert_eq!(settings.limits.address.requests.get(), 6_000);
-    assert_eq!(settings.sign_in.session_absolute, Duration::from_secs(86_400));
+    assert_eq!(settings.sign_in.session_absolute, Duration::from_hours(24));
     assert!(settings.places.state_file.ends_with("state/hubgate.sqlite"));
 }
