@@ -12,11 +12,12 @@ mod phases;
 mod reply;
 mod respond;
 mod services;
+mod spans;
 mod upstream_head;
 mod watch;
 mod websocket;
 
 pub use certificates::CertificateStore;
 pub use door::{Door, DoorLimits, Listen, ListenError};
-pub use observe::{Observe, Readiness};
+pub use observe::{Observe, ObserveService, Readiness};
 pub use services::{HealthCheck, ServiceError, ServiceSettings, Services, UpstreamTls};

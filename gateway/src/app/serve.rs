@@ -167,10 +167,7 @@ fn run(gateway: &Gateway, loaded: &Loaded) -> Result<(), ServeError> {
     );
     server.add_service(door.listen(&server.configuration, &gateway.listen)?);
     let readiness = Arc::new(Readiness::default());
-    let mut observe = observe(gateway, &readiness).service();
-    observe.threads = Some(1);
-    observe.add_tcp(&settings.listen.observe.to_string());
-    server.add_service(observe);
+    server.add_service(observe(gateway, &readiness).service(settings.listen.observe));
     readiness.started();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use tracing::Instrument as _;
 
 use super::asker::Asker;
 use super::outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused};
@@ -20,6 +21,13 @@ use crate::model::{
     Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Refusal, TenantId, UnixNanos,
 };
 use crate::routing::{CanonicalRequest, LogClass, Matched, Route};
+
+/// The span of one stage. Without an exporter nobody wants it, and it costs one look at a flag.
+macro_rules! stage {
+    ($name:literal) => {
+        tracing::debug_span!(target: "hubgate::pipeline", $name)
+    };
+}
 
 /// A body that names the resource is read before the decision; PD-19 bounds it.
 const RESOURCE_BODY_BYTES_MAX: usize = 64 * 1024;
@@ -139,16 +147,20 @@ impl Pipeline {
         body: &mut dyn BodySource,
     ) -> Result<Forward, Refusal> {
         let snapshot = Arc::clone(&trail.snapshot);
-        let matched = snapshot.routes().find(request)?;
+        let matched = stage!("route").in_scope(|| snapshot.routes().find(request))?;
         trail.route = Some(Arc::clone(&matched.route));
-        self.parts.limiter.admit_address(trail.arrival.peer.ip())?;
+        stage!("limit").in_scope(|| self.parts.limiter.admit_address(trail.arrival.peer.ip()))?;
         let bound = snapshot.directory().organisation_for_host(request.host());
         let bound = bound.map(|organisation| organisation.id());
-        let asker = self.authenticate(&snapshot, request, bound, trail.arrival.at).await?;
+        let asker = self
+            .authenticate(&snapshot, request, bound, trail.arrival.at)
+            .instrument(stage!("authenticate"))
+            .await?;
         trail.asker = Some(asker.clone());
         let tenant = partition_of(bound, &asker)?.cloned();
         if let Some(tenant) = asker.tenant() {
-            self.parts.limiter.admit_credential(tenant, asker.credential())?;
+            let limiter = &self.parts.limiter;
+            stage!("limit").in_scope(|| limiter.admit_credential(tenant, asker.credential()))?;
         }
         let resource = resource(&snapshot, &matched, request, tenant.as_ref(), body).await?;
         trail.resource = Some(resource.clone());
@@ -160,7 +172,8 @@ impl Pipeline {
             tenant,
             peer: trail.arrival.peer,
         };
-        let decision = binding.decide(&snapshot, &matched.route, &asker, trail.arrival.at);
+        let decision = stage!("authorize")
+            .in_scope(|| binding.decide(&snapshot, &matched.route, &asker, trail.arrival.at));
         trail.evaluation = started.elapsed();
         trail.decision = Some(decision.clone());
         if trail.evaluation > DECISION_TIME_MAX {
@@ -171,7 +184,7 @@ impl Pipeline {
         let permit = decision
             .into_permit()
             .map_err(|denial| denied(request, &asker, denial.decision().reason(), hidden))?;
-        let permit = self.record(trail, permit).await?;
+        let permit = self.record(trail, permit).instrument(stage!("record")).await?;
         self.forward(trail, Arc::clone(request), permit, binding)
     }
 

@@ -1,5 +1,7 @@
 //! Reads a request body before the decision, for the few that need it, so that it can still be forwarded.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use pingora::proxy::Session;
 
@@ -10,12 +12,25 @@ use crate::pipeline::BodySource;
 pub(super) struct SessionBody<'a> {
     session: &'a mut Session,
     continued: bool,
+    silence_max: Duration,
 }
 
 impl<'a> SessionBody<'a> {
     /// Wraps a session. `expects_continue`: the client waits for leave to send (RFC 9110 §10.1.1).
-    pub(super) fn new(session: &'a mut Session, expects_continue: bool) -> Self {
-        Self { session, continued: !expects_continue }
+    /// `silence_max` holds for both protocols: Pingora bounds the silence of HTTP/1.1 only.
+    pub(super) fn new(
+        session: &'a mut Session,
+        expects_continue: bool,
+        silence_max: Duration,
+    ) -> Self {
+        Self { session, continued: !expects_continue, silence_max }
+    }
+
+    async fn part(&mut self) -> Result<Option<Bytes>, Refusal> {
+        match tokio::time::timeout(self.silence_max, self.session.read_request_body()).await {
+            Ok(Ok(part)) => Ok(part),
+            Ok(Err(_)) | Err(_) => Err(Refusal::Malformed(Malformed::Body)),
+        }
     }
 
     /// Whether a waiting client has had its `100 Continue`.
@@ -34,7 +49,7 @@ impl BodySource for SessionBody<'_> {
         }
         self.session.enable_retry_buffering();
         let mut body = BytesMut::new();
-        while let Some(part) = self.session.read_request_body().await.map_err(broken)? {
+        while let Some(part) = self.part().await? {
             if body.len().saturating_add(part.len()) > bytes_max {
                 return Err(Refusal::BodyTooLarge);
             }

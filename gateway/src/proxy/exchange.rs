@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::services::Service;
+use super::spans::Spans;
 use crate::model::{DecisionId, Malformed, Refusal, UnixNanos};
 use crate::pipeline::{Arrival, Enforcement, Forward, Pipeline};
 use crate::routing::CanonicalRequest;
@@ -25,10 +26,10 @@ pub struct Exchange {
     pub(super) enforcement: Enforcement,
     /// The address of the last attempt.
     pub(super) last_tried: Option<SocketAddr>,
-    /// Whether a connection upstream was open.
-    pub(super) connected: bool,
     /// Whether the client already has its `100 Continue`.
     pub(super) continued: bool,
+    /// The spans of the whole exchange and of its forwarding.
+    pub(super) spans: Spans,
     outcome_due: bool,
     completed: bool,
 }
@@ -52,8 +53,8 @@ impl Exchange {
             decision: None,
             enforcement: Enforcement::default(),
             last_tried: None,
-            connected: false,
             continued: false,
+            spans: Spans::default(),
             outcome_due: false,
             completed: false,
         }
@@ -83,6 +84,7 @@ impl Exchange {
         self.enforcement.tenant = forward.tenant().cloned();
         self.enforcement.service = Some(service.settings().id.clone());
         self.outcome_due = true;
+        self.spans.forward();
         self.allowed = Some((forward, service));
     }
 
@@ -120,6 +122,7 @@ impl Exchange {
         if std::mem::replace(&mut self.completed, true) {
             return;
         }
+        self.spans.end();
         self.enforcement.duration = self.pipeline.now().since(self.arrival.at);
         let Some(decision) = self.decision else { return };
         let service = self.allowed.as_ref().map(|(_, service)| service.settings().id.as_str());
