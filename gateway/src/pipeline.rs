@@ -6,6 +6,7 @@
 mod admission;
 mod answer;
 mod asker;
+mod floods;
 mod gateway_paths;
 mod outcome;
 mod recording;

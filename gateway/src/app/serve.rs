@@ -167,10 +167,7 @@ fn run(gateway: &Gateway, loaded: &Loaded) -> Result<(), ServeError> {
     );
     server.add_service(door.listen(&server.configuration, &gateway.listen)?);
     let readiness = Arc::new(Readiness::default());
-    let mut observe = observe(gateway, &readiness).service();
-    observe.threads = Some(1);
-    observe.add_tcp(&settings.listen.observe.to_string());
-    server.add_service(observe);
+    server.add_service(observe(gateway, &readiness).service(settings.listen.observe));
     readiness.started();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -191,7 +188,7 @@ fn observe(gateway: &Gateway, readiness: &Arc<Readiness>) -> Observe {
         Arc::clone(readiness),
         Arc::clone(&gateway.metrics),
         move || crate::audit::Sink::is_writable(&*journal),
-        move |metrics| metrics.record_failures(pipeline.record_failures()),
+        move |metrics| metrics.unrecorded(pipeline.record_failures(), pipeline.floods_unrecorded()),
     )
 }
 

@@ -154,6 +154,7 @@ struct Claims<'a> {
 struct Signed {
     token: http::HeaderValue,
     at: UnixNanos,
+    by: Arc<AssertionKeys>,
 }
 
 /// Signs assertions and publishes the keys to check them.
@@ -175,8 +176,13 @@ impl AssertionSigner {
         }
     }
 
-    /// Replaces the keys; what was signed by the old one is not given out again.
+    /// Replaces the keys, when they differ; what was signed by the old one is then not given out again.
     pub fn rotate(&self, keys: AssertionKeys) {
+        let now = self.keys.load();
+        if now.signing.id == keys.signing.id && now.published == keys.published {
+            return;
+        }
+        drop(now);
         self.keys.store(Arc::new(keys));
         for shard in &self.shards {
             shard.write().unwrap_or_else(PoisonError::into_inner).clear();
@@ -199,22 +205,24 @@ impl AssertionSigner {
         now: UnixNanos,
     ) -> Result<http::HeaderValue, AssertionError> {
         let Some(shard) = self.shard(&statement) else {
-            return self.sign_anew(&statement, decision, now);
+            return self.sign_anew(&self.keys.load(), &statement, decision, now);
         };
         let known = shard.read().unwrap_or_else(PoisonError::into_inner).get(&statement).cloned();
         // A clock that stepped back makes the age zero and the token not yet valid: sign anew.
+        let keys = self.keys.load_full();
         if let Some(signed) = known
+            && Arc::ptr_eq(&signed.by, &keys)
             && now >= signed.at
             && now.since(signed.at) < ASSERTION_REUSE
         {
             return Ok(signed.token);
         }
-        let token = self.sign_anew(&statement, decision, now)?;
+        let token = self.sign_anew(&keys, &statement, decision, now)?;
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
         if shard.len() >= SHARD_ENTRIES_MAX {
             shard.clear();
         }
-        shard.insert(statement, Signed { token: token.clone(), at: now });
+        shard.insert(statement, Signed { token: token.clone(), at: now, by: keys });
         Ok(token)
     }
 
@@ -225,11 +233,11 @@ impl AssertionSigner {
 
     fn sign_anew(
         &self,
+        keys: &AssertionKeys,
         statement: &Statement,
         decision: DecisionId,
         now: UnixNanos,
     ) -> Result<http::HeaderValue, AssertionError> {
-        let keys = self.keys.load();
         let header = Header {
             typ: Some(String::from(ASSERTION_TYPE)),
             kid: Some(keys.signing.id.clone()),

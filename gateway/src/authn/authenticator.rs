@@ -47,11 +47,12 @@ impl Authenticated {
         &self.principal
     }
 
-    /// Adds the membership the organisation's directory has for this person. Nothing for others.
+    /// Sets the membership the organisation's directory has for this person, or that it has none. Nothing
+    /// for others.
     #[must_use]
-    pub fn with_member(mut self, found: MemberId) -> Self {
+    pub fn with_member(mut self, found: Option<MemberId>) -> Self {
         if let Principal::User { member, .. } = &mut self.principal {
-            *member = Some(found);
+            *member = found;
         }
         self
     }

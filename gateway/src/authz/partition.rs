@@ -140,7 +140,10 @@ impl Partition {
         }
         references.sort_unstable();
         references.dedup();
-        let text = serde_json::to_vec(record).unwrap_or_default();
+        let text = serde_json::to_vec(record).map_err(|error| EntityError::Schema {
+            uid: record.uid.clone(),
+            message: error.to_string(),
+        })?;
         let digest = Sha256::digest(text).into();
         Ok(PreparedPrincipal { kind, uid, entity, digest, partition: self.identity, references })
     }

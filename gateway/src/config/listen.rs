@@ -62,7 +62,7 @@ pub(super) struct TlsFile {
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "listen.head")]
 pub(super) struct HeadFile {
-    /// Time for the whole head to arrive (408).
+    /// Time for the whole head to arrive; then the connection is closed.
     #[schemars(range(min = 1, max = 60))]
     deadline_seconds: u32,
     /// Largest head: request line and all fields (431).

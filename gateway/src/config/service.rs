@@ -33,11 +33,11 @@ pub(super) struct ServiceFile {
     #[serde(default = "connect_timeout_ms")]
     #[schemars(range(min = 1, max = 600_000))]
     connect_timeout_ms: u32,
-    /// Time until the answer begins (504).
+    /// Time until the answer begins, and the longest silence within it (504 while none has begun).
     #[serde(default = "first_byte_timeout_ms")]
     #[schemars(range(min = 1, max = 3_600_000))]
     first_byte_timeout_ms: u32,
-    /// Longest silence within an answer; also how long an unused connection is kept.
+    /// How long an unused connection is kept.
     #[serde(default = "idle_timeout_ms")]
     #[schemars(range(min = 1, max = 3_600_000))]
     idle_timeout_ms: u32,
@@ -136,9 +136,9 @@ pub struct ServiceSettings {
     pub health: Option<HealthCheck>,
     /// Time to connect.
     pub connect_timeout: Duration,
-    /// Time until the answer begins.
+    /// Time until the answer begins, and the longest silence within it.
     pub first_byte_timeout: Duration,
-    /// Longest silence within an answer.
+    /// How long an unused connection is kept.
     pub idle_timeout: Duration,
     /// Request fields handed on besides the usual ones.
     pub forward_headers: Vec<HeaderPattern>,

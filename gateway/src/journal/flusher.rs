@@ -3,6 +3,7 @@
 //! Whoever waits while the disk is busy shares the next flush. It must never flush a failed segment
 //! twice: after an error the kernel may have forgotten the pages (`PostgreSQL`, 2018).
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -25,6 +26,8 @@ struct Queue {
 #[derive(Debug, Default)]
 struct Shared {
     queue: Mutex<Queue>,
+    /// Rounds that failed since start.
+    failures: AtomicU64,
     wake: Condvar,
 }
 
@@ -55,6 +58,12 @@ impl Flusher {
         if !queue.dirty.iter().any(|known| Arc::ptr_eq(known, segment)) {
             queue.dirty.push(Arc::clone(segment));
         }
+    }
+
+    /// How many rounds have failed. Who compares it before appending and after waiting sees also the failure
+    /// of a round that took the line in between, which its own round has nothing more to flush of.
+    pub(super) fn failures(&self) -> u64 {
+        self.shared.failures.load(Ordering::Acquire)
     }
 
     /// Asks for a flush of everything marked so far.
@@ -91,6 +100,7 @@ fn run(shared: &Shared, period: Duration, on_error: &OnError) {
         let flushed: Flushed =
             results.into_iter().collect::<Result<_, _>>().map_err(|error| error.to_string());
         if let Err(message) = &flushed {
+            shared.failures.fetch_add(1, Ordering::Release);
             on_error(message);
         }
         for waiter in waiters {

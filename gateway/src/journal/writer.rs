@@ -174,9 +174,13 @@ impl Sink for Journal {
     }
 
     async fn append_strict(&self, body: RecordBody) -> Result<Receipt, SinkError> {
+        let failures = self.flusher.failures();
         let receipt = self.take(&body)?;
         let flushed = self.flusher.request().await.map_err(|_| SinkError::Closed)?;
         flushed.map_err(SinkError::Unwritable)?;
+        if self.flusher.failures() != failures {
+            return Err(SinkError::Unwritable(String::from("a flush failed meanwhile")));
+        }
         Ok(receipt)
     }
 

@@ -65,8 +65,6 @@ pub enum Refusal {
     TargetTooLong,
     /// The head is too large: 431.
     HeadTooLarge,
-    /// The head did not arrive in time: 408.
-    HeadTimeout,
     /// The body is too large: 413.
     BodyTooLarge,
     /// The host is not served here: 421 (RFC 9110 §15.5.20).
@@ -125,7 +123,6 @@ impl Refusal {
             Self::Malformed(malformed) => malformed.code(),
             Self::TargetTooLong => "target_too_long",
             Self::HeadTooLarge => "head_too_large",
-            Self::HeadTimeout => "head_timeout",
             Self::BodyTooLarge => "body_too_large",
             Self::UnknownHost => "unknown_host",
             Self::RouteNotFound => "route_not_found",

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use tracing::Instrument as _;
 
 use super::asker::Asker;
+use super::floods::Floods;
 use super::outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused};
 use super::recording::{Identity, Trail};
 use super::sign_in::SignIn;
@@ -17,9 +19,17 @@ use crate::authn::{AssertionSigner, Authenticator, Statement};
 use crate::authz::{Decision, Facts, Permit, Question};
 use crate::limits::Limiter;
 use crate::model::{
-    Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Refusal, TenantId, UnixNanos,
+    AuthMethod, Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Refusal, TenantId,
+    UnixNanos,
 };
-use crate::routing::{CanonicalRequest, LogClass, Matched, Route};
+use crate::routing::{CanonicalRequest, LogClass, Matched, Route, Stream};
+
+/// The span of one stage. Without an exporter nobody wants it, and it costs one look at a flag.
+macro_rules! stage {
+    ($name:literal) => {
+        tracing::debug_span!(target: "hubgate::pipeline", $name)
+    };
+}
 
 /// A body that names the resource is read before the decision; PD-19 bounds it.
 const RESOURCE_BODY_BYTES_MAX: usize = 64 * 1024;
@@ -54,6 +64,7 @@ pub struct Pipeline {
     snapshot: ArcSwap<Snapshot>,
     pub(super) limiter: ArcSwap<Limiter>,
     ids: Ids,
+    floods: Floods,
     failures: AtomicU64,
 }
 
@@ -66,7 +77,8 @@ impl Pipeline {
         let snapshot = ArcSwap::new(Arc::clone(&parts.snapshot));
         let limiter = ArcSwap::new(Arc::clone(&parts.limiter));
         let ids = Ids::new(entropy)?;
-        Ok(Self { parts, snapshot, limiter, ids, failures: AtomicU64::new(0) })
+        let (floods, failures) = (Floods::default(), AtomicU64::new(0));
+        Ok(Self { parts, snapshot, limiter, ids, floods, failures })
     }
 
     /// The snapshot in force.
@@ -112,6 +124,9 @@ impl Pipeline {
         body: &mut dyn BodySource,
     ) -> Outcome {
         let mut trail = Trail::new(arrival, Some(&request), self.snapshot());
+        if let Err(refusal) = self.admit_address(arrival) {
+            return Outcome::Refuse(self.refuse_flood(&trail, refusal, request.wants_html()));
+        }
         let end = if super::gateway_paths::owns(request.path()) {
             self.answer(&mut trail, &request, body).await.map(Outcome::Answer)
         } else {
@@ -123,9 +138,31 @@ impl Pipeline {
         })
     }
 
-    /// Refuses a head that is not canonical.
+    /// Refuses a head that is not canonical. It counts against its address like any other request.
     pub fn refuse_head(&self, arrival: &Arrival, refusal: Refusal) -> Refused {
-        self.refuse(&Trail::new(arrival, None, self.snapshot()), refusal, false)
+        let trail = Trail::new(arrival, None, self.snapshot());
+        match self.admit_address(arrival) {
+            Ok(()) => self.refuse(&trail, refusal, false),
+            Err(flood) => self.refuse_flood(&trail, flood, false),
+        }
+    }
+
+    fn admit_address(&self, arrival: &Arrival) -> Result<(), Refusal> {
+        stage!("limit").in_scope(|| self.limiter.load().admit_address(arrival.peer.ip()))
+    }
+
+    /// Refuses what comes from an address over its limit. Each gets its answer, but only so many a second
+    /// get a record: a flood must not fill the log, which would refuse everybody else.
+    fn refuse_flood(&self, trail: &Trail<'_>, refusal: Refusal, html: bool) -> Refused {
+        if self.floods.may_record(self.now()) {
+            return self.refuse(trail, refusal, html);
+        }
+        Refused { refusal, decision: self.new_decision_id(), html }
+    }
+
+    /// How many refusals of floods were counted and not recorded since start.
+    pub fn floods_unrecorded(&self) -> u64 {
+        self.floods.unrecorded()
     }
 
     /// Refuses a canonical request for a reason outside the stages.
@@ -147,17 +184,21 @@ impl Pipeline {
         body: &mut dyn BodySource,
     ) -> Result<Forward, Refusal> {
         let snapshot = Arc::clone(&trail.snapshot);
-        let matched = snapshot.routes().find(request)?;
+        let matched = stage!("route").in_scope(|| snapshot.routes().find(request))?;
         trail.route = Some(Arc::clone(&matched.route));
-        self.limiter.load().admit_address(trail.arrival.peer.ip())?;
         let bound = snapshot.directory().organisation_for_host(request.host());
         let bound = bound.map(|organisation| organisation.id());
-        let asker = self.authenticate(&snapshot, request, bound, trail.arrival.at).await?;
+        let asker = self
+            .authenticate(&snapshot, request, bound, trail.arrival.at)
+            .instrument(stage!("authenticate"))
+            .await?;
         trail.asker = Some(asker.clone());
         let tenant = partition_of(bound, &asker)?.cloned();
         if let Some(tenant) = asker.tenant() {
-            self.limiter.load().admit_credential(tenant, asker.credential())?;
+            let limiter = self.limiter.load();
+            stage!("limit").in_scope(|| limiter.admit_credential(tenant, asker.credential()))?;
         }
+        same_site(&matched.route, request, &asker)?;
         let resource = resource(&snapshot, &matched, request, tenant.as_ref(), body).await?;
         trail.resource = Some(resource.clone());
         let started = Instant::now();
@@ -168,7 +209,8 @@ impl Pipeline {
             tenant,
             peer: trail.arrival.peer,
         };
-        let decision = binding.decide(&snapshot, &matched.route, &asker, trail.arrival.at);
+        let decision = stage!("authorize")
+            .in_scope(|| binding.decide(&snapshot, &matched.route, &asker, trail.arrival.at));
         trail.evaluation = started.elapsed();
         trail.decision = Some(decision.clone());
         if trail.evaluation > DECISION_TIME_MAX {
@@ -179,8 +221,10 @@ impl Pipeline {
         let permit = decision
             .into_permit()
             .map_err(|denial| denied(request, &asker, denial.decision().reason(), hidden))?;
-        let permit = self.record(trail, permit).await?;
-        self.forward(trail, Arc::clone(request), permit, binding)
+        let (permit, unsent) = self.record(trail, permit).instrument(stage!("record")).await?;
+        let forward = self.forward(trail, Arc::clone(request), permit, binding)?;
+        unsent.disarm();
+        Ok(forward)
     }
 
     async fn authenticate(
@@ -195,7 +239,13 @@ impl Pipeline {
         snapshot.asker(authenticated, bound)
     }
 
-    async fn record(&self, trail: &Trail<'_>, permit: Permit) -> Result<Recorded<Permit>, Refusal> {
+    /// Records the permit. Until the request is handed to the door, the guard stands for its outcome: an
+    /// Allow that never got there says so, whatever ends the way (a panic, a client that left).
+    async fn record<'g>(
+        &'g self,
+        trail: &Trail<'_>,
+        permit: Permit,
+    ) -> Result<(Recorded<Permit>, Unsent<'g>), Refusal> {
         let strict_route =
             trail.route.as_ref().is_some_and(|route| route.log_class() == LogClass::Strict);
         let strict_policy = trail.decision.as_ref().is_some_and(Decision::log_strict);
@@ -203,11 +253,17 @@ impl Pipeline {
             if strict_route || strict_policy { Durability::Strict } else { Durability::CrashSafe };
         let now = self.now();
         let id = self.ids.next(now);
+        let tenant = trail.asker.as_ref().and_then(|asker| asker.tenant().cloned());
+        let unsent = Unsent { pipeline: self, decision: Some(id), tenant };
         let record = trail.record(id, now, &self.parts.identity, trail.verdict());
-        Recorded::begin(&*self.parts.sink, &record, durability, permit).await.map_err(|error| {
-            tracing::error!(%error, "a decision could not be recorded: the request is refused");
-            Refusal::Unavailable(Dependency::Journal)
-        })
+        match Recorded::begin(&*self.parts.sink, &record, durability, permit).await {
+            Ok(recorded) => Ok((recorded, unsent)),
+            Err(error) => {
+                unsent.disarm();
+                tracing::error!(%error, "a decision could not be recorded: the request is refused");
+                Err(Refusal::Unavailable(Dependency::Journal))
+            }
+        }
     }
 
     fn forward(
@@ -234,11 +290,10 @@ impl Pipeline {
         let assertion = self.parts.signer.sign(statement, permit.decision(), self.now());
         let assertion = assertion.map_err(|error| {
             tracing::error!(%error, "no assertion: the request is refused");
-            // The Allow is in the log already; its outcome says that nothing was sent.
-            self.complete_unsent(permit.decision(), trail);
             broken
         })?;
-        Ok(Forward { permit, request, assertion, binding })
+        let snapshot = trail.snapshot.id().clone();
+        Ok(Forward { permit, request, assertion, binding, snapshot })
     }
 
     /// Records a refusal. If even that fails, the refusal stands and is counted.
@@ -274,15 +329,6 @@ impl Pipeline {
         }
     }
 
-    fn complete_unsent(&self, decision: DecisionId, trail: &Trail<'_>) {
-        let enforcement = Enforcement {
-            tenant: trail.asker.as_ref().and_then(|asker| asker.tenant().cloned()),
-            ended_by: Some("unsigned"),
-            ..Enforcement::default()
-        };
-        self.complete(decision, &enforcement);
-    }
-
     pub(super) fn unrecorded(&self, error: &crate::audit::SinkError) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         tracing::error!(%error, "a record could not be written");
@@ -305,6 +351,32 @@ impl Pipeline {
         };
         let Some(route) = snapshot.routes().route(binding.route.id()) else { return false };
         binding.decide(&snapshot, route, &asker, now).allowed()
+    }
+}
+
+/// Completes an Allow that did not get to the door.
+struct Unsent<'g> {
+    pipeline: &'g Pipeline,
+    decision: Option<DecisionId>,
+    tenant: Option<TenantId>,
+}
+
+impl Unsent<'_> {
+    fn disarm(mut self) {
+        self.decision = None;
+    }
+}
+
+impl Drop for Unsent<'_> {
+    fn drop(&mut self) {
+        if let Some(decision) = self.decision {
+            let enforcement = Enforcement {
+                tenant: self.tenant.take(),
+                ended_by: Some("unsent"),
+                ..Enforcement::default()
+            };
+            self.pipeline.complete(decision, &enforcement);
+        }
     }
 }
 
@@ -352,6 +424,21 @@ fn partition_of<'a>(
         (Some(tenant), _) => Ok(Some(tenant)),
         (None, bound) => Ok(bound),
     }
+}
+
+/// A socket opened with a session belongs to a page of the very same host: browsers send the cookie along
+/// for any page, and a WebSocket is not bound by CORS (ASVS 4.4.2).
+fn same_site(route: &Route, request: &CanonicalRequest, asker: &Asker) -> Result<(), Refusal> {
+    if route.stream() != Stream::WebSocket || asker.method() != AuthMethod::Session {
+        return Ok(());
+    }
+    let origin = request.headers().get(http::header::ORIGIN).and_then(|value| value.to_str().ok());
+    let host = origin.and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+    if host.is_some_and(|host| host.eq_ignore_ascii_case(request.authority())) {
+        return Ok(());
+    }
+    let reason = String::from("the page that opened this connection belongs to another site");
+    Err(Refusal::Denied { reason: Some(reason), hidden: false })
 }
 
 async fn resource(

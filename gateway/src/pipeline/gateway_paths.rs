@@ -34,7 +34,6 @@ impl Pipeline {
         if request.upgrade() != Upgrade::None {
             return Err(Refusal::Malformed(Malformed::Upgrade));
         }
-        self.limiter.load().admit_address(trail.arrival.peer.ip())?;
         let answer = match (request.path(), request.method().as_str()) {
             (KEY_SET_PATH, "GET") => {
                 Answer::Json { body: String::from(&*self.parts.signer.key_set()) }
@@ -93,9 +92,11 @@ impl Pipeline {
         let now = trail.arrival.at;
         match self.parts.authenticator.authenticate(request.headers(), now).await {
             Ok(authenticated) => {
-                let asker = trail.snapshot.asker(authenticated, None);
-                trail.asker = asker.ok();
-                Ok(trail.asker.as_ref().map(|asker| asker.authenticated().clone()))
+                // A session of a suspended organisation gives nothing, but it can still be ended.
+                trail.asker = trail.snapshot.asker(authenticated.clone(), None).ok();
+                self.belongs_here(trail, request)?;
+                let known = trail.asker.as_ref().map(|asker| asker.authenticated().clone());
+                Ok(Some(known.unwrap_or(authenticated)))
             }
             Err(Refusal::CredentialInvalid)
                 if !request.headers().contains_key(http::header::AUTHORIZATION) =>
@@ -104,6 +105,17 @@ impl Pipeline {
             }
             Err(refusal) => Err(refusal),
         }
+    }
+
+    /// MT-10 holds here too, and so does the limit of the credential.
+    fn belongs_here(&self, trail: &Trail<'_>, request: &CanonicalRequest) -> Result<(), Refusal> {
+        let Some(asker) = &trail.asker else { return Ok(()) };
+        let Some(tenant) = asker.tenant() else { return Ok(()) };
+        let bound = trail.snapshot.directory().organisation_for_host(request.host());
+        if bound.is_some_and(|organisation| organisation.id() != tenant) {
+            return Err(Refusal::OtherTenant);
+        }
+        self.limiter.load().admit_credential(tenant, asker.credential()).map(drop)
     }
 
     fn record_answer(&self, trail: &Trail<'_>, answer: Answer) -> Result<Reply, Refusal> {

@@ -8,7 +8,7 @@ use super::admission::LiveBinding;
 use super::answer::Answer;
 use crate::audit::Recorded;
 use crate::authz::Permit;
-use crate::model::{DecisionId, Refusal, ServiceId, TenantId, UnixNanos};
+use crate::model::{DecisionId, Refusal, ServiceId, SnapshotId, TenantId, UnixNanos};
 use crate::routing::{CanonicalRequest, Route};
 
 /// How a request came in: what the door knows and the head does not say.
@@ -52,6 +52,7 @@ pub struct Forward {
     pub(super) request: Arc<CanonicalRequest>,
     pub(super) assertion: http::HeaderValue,
     pub(super) binding: LiveBinding,
+    pub(super) snapshot: SnapshotId,
 }
 
 impl Forward {
@@ -73,6 +74,11 @@ impl Forward {
     /// The organisation the request was decided in.
     pub fn tenant(&self) -> Option<&TenantId> {
         self.binding.tenant.as_ref()
+    }
+
+    /// The snapshot it was decided under: it is carried out with the services of the same.
+    pub fn snapshot(&self) -> &SnapshotId {
+        &self.snapshot
     }
 
     /// What a live stream stands on, to be asked about again while it lasts.

@@ -127,7 +127,8 @@ impl Snapshot {
         authenticated: Authenticated,
         bound: Option<&TenantId>,
     ) -> Result<Asker, Refusal> {
-        let tenant = match authenticated.principal().tenant() {
+        let own = authenticated.principal().tenant();
+        let organisation = match own.or(bound) {
             None => None,
             // The credential outlived its organisation.
             Some(id) => {
@@ -135,22 +136,22 @@ impl Snapshot {
                 Some(found.ok_or(Refusal::CredentialInvalid)?)
             }
         };
-        if tenant.is_some_and(|organisation| organisation.suspended()) {
-            let reason = String::from("your organisation is suspended");
+        if organisation.is_some_and(|organisation| organisation.suspended()) {
+            let reason = String::from("this organisation is suspended");
             return Err(Refusal::Denied { reason: Some(reason), hidden: false });
         }
-        let authenticated = match (authenticated.principal(), tenant) {
-            (Principal::User { person, .. }, Some(tenant)) => match tenant.member_of(person) {
-                Some(member) => {
-                    let id = member.id.clone();
-                    authenticated.with_member(id)
-                }
-                None => authenticated,
-            },
-            _ => authenticated,
-        };
+        // Membership is what this snapshot says, never what an earlier one said: a person who is a member
+        // no more, or whose connection was disabled, is nobody's member.
+        let member = organisation.and_then(|organisation| {
+            let Principal::User { person, .. } = authenticated.principal() else { return None };
+            let connection = organisation.connection(&person.connection)?;
+            let member = organisation.member_of(person).filter(|_| connection.enabled)?;
+            Some(member.id.clone())
+        });
+        let authenticated = authenticated.with_member(member);
         let partition = self.partition(authenticated.principal().tenant().or(bound));
-        let standing = standing(&authenticated, tenant, partition, self.parts.schema.role_names());
+        let standing =
+            standing(&authenticated, organisation, partition, self.parts.schema.role_names());
         Ok(Asker::new(authenticated, standing, &self.parts.pseudonyms))
     }
 }

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pingora::apps::HttpServerOptions;
 use pingora::listeners::TlsAccept;
@@ -17,7 +16,8 @@ use pingora::services::listening::Service as ListeningService;
 
 use super::arrival::ServerName;
 use super::certificates::CertificateStore;
-use super::services::{Service, Services};
+use super::generations::Generations;
+use super::services::Service;
 use super::watch::Watched;
 use crate::pipeline::{Forward, Pipeline};
 use crate::routing::HeadLimits;
@@ -52,7 +52,7 @@ impl Default for DoorLimits {
 #[derive(Debug)]
 pub struct Door {
     pub(super) pipeline: Arc<Pipeline>,
-    pub(super) services: Arc<ArcSwap<Services>>,
+    pub(super) services: Arc<Generations>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) limits: DoorLimits,
 }
@@ -83,7 +83,7 @@ impl Door {
     /// A door before `services`.
     pub fn new(
         pipeline: Arc<Pipeline>,
-        services: Arc<ArcSwap<Services>>,
+        services: Arc<Generations>,
         metrics: Arc<Metrics>,
         limits: DoorLimits,
     ) -> Self {
@@ -92,7 +92,7 @@ impl Door {
 
     /// The service a request goes to.
     pub(super) fn service(&self, forward: &Forward) -> Option<Arc<Service>> {
-        self.services.load().find(forward.route().service()).cloned()
+        self.services.find(forward.snapshot(), forward.route().service())
     }
 
     /// The Pingora service that listens.

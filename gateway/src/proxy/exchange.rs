@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::services::Service;
+use super::spans::Spans;
+use super::watch::Watch;
 use crate::model::{DecisionId, Malformed, Refusal, UnixNanos};
 use crate::pipeline::{Arrival, Enforcement, Forward, Pipeline};
 use crate::routing::CanonicalRequest;
@@ -26,10 +28,10 @@ pub struct Exchange {
     pub(super) enforcement: Enforcement,
     /// The address of the last attempt.
     pub(super) last_tried: Option<SocketAddr>,
-    /// Whether a connection upstream was open.
-    pub(super) connected: bool,
     /// Whether the client already has its `100 Continue`.
     pub(super) continued: bool,
+    /// The spans of the whole exchange and of its forwarding.
+    pub(super) spans: Spans,
     outcome_due: bool,
     completed: bool,
 }
@@ -53,8 +55,8 @@ impl Exchange {
             decision: None,
             enforcement: Enforcement::default(),
             last_tried: None,
-            connected: false,
             continued: false,
+            spans: Spans::default(),
             outcome_due: false,
             completed: false,
         }
@@ -84,6 +86,7 @@ impl Exchange {
         self.enforcement.tenant = forward.tenant().cloned();
         self.enforcement.service = Some(service.settings().id.clone());
         self.outcome_due = true;
+        self.spans.forward();
         self.allowed = Some((forward, service));
     }
 
@@ -106,6 +109,8 @@ impl Exchange {
     /// An attempt at `address` begins.
     pub(super) fn attempt(&mut self, address: Option<SocketAddr>) {
         self.enforcement.attempts = self.enforcement.attempts.saturating_add(1);
+        // A repeated attempt sends the body again; what counts is what the client sent.
+        self.enforcement.bytes_in = 0;
         self.enforcement.upstream = address.map(|address| address.to_string());
         self.last_tried = address;
     }
@@ -121,6 +126,7 @@ impl Exchange {
         if std::mem::replace(&mut self.completed, true) {
             return;
         }
+        self.spans.end();
         self.enforcement.duration = self.pipeline.now().since(self.arrival.at);
         let Some(decision) = self.decision else { return };
         let service = self.allowed.as_ref().map(|(_, service)| service.settings().id.as_str());
@@ -142,7 +148,8 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.completed && self.decision.is_some() {
-            self.enforcement.ended_by = Some("cut");
+            let revoked = Watch::current().is_some_and(|watch| watch.killed());
+            self.enforcement.ended_by = Some(if revoked { "revoked" } else { "cut" });
             self.complete();
         }
     }

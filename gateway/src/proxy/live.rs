@@ -10,15 +10,18 @@ use crate::routing::Stream;
 /// Well inside the two seconds of P8, and cheap: a session look-up and a decision for each open stream.
 const CHECK_EVERY: Duration = Duration::from_millis(500);
 
-/// Watches a WebSocket or event stream; every other exchange is over before it matters.
-pub(super) fn watch(pipeline: &Arc<Pipeline>, forward: &Forward) {
+/// Watches a WebSocket or event stream; every other exchange is over before it matters. False when nobody
+/// could end the stream: then it must not begin.
+#[must_use]
+pub(super) fn watch(pipeline: &Arc<Pipeline>, forward: &Forward) -> bool {
     if forward.route().stream() == Stream::None {
-        return;
+        return true;
     }
-    let Some(watch) = Watch::current() else { return };
+    let Some(watch) = Watch::current() else { return false };
     let binding = forward.live_binding();
     let check = check(Arc::clone(pipeline), binding, Arc::downgrade(&watch));
     drop(tokio::spawn(check));
+    true
 }
 
 async fn check(pipeline: Arc<Pipeline>, binding: LiveBinding, watch: Weak<Watch>) {

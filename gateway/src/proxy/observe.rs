@@ -1,5 +1,6 @@
 //! Health and metrics, on a listener of their own: loopback unless the configuration says otherwise.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,6 +8,8 @@ use async_trait::async_trait;
 use http::{Response, StatusCode, header};
 use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
+use pingora::server::{ListenFds, ShutdownWatch};
+use pingora::services::Service;
 use pingora::services::listening::Service as ListeningService;
 
 use crate::telemetry::Metrics;
@@ -59,9 +62,43 @@ impl Observe {
         Self { readiness, metrics, can_record: Box::new(can_record), refresh: Box::new(refresh) }
     }
 
-    /// The Pingora service, without an address yet.
-    pub fn service(self) -> ListeningService<Self> {
-        ListeningService::new(String::from("observe"), self)
+    /// The Pingora service that listens at `address` on a thread of its own.
+    pub fn service(self, address: SocketAddr) -> ObserveService {
+        let mut listening = ListeningService::new(String::from("observe"), self);
+        listening.threads = Some(1);
+        listening.add_tcp(&address.to_string());
+        ObserveService(listening)
+    }
+}
+
+/// The listener of [`Observe`]. It goes on while the gateway drains, so that whoever asks is told "not
+/// ready" and the metrics of the last requests can be fetched; it ends with the process.
+pub struct ObserveService(ListeningService<Observe>);
+
+impl std::fmt::Debug for ObserveService {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ObserveService").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Service for ObserveService {
+    async fn start_service(
+        &mut self,
+        listeners: Option<ListenFds>,
+        _shutdown: ShutdownWatch,
+        listeners_per_fd: usize,
+    ) {
+        let (_never_sent, never) = tokio::sync::watch::channel(false);
+        self.0.start_service(listeners, never, listeners_per_fd).await;
+    }
+
+    fn name(&self) -> &'static str {
+        "observe"
+    }
+
+    fn threads(&self) -> Option<usize> {
+        self.0.threads
     }
 }
 

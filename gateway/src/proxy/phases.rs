@@ -8,14 +8,15 @@ use futures_util::FutureExt as _;
 use http::{HeaderValue, StatusCode, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
-use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use pingora::{Error, ErrorSource, ErrorType};
+use tracing::Instrument as _;
 
 use super::body::SessionBody;
 use super::door::Door;
 use super::exchange::Exchange;
+use super::spans::Spans;
 use super::watch::{Reused, Watch};
 use super::{arrival, live, reply, upstream_head, websocket};
 use crate::authn::is_gateway_cookie;
@@ -25,6 +26,8 @@ use crate::routing::Stream;
 
 /// Two tries: one retry, and only where nothing can have happened.
 const ATTEMPTS_MAX: u32 = 2;
+/// A refused client that is still sending gets this long to read why (see [`linger`]).
+const LINGER: std::time::Duration = std::time::Duration::from_secs(1);
 /// A tunnel or event stream may be silent this long; what ends it sooner is the live check.
 const STREAM_SILENCE: std::time::Duration = std::time::Duration::from_hours(1);
 
@@ -49,6 +52,7 @@ impl ProxyHttp for Door {
         }
         session.set_read_timeout(Some(self.limits.body_silence));
         session.set_write_timeout(Some(self.limits.write_stall));
+        exchange.spans = Spans::begin(&session.req_header().headers);
         let arrival = arrival::of(session, self.pipeline.now());
         exchange.begin(arrival, arrival::canonical(session, &self.limits.head));
         Ok(())
@@ -59,7 +63,8 @@ impl ProxyHttp for Door {
         session: &mut Session,
         exchange: &mut Exchange,
     ) -> pingora::Result<bool> {
-        let outcome = self.outcome(session, exchange).await;
+        let span = exchange.spans.exchange();
+        let outcome = self.outcome(session, exchange).instrument(span).await;
         match outcome {
             Outcome::Forward(forward) => {
                 let Some(service) = self.service(&forward) else {
@@ -68,7 +73,13 @@ impl ProxyHttp for Door {
                     exchange.answered(forward.decision());
                     return self.send_refusal(session, exchange, unavailable(&forward)).await;
                 };
-                live::watch(&self.pipeline, &forward);
+                if !live::watch(&self.pipeline, &forward) {
+                    exchange.answered(forward.decision());
+                    return self.send_refusal(session, exchange, unavailable(&forward)).await;
+                }
+                if forward.route().stream() != Stream::None {
+                    session.set_read_timeout(Some(STREAM_SILENCE));
+                }
                 exchange.forward(forward, service);
                 if !exchange.continued && exchange.request().is_some_and(|r| r.expects_continue()) {
                     session.write_continue_response().await?;
@@ -80,6 +91,7 @@ impl ProxyHttp for Door {
                 close_after_body(session, exchange);
                 let status = reply::answer(session, answer).await?;
                 exchange.enforcement.status = Some(status);
+                linger(session, exchange).await;
                 Ok(true)
             }
             Outcome::Refuse(refused) => self.send_refusal(session, exchange, refused).await,
@@ -112,19 +124,6 @@ impl ProxyHttp for Door {
         Ok(Box::new(peer))
     }
 
-    async fn connected_to_upstream(
-        &self,
-        _session: &mut Session,
-        _reused: bool,
-        _peer: &HttpPeer,
-        _fd: std::os::unix::io::RawFd,
-        _digest: Option<&Digest>,
-        exchange: &mut Exchange,
-    ) -> pingora::Result<()> {
-        exchange.connected = true;
-        Ok(())
-    }
-
     async fn upstream_request_filter(
         &self,
         _session: &mut Session,
@@ -136,6 +135,9 @@ impl ProxyHttp for Door {
         };
         // Replaced whole: nothing of the client's head survives but what the writer put in.
         let mut head = upstream_head::write(forward, service, &exchange.arrival)?;
+        if let Some(parent) = exchange.spans.traceparent() {
+            head.insert_header("traceparent", parent)?;
+        }
         head.set_version(upstream_request.version);
         if service.settings().http2 {
             head.remove_header(&header::CONNECTION);
@@ -172,7 +174,12 @@ impl ProxyHttp for Door {
     ) -> pingora::Result<()> {
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             check_upgrade(session, response, exchange)?;
+        } else if response.status.is_informational() {
+            // RFC 9110 §15.2: an interim answer; the final one is what is recorded and dressed.
+            drop_our_cookies(response);
+            return Ok(());
         }
+        check_stream(response, exchange)?;
         exchange.enforcement.status = Some(response.status.as_u16());
         drop_our_cookies(response);
         // PX-48: what was decided for one person is not kept for the next, unless the service says so.
@@ -209,12 +216,12 @@ impl ProxyHttp for Door {
         exchange: &mut Exchange,
         client_reused: bool,
     ) -> Box<Error> {
-        // A kept connection the service closed meanwhile: safe methods may be tried once more, as long as
-        // the whole body is at hand and nothing has gone back to the client.
-        let safe = session.req_header().method.is_idempotent()
+        // A kept connection the service closed meanwhile: idempotent methods may be tried once more, as
+        // long as the whole body is at hand and no answer has begun.
+        let repeatable = session.req_header().method.is_idempotent()
             && !session.as_ref().retry_buffer_truncated()
-            && session.response_written().is_none();
-        if safe && exchange.may_retry(ATTEMPTS_MAX) {
+            && !answer_begun(session);
+        if repeatable && exchange.may_retry(ATTEMPTS_MAX) {
             error.retry.decide_reuse(client_reused);
         } else {
             error.set_retry(false);
@@ -229,10 +236,11 @@ impl ProxyHttp for Door {
         exchange: &mut Exchange,
     ) -> FailToProxy {
         let refusal = refusal_of(error);
-        exchange.enforcement.ended_by = Some(refusal.as_ref().map_or("client_gone", Refusal::code));
+        let ended_by = refusal.as_ref().map_or_else(|| client_end(error), Refusal::code);
+        exchange.enforcement.ended_by = Some(ended_by);
         tracing::debug!(target: "hubgate::proxy", %error, "exchange failed");
         let mut error_code = 0;
-        if let (Some(refusal), None) = (refusal, session.response_written()) {
+        if let (Some(refusal), false) = (refusal, answer_begun(session)) {
             let refused = Refused {
                 refusal,
                 decision: exchange.decision.unwrap_or_else(|| self.pipeline.new_decision_id()),
@@ -241,6 +249,7 @@ impl ProxyHttp for Door {
             session.set_keepalive(None);
             error_code = reply::refuse(session, &refused).await.unwrap_or(0);
             exchange.enforcement.status = Some(error_code).filter(|code| *code > 0);
+            linger(session, exchange).await;
         }
         FailToProxy { error_code, can_reuse_downstream: false }
     }
@@ -280,7 +289,7 @@ impl Door {
             }
         };
         let expects = request.expects_continue();
-        let mut body = SessionBody::new(session, expects);
+        let mut body = SessionBody::new(session, expects, self.limits.body_silence);
         let way = self.pipeline.admit(Arc::clone(&request), &exchange.arrival, &mut body);
         let outcome = std::panic::AssertUnwindSafe(way).catch_unwind().await;
         exchange.continued = body.continued() && expects;
@@ -302,14 +311,35 @@ impl Door {
         close_after_body(session, exchange);
         let status = reply::refuse(session, &refused).await?;
         exchange.enforcement.status = Some(status);
+        linger(session, exchange).await;
         Ok(true)
     }
+}
+
+/// Whether the final answer has begun; an interim one (100, 103) leaves room for another.
+fn answer_begun(session: &Session) -> bool {
+    session.response_written().is_some_and(|response| {
+        !response.status.is_informational() || response.status == StatusCode::SWITCHING_PROTOCOLS
+    })
 }
 
 /// A body nobody read would be taken for the next request (PX-11): the connection ends instead.
 fn close_after_body(session: &mut Session, exchange: &Exchange) {
     if exchange.request().is_none_or(|request| request.has_body()) {
         session.set_keepalive(None);
+    }
+}
+
+/// Takes what the client is still sending, for a moment. Closing on unread bytes makes the system reset the
+/// connection, and the reset can overtake the answer (RFC 9112 §9.6).
+async fn linger(session: &mut Session, exchange: &Exchange) {
+    let sends = exchange.request().is_some_and(|request| {
+        request.has_body() && (!request.expects_continue() || exchange.continued)
+    });
+    if sends && !session.is_http2() {
+        let rest = async { while let Ok(Some(_)) = session.read_request_body().await {} };
+        // Whoever sends on beyond it sees the reset.
+        let _ = tokio::time::timeout(LINGER, rest).await;
     }
 }
 
@@ -325,14 +355,17 @@ fn refusal_of(error: &Error) -> Option<Refusal> {
             Some(Refusal::Malformed(Malformed::Field))
         }
         (_, ErrorSource::Downstream) => None,
-        (
-            ErrorType::ReadTimedout
-            | ErrorType::ConnectTimedout
-            | ErrorType::TLSHandshakeTimedout
-            | ErrorType::WriteTimedout,
-            _,
-        ) => Some(Refusal::UpstreamTimeout),
+        // A connection that never opened carried nothing: 502, like one that was refused.
+        (ErrorType::ReadTimedout | ErrorType::WriteTimedout, _) => Some(Refusal::UpstreamTimeout),
         _ => Some(Refusal::UpstreamFailed),
+    }
+}
+
+/// How a client ended an exchange it is told nothing of.
+fn client_end(error: &Error) -> &'static str {
+    match error.etype() {
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout => "client_silent",
+        _ => "client_gone",
     }
 }
 
@@ -348,6 +381,21 @@ fn check_upgrade(
         return Ok(());
     }
     Err(Error::explain(ErrorType::InvalidHTTPHeader, "unexpected 101 from upstream").into_up())
+}
+
+/// An event stream passes where the route says so: elsewhere nobody would ask about it while it lasts.
+fn check_stream(response: &ResponseHeader, exchange: &Exchange) -> pingora::Result<()> {
+    let offered = exchange
+        .allowed()
+        .is_some_and(|(forward, _)| forward.route().stream() == Stream::ServerSentEvents);
+    let is_stream = response.headers.get(header::CONTENT_TYPE).is_some_and(|value| {
+        value.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream")
+    });
+    if is_stream && !offered {
+        let why = "event stream on a route that is not marked for it";
+        return Err(Error::explain(ErrorType::InvalidHTTPHeader, why).into_up());
+    }
+    Ok(())
 }
 
 /// A service cannot set or clear the gateway's session.

@@ -48,12 +48,6 @@ pub(super) const fn problem(refusal: &Refusal) -> Problem {
             "The request head is too large",
             "send fewer or shorter header fields; in a browser, clear this site's cookies",
         ),
-        Refusal::HeadTimeout => (
-            StatusCode::REQUEST_TIMEOUT,
-            "urn:hubgate:problem:head-timeout",
-            "The request head did not arrive in time",
-            "send the whole request head at once",
-        ),
         Refusal::BodyTooLarge => (
             StatusCode::PAYLOAD_TOO_LARGE,
             "urn:hubgate:problem:body-too-large",
@@ -340,7 +334,6 @@ mod tests {
         all.extend([
             Refusal::TargetTooLong,
             Refusal::HeadTooLarge,
-            Refusal::HeadTimeout,
             Refusal::BodyTooLarge,
             Refusal::UnknownHost,
             Refusal::RouteNotFound,

@@ -47,7 +47,7 @@ pub struct ServiceSettings {
     pub tls: Option<UpstreamTls>,
     /// Health checks; absent, every address counts as healthy.
     pub health: Option<(HealthCheck, Duration)>,
-    /// Time to open a connection.
+    /// Time to open a connection, TLS included.
     pub connect_timeout: Duration,
     /// Longest silence of the service while an answer is awaited or read.
     pub read_timeout: Duration,
@@ -237,7 +237,8 @@ fn peer(settings: &ServiceSettings, address: SocketAddr, authorities: Authoritie
     peer.group_key = group_key(settings);
     let options = &mut peer.options;
     options.connection_timeout = Some(settings.connect_timeout);
-    options.total_connection_timeout = Some(settings.connect_timeout.saturating_mul(2));
+    // TLS included: the handshake gets what TCP left of it.
+    options.total_connection_timeout = Some(settings.connect_timeout);
     options.read_timeout = Some(settings.read_timeout);
     options.write_timeout = Some(settings.write_timeout);
     options.idle_timeout = Some(settings.idle_timeout);
@@ -276,6 +277,9 @@ fn set_health_check(
                 check.req.set_uri(uri);
             }
             check.peer_template.options.ca = authorities;
+            if settings.http2 {
+                check.peer_template.options.alpn = ALPN::H2;
+            }
             balancer.set_health_check(Box::new(check));
         }
     }

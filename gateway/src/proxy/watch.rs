@@ -24,6 +24,7 @@ pub(super) struct Watch {
     head_complete: AtomicBool,
     head: Notify,
     kill: Notify,
+    killed: AtomicBool,
 }
 
 impl Watch {
@@ -40,7 +41,13 @@ impl Watch {
 
     /// Ends the exchange now, whatever it is doing.
     pub(super) fn kill(&self) {
+        self.killed.store(true, Ordering::Release);
         self.kill.notify_one();
+    }
+
+    /// Whether the exchange was ended from outside.
+    pub(super) fn killed(&self) -> bool {
+        self.killed.load(Ordering::Acquire)
     }
 
     async fn expired(&self, deadline: Duration) {

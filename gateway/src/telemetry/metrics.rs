@@ -12,6 +12,7 @@ const DURATION: &str = "hubgate_exchange_seconds";
 const RELOADS: &str = "hubgate_reloads_total";
 const SNAPSHOT_AGE: &str = "hubgate_snapshot_activated_timestamp_seconds";
 const RECORD_FAILURES: &str = "hubgate_record_failures_total";
+const FLOODS: &str = "hubgate_flood_refusals_unrecorded_total";
 
 /// From half a millisecond to half a minute: below is noise, above is a time-out.
 const BUCKETS: &[f64] =
@@ -37,6 +38,7 @@ pub struct Metrics {
     reloads: IntCounterVec,
     snapshot_activated: IntGauge,
     record_failures: IntCounter,
+    floods: IntCounter,
 }
 
 impl Metrics {
@@ -65,12 +67,25 @@ impl Metrics {
             IntGauge::new(SNAPSHOT_AGE, "When the snapshot in force was activated, Unix time.")?;
         let record_failures =
             IntCounter::new(RECORD_FAILURES, "Refusals and outcomes that could not be recorded.")?;
+        let floods = IntCounter::new(
+            FLOODS,
+            "Refusals of addresses over their limit that were counted and not recorded one by one.",
+        )?;
+        registry.register(Box::new(floods.clone()))?;
         registry.register(Box::new(exchanges.clone()))?;
         registry.register(Box::new(duration.clone()))?;
         registry.register(Box::new(reloads.clone()))?;
         registry.register(Box::new(snapshot_activated.clone()))?;
         registry.register(Box::new(record_failures.clone()))?;
-        Ok(Self { registry, exchanges, duration, reloads, snapshot_activated, record_failures })
+        Ok(Self {
+            registry,
+            exchanges,
+            duration,
+            reloads,
+            snapshot_activated,
+            record_failures,
+            floods,
+        })
     }
 
     /// Counts an exchange that ended.
@@ -91,10 +106,11 @@ impl Metrics {
         self.reloads.with_label_values(&["rejected"]).inc();
     }
 
-    /// Sets how many records could not be written.
-    pub fn record_failures(&self, total: u64) {
-        self.record_failures.reset();
-        self.record_failures.inc_by(total);
+    /// Sets how many records could not be written, and how many floods were not recorded one by one.
+    pub fn unrecorded(&self, failures: u64, floods: u64) {
+        for (counter, total) in [(&self.record_failures, failures), (&self.floods, floods)] {
+            counter.inc_by(total.saturating_sub(counter.get()));
+        }
     }
 
     /// The text form (Prometheus exposition format 0.0.4).

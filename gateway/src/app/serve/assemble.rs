@@ -1,8 +1,9 @@
 //! Puts the parts of a gateway together.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 
@@ -21,7 +22,7 @@ use crate::oidc::{OpenIdRelyingParty, OutboundSettings};
 use crate::pipeline::{
     Identity, Pipeline, PipelineParts, SignIn, SignInParts, Snapshot, SnapshotParts,
 };
-use crate::proxy::{CertificateStore, Listen, Services};
+use crate::proxy::{CertificateStore, Generations, Listen, Services};
 use crate::store::{
     KeyRing, SealKey, SqliteStore, StateStore, StoredApiKeys, StoredSessions, StoredTransactions,
     Watcher, watch,
@@ -35,7 +36,7 @@ const ASSERTION_ISSUER: &str = "hubgate";
 #[derive(Debug)]
 pub(super) struct Gateway {
     pub(super) pipeline: Arc<Pipeline>,
-    pub(super) services: Arc<ArcSwap<Services>>,
+    pub(super) services: Arc<Generations>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) journal: Arc<Journal>,
     pub(super) signer: Arc<AssertionSigner>,
@@ -99,10 +100,12 @@ impl Gateway {
         let services = Services::build(convert::services(&settings.services)?)?;
         services.watch_health(core);
         let pipeline = Arc::new(pipeline);
+        let first = pipeline.snapshot().id().clone();
+        follow_keys(core, &signer, settings.places.secrets_directory.clone());
         shrink_limits(core, &pipeline);
         Ok(Self {
             pipeline,
-            services: Arc::new(ArcSwap::from_pointee(services)),
+            services: Arc::new(Generations::new(first, services)),
             metrics: Arc::new(
                 Metrics::new().map_err(|error| ServeError::Metrics(error.to_string()))?,
             ),
@@ -138,7 +141,7 @@ impl Gateway {
                 }
                 (seen.refused..status.refused).for_each(|_| metrics.reload_rejected());
                 seen = status;
-                tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+                tokio::time::sleep(Duration::from_millis(500)).await;
             }
         });
     }
@@ -283,9 +286,31 @@ fn shrink_limits(core: &Handle, pipeline: &Arc<Pipeline>) {
     let pipeline = Arc::downgrade(pipeline);
     core.spawn(async move {
         loop {
-            tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+            tokio::time::sleep(Duration::from_secs(30)).await;
             let Some(pipeline) = pipeline.upgrade() else { return };
             pipeline.shrink_limits();
+        }
+    });
+}
+
+/// A new assertion key signs when it has been published for five minutes: nothing but time tells, so the
+/// folder is read every half minute. Reading fails for a moment while a key is written; the next time counts.
+fn follow_keys(core: &Handle, signer: &Arc<AssertionSigner>, folder: PathBuf) {
+    let signer = Arc::downgrade(signer);
+    core.spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            let Some(signer) = signer.upgrade() else { return };
+            let folder = folder.clone();
+            let read = tokio::task::spawn_blocking(move || Secrets::read(&folder)).await;
+            match read {
+                Ok(Ok(secrets)) => match assertion_keys(&secrets) {
+                    Ok(keys) => signer.rotate(keys),
+                    Err(error) => tracing::error!(%error, "assertion keys stay as they are"),
+                },
+                Ok(Err(error)) => tracing::error!(%error, "assertion keys stay as they are"),
+                Err(_) => return,
+            }
         }
     });
 }

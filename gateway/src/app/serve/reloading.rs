@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 
 use super::assemble::{Gateway, assertion_keys, record_event, snapshot};
@@ -18,13 +17,13 @@ use crate::config::{
 use crate::journal::Journal;
 use crate::limits::{LimitError, Limiter};
 use crate::pipeline::{Identity, Pipeline};
-use crate::proxy::{CertificateStore, Services};
+use crate::proxy::{CertificateStore, Generations, Services};
 
 /// What a reload changes, and what it may not.
 #[derive(Debug)]
 pub(super) struct Live {
     pipeline: Arc<Pipeline>,
-    services: Arc<ArcSwap<Services>>,
+    services: Arc<Generations>,
     signer: Arc<AssertionSigner>,
     certificates: Option<Arc<CertificateStore>>,
     journal: Arc<Journal>,
@@ -39,6 +38,7 @@ pub(super) struct Live {
 #[derive(Debug, PartialEq, Eq)]
 struct Fixed {
     https: Option<SocketAddr>,
+    self_signed: bool,
     listen: ListenSettings,
     places: Places,
     sign_in: SignInSettings,
@@ -54,6 +54,7 @@ impl Fixed {
         let listen = ListenSettings { https: None, body_bytes_max: 0, ..settings.listen };
         Self {
             https,
+            self_signed: loaded.certificate.is_none(),
             listen,
             places: settings.places,
             sign_in: settings.sign_in,
@@ -66,6 +67,7 @@ impl Fixed {
         let (listen, places) = (&self.listen, &self.places);
         let keys = [
             (self.https != other.https, "listen.https"),
+            (self.self_signed != other.self_signed, "listen.tls.self_signed"),
             (listen.http != other.listen.http, "listen.http"),
             (listen.observe != other.listen.observe, "listen.observe"),
             (listen.threads != other.listen.threads, "listen.threads"),
@@ -113,8 +115,9 @@ impl Live {
         let keys = assertion_keys(&secrets).map_err(|error| failed(&error))?;
         let limiter = self.new_limiter(loaded).map_err(|error| failed(&error))?;
         services.watch_health(&self.core);
-        // Services first: a request decided by the new snapshot finds the services it names.
-        self.services.store(Arc::new(services));
+        // Services first: a request decided by the new snapshot finds the services it names, and one decided
+        // by the old snapshot those of the old.
+        self.services.add(snapshot.id(), services);
         self.pipeline.activate(Arc::new(snapshot));
         self.signer.rotate(keys);
         if let Some(limiter) = limiter {

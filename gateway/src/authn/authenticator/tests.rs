@@ -160,7 +160,7 @@ async fn knows_a_person_by_the_session_cookie() {
     assert_eq!(found.principal().entity(), None, "no membership yet, so no entity");
     assert_eq!(found.credential_handle(), world.session.key().to_string());
     assert!(!format!("{found:?}").contains(world.session.expose()));
-    let member = found.with_member(MemberId::parse("ada").unwrap());
+    let member = found.with_member(Some(MemberId::parse("ada").unwrap()));
     assert_eq!(member.principal().entity().unwrap().to_string(), "User::ada");
 }
 
