@@ -183,7 +183,7 @@ async fn a_policy_that_takes_the_right_away_cuts_the_streams() {
     );
     let other = key_of(&gateway, "other");
     cut_by(&gateway, &doomed, &other, async || {
-        let policy = "@id(\"no-agents\")\nforbid (principal, action == Action::\"teams:list\", \
+        let policy = "@id(\"no-agents\")\n@reason(\"not for agents\")\nforbid (principal, action == Action::\"teams:list\", \
                       resource)\nunless { resource in principal.roles.admin };\n";
         let folder = gateway.folder().join("tenants/nordvolt/policies");
         std::fs::create_dir_all(folder).unwrap();

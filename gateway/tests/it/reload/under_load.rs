@@ -61,7 +61,8 @@ async fn contradictory_policies_swap_without_a_failed_or_mixed_up_request() {
     for (status, id) in &answers {
         let (snapshot, effect) = decisions[id.as_str()];
         let expected = if effect == "allow" { 200 } else { 403 };
-        assert_eq!(*status, expected, "the answer is what the record says: {id}");
+        let record = || lines.iter().find(|line| line["id"] == *id);
+        assert_eq!(*status, expected, "the answer is what the record says: {:?}", record());
         let first = by_snapshot.entry(snapshot).or_insert(effect);
         assert_eq!(*first, effect, "one snapshot, one answer: {snapshot}");
         *counts.entry(*status).or_default() += 1;

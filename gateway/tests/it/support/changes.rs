@@ -87,11 +87,15 @@ impl Gateway {
 
     /// Waits until the standard error holds every one of `words` in one line.
     pub(crate) async fn wait_for_stderr(&self, words: &[&str]) {
-        let what = format!("a line with {words:?}");
-        wait_until(&what, async || {
-            self.stderr().lines().any(|line| words.iter().all(|word| line.contains(word)))
-        })
-        .await;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let said = self.stderr();
+            if said.lines().any(|line| words.iter().all(|word| line.contains(word))) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "no line with {words:?}:\n{said}");
+            tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        }
     }
 
     /// Waits until a `GET` of `path` is answered with `status`.
