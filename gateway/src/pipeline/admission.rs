@@ -201,7 +201,6 @@ impl Pipeline {
         same_site(&matched.route, request, &asker)?;
         let resource = resource(&snapshot, &matched, request, tenant.as_ref(), body).await?;
         trail.resource = Some(resource.clone());
-        let started = Instant::now();
         let binding = LiveBinding {
             asker: asker.clone(),
             route: Arc::clone(&matched.route),
@@ -209,9 +208,10 @@ impl Pipeline {
             tenant,
             peer: trail.arrival.peer,
         };
-        let decision = stage!("authorize")
-            .in_scope(|| binding.decide(&snapshot, &matched.route, &asker, trail.arrival.at));
-        trail.evaluation = started.elapsed();
+        let (decision, took) = stage!("authorize").in_scope(|| {
+            timed(|| binding.decide(&snapshot, &matched.route, &asker, trail.arrival.at))
+        });
+        trail.evaluation = took;
         trail.decision = Some(decision.clone());
         if trail.evaluation > DECISION_TIME_MAX {
             trail.decision = None;
@@ -411,6 +411,18 @@ impl LiveBinding {
         };
         snapshot.pdp().decide(self.tenant.as_ref(), partition, &question)
     }
+}
+
+/// Decides and tells how long it took. What took too long is decided once more: a decision costs microseconds,
+/// so far more often than by a policy the time was lost to a busy machine that took the processor away.
+fn timed(decide: impl Fn() -> Decision) -> (Decision, Duration) {
+    let mut started = Instant::now();
+    let mut decision = decide();
+    if started.elapsed() > DECISION_TIME_MAX {
+        started = Instant::now();
+        decision = decide();
+    }
+    (decision, started.elapsed())
 }
 
 /// The partition a request is decided in: the principal's own organisation; for nobody known, the one its host

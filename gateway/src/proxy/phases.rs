@@ -190,7 +190,9 @@ impl ProxyHttp for Door {
         if let Some(decision) = exchange.decision {
             response.insert_header(upstream_head::REQUEST_ID, decision.to_string())?;
         }
-        if exchange.request().is_some_and(|request| request.connection_must_close()) {
+        let must_close = exchange.request().is_some_and(|request| request.connection_must_close());
+        // A gateway that stops says so, and a client does not send its next request into a closing door.
+        if must_close || session.is_process_shutting_down() {
             session.set_keepalive(None);
         }
         Ok(())

@@ -1,6 +1,12 @@
 //! The one integration binary: one file per behaviour.
 
 mod architecture;
+mod front_door;
 mod policies;
 mod raw_socket;
+mod reload;
+mod shutdown;
+mod streams;
 mod support;
+mod telemetry;
+mod upstreams;

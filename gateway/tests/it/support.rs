@@ -6,6 +6,8 @@
     reason = "a test stops at what it did not expect"
 )]
 
+mod changes;
+
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -44,6 +46,10 @@ pub(crate) struct Wishes {
     pub(crate) limits: Option<String>,
     /// Environment of the process.
     pub(crate) environment: Vec<(String, String)>,
+    /// Pieces of the usual settings, and what stands in their place.
+    pub(crate) replacing: Vec<(&'static str, String)>,
+    /// Files put into its folder before it starts.
+    pub(crate) files: Vec<(&'static str, String)>,
 }
 
 /// The role and scopes of the usual key: everything on the demo organisation's main account.
@@ -66,7 +72,14 @@ impl Gateway {
         // A port that was free a moment ago can be taken; then another is tried.
         for _ in 0..5 {
             let addresses = free_addresses();
-            let settings = settings(addresses, upstream.address(), &wishes);
+            let mut settings = settings(addresses, upstream.address(), &wishes);
+            for (piece, other) in &wishes.replacing {
+                assert!(settings.contains(piece), "`{piece}` is in the settings");
+                settings = settings.replace(piece, other);
+            }
+            for (name, text) in &wishes.files {
+                std::fs::write(folder.path().join(name), text).unwrap();
+            }
             std::fs::write(folder.path().join("gateway.toml"), settings).unwrap();
             let mut child = spawn(folder.path(), &wishes);
             if ready(&mut child, addresses.observe).await {
@@ -110,11 +123,6 @@ impl Gateway {
     /// Its folder: `gateway.toml`, `tenants/`, `policies/`, `log/`.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
-    }
-
-    /// The process.
-    pub(crate) fn child(&mut self) -> &mut Child {
-        &mut self.child
     }
 
     /// The upstream.
