@@ -108,6 +108,10 @@ async fn send(session: &mut Session, wire: Wire, decision: DecisionId) -> pingor
     for (name, value) in SAFETY_FIELDS {
         head.insert_header(*name, *value)?;
     }
+    if !wire.fields.contains_key(header::REFERRER_POLICY) {
+        // RFC 9700 §4.2.4: the address of a callback holds a code.
+        head.insert_header(header::REFERRER_POLICY, "no-referrer")?;
+    }
     if session.digest().is_some_and(|digest| digest.ssl_digest.is_some()) {
         head.insert_header(header::STRICT_TRANSPORT_SECURITY, HSTS)?;
     }
@@ -128,7 +132,6 @@ const HSTS: &str = "max-age=31536000; includeSubDomains";
 /// On everything the gateway itself says (CK-11).
 const SAFETY_FIELDS: &[(&str, &str)] = &[
     ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
 ];
@@ -140,6 +143,11 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; 
 fn page_fields(fields: &mut HeaderMap, kind: PageKind) {
     put(fields, header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
     put(fields, header::X_FRAME_OPTIONS, "DENY");
+    if kind == PageKind::Form {
+        // Fetch §3.2 "append a request Origin header": under `no-referrer` a form is posted with
+        // `Origin: null`, which proves nothing. The page's own address holds no secret.
+        put(fields, header::REFERRER_POLICY, "same-origin");
+    }
     if kind == PageKind::SignedOut {
         put(fields, HeaderName::from_static("clear-site-data"), "\"cache\"");
     }

@@ -117,7 +117,7 @@ struct SignOutPage<'a> {
 
 /// Asks whether to sign out.
 pub(super) fn sign_out(name: &str, organisation: &str, csrf: &str) -> Answer {
-    html(&SignOutPage { name, organisation, csrf }, Vec::new(), PageKind::Plain)
+    html(&SignOutPage { name, organisation, csrf }, Vec::new(), PageKind::Form)
 }
 
 /// Where a person is signed out.
