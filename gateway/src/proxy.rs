@@ -8,6 +8,7 @@ mod door;
 mod exchange;
 mod live;
 mod observe;
+mod page;
 mod phases;
 mod reply;
 mod respond;

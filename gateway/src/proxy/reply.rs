@@ -5,10 +5,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
-use super::respond::{fields, problem, problem_body, visible_code};
+use super::page::refusal_html;
+use super::respond::{fields, problem, problem_body};
 use super::upstream_head::REQUEST_ID;
-use crate::model::{DecisionId, Refusal};
-use crate::pipeline::{Answer, PageKind, RefusalPage, Refused, Reply, refusal_page};
+use crate::model::DecisionId;
+use crate::pipeline::{Answer, PageKind, Refused, Reply};
 
 /// What goes on the wire.
 struct Wire {
@@ -30,10 +31,11 @@ pub(super) async fn refuse(session: &mut Session, refused: &Refused) -> pingora:
     } else if refused.html {
         page_fields(&mut fields, PageKind::Refused);
         content(&mut fields, "text/html; charset=utf-8");
-        refusal_html(refused)
+        refusal_html(&refused.refusal, refused.decision)
     } else {
         content(&mut fields, "application/problem+json");
-        problem_body(&refused.refusal, refused.decision)
+        // The line's end is for people with `curl`: JSON does not mind.
+        problem_body(&refused.refusal, refused.decision) + "\n"
     };
     let wire = Wire { status: problem.status, fields, body: Bytes::from(body) };
     send(session, wire, refused.decision).await
@@ -71,30 +73,6 @@ pub(super) async fn answer(session: &mut Session, reply: Reply) -> pingora::Resu
         }
     };
     send(session, Wire { status, fields, body }, reply.decision).await
-}
-
-fn refusal_html(refused: &Refused) -> String {
-    let problem = problem(&refused.refusal);
-    let reason = match &refused.refusal {
-        Refusal::Denied { reason, hidden: false } => reason.as_deref(),
-        _ => None,
-    };
-    let reference = refused.decision.to_string();
-    let page = RefusalPage {
-        title: problem.title,
-        text: problem.detail,
-        reason,
-        code: visible_code(&refused.refusal),
-        reference: Some(&reference),
-        offer_sign_in: matches!(
-            refused.refusal,
-            Refusal::SignInFailed { .. } | Refusal::CredentialInvalid | Refusal::CredentialMissing
-        ),
-    };
-    match refusal_page(page) {
-        Answer::Html { body, .. } => body,
-        Answer::Redirect { .. } | Answer::Json { .. } | Answer::Style { .. } => String::new(),
-    }
 }
 
 async fn send(session: &mut Session, wire: Wire, decision: DecisionId) -> pingora::Result<u16> {
