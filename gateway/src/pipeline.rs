@@ -19,6 +19,7 @@ pub use asker::Asker;
 pub use outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused, Reply};
 pub use recording::Identity;
 pub use sign_in::{
-    Answered, GatewayRequest, RefusalPage, ReturnTo, SignIn, SignInEvent, SignInParts, refusal_page,
+    Answered, GatewayRequest, Offer, RefusalPage, ReturnTo, SignIn, SignInEvent, SignInParts,
+    refusal_page,
 };
 pub use snapshot::{Snapshot, SnapshotError, SnapshotParts};

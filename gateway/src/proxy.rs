@@ -9,6 +9,7 @@ mod exchange;
 mod generations;
 mod live;
 mod observe;
+mod page;
 mod phases;
 mod reply;
 mod respond;

@@ -87,6 +87,8 @@ pub enum Refusal {
     CredentialInvalid,
     /// A credential of another organisation than the host's: 403.
     OtherTenant,
+    /// A person no organisation has made a member: signed in, and nothing more. 403.
+    NotMember,
     /// The rate limit named `policy` is used up: 429.
     TooManyRequests {
         /// The name of the limit.
@@ -131,6 +133,7 @@ impl Refusal {
             Self::CredentialMissing => "credential_missing",
             Self::CredentialInvalid => "credential_invalid",
             Self::OtherTenant => "other_tenant",
+            Self::NotMember => "not_member",
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::Denied { .. } => "denied",
             Self::Unavailable(Dependency::Store) => "store_unavailable",

@@ -475,6 +475,10 @@ fn denied(
     if asker.tenant().is_none() {
         return to_sign_in(Refusal::CredentialMissing, request);
     }
+    // Where a service hides what exists, this must not tell a path of its from none.
+    if asker.entity().is_none() && !hidden {
+        return Refusal::NotMember;
+    }
     Refusal::Denied { reason: reason.map(str::to_owned), hidden }
 }
 

@@ -34,8 +34,10 @@ pub enum Answer {
 /// Which page an [`Answer::Html`] is; decides the headers that differ between pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageKind {
-    /// A form or a plain statement.
+    /// A plain statement, or a form that changes nothing.
     Plain,
+    /// A form that changes something: the browser must say which origin posts it.
+    Form,
     /// A page that leads on to an identity provider by `<meta http-equiv="refresh">`. A redirect would be
     /// stopped by `form-action 'self'` in browsers that apply it to the redirects after a form.
     Onward,

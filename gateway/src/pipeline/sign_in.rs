@@ -28,7 +28,7 @@ use crate::model::{Clock, Dependency, Entropy, Refusal};
 use super::answer::{Answer, STYLE_PATH};
 
 pub use event::SignInEvent;
-pub use pages::{RefusalPage, refusal_page};
+pub use pages::{Offer, RefusalPage, refusal_page};
 pub use request::GatewayRequest;
 pub use return_to::ReturnTo;
 

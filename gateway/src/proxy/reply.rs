@@ -5,10 +5,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
-use super::respond::{fields, problem, problem_body, visible_code};
+use super::page::refusal_html;
+use super::respond::{fields, problem, problem_body};
 use super::upstream_head::REQUEST_ID;
-use crate::model::{DecisionId, Refusal};
-use crate::pipeline::{Answer, PageKind, RefusalPage, Refused, Reply, refusal_page};
+use crate::model::DecisionId;
+use crate::pipeline::{Answer, PageKind, Refused, Reply};
 
 /// What goes on the wire.
 struct Wire {
@@ -30,10 +31,11 @@ pub(super) async fn refuse(session: &mut Session, refused: &Refused) -> pingora:
     } else if refused.html {
         page_fields(&mut fields, PageKind::Refused);
         content(&mut fields, "text/html; charset=utf-8");
-        refusal_html(refused)
+        refusal_html(&refused.refusal, refused.decision)
     } else {
         content(&mut fields, "application/problem+json");
-        problem_body(&refused.refusal, refused.decision)
+        // The line's end is for people with `curl`: JSON does not mind.
+        problem_body(&refused.refusal, refused.decision) + "\n"
     };
     let wire = Wire { status: problem.status, fields, body: Bytes::from(body) };
     send(session, wire, refused.decision).await
@@ -73,30 +75,6 @@ pub(super) async fn answer(session: &mut Session, reply: Reply) -> pingora::Resu
     send(session, Wire { status, fields, body }, reply.decision).await
 }
 
-fn refusal_html(refused: &Refused) -> String {
-    let problem = problem(&refused.refusal);
-    let reason = match &refused.refusal {
-        Refusal::Denied { reason, hidden: false } => reason.as_deref(),
-        _ => None,
-    };
-    let reference = refused.decision.to_string();
-    let page = RefusalPage {
-        title: problem.title,
-        text: problem.detail,
-        reason,
-        code: visible_code(&refused.refusal),
-        reference: Some(&reference),
-        offer_sign_in: matches!(
-            refused.refusal,
-            Refusal::SignInFailed { .. } | Refusal::CredentialInvalid | Refusal::CredentialMissing
-        ),
-    };
-    match refusal_page(page) {
-        Answer::Html { body, .. } => body,
-        Answer::Redirect { .. } | Answer::Json { .. } | Answer::Style { .. } => String::new(),
-    }
-}
-
 async fn send(session: &mut Session, wire: Wire, decision: DecisionId) -> pingora::Result<u16> {
     let mut head = ResponseHeader::build(wire.status, Some(wire.fields.len() + 10))?;
     for (name, value) in &wire.fields {
@@ -107,6 +85,10 @@ async fn send(session: &mut Session, wire: Wire, decision: DecisionId) -> pingor
     }
     for (name, value) in SAFETY_FIELDS {
         head.insert_header(*name, *value)?;
+    }
+    if !wire.fields.contains_key(header::REFERRER_POLICY) {
+        // RFC 9700 §4.2.4: the address of a callback holds a code.
+        head.insert_header(header::REFERRER_POLICY, "no-referrer")?;
     }
     if session.digest().is_some_and(|digest| digest.ssl_digest.is_some()) {
         head.insert_header(header::STRICT_TRANSPORT_SECURITY, HSTS)?;
@@ -128,7 +110,6 @@ const HSTS: &str = "max-age=31536000; includeSubDomains";
 /// On everything the gateway itself says (CK-11).
 const SAFETY_FIELDS: &[(&str, &str)] = &[
     ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
 ];
@@ -140,6 +121,11 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; 
 fn page_fields(fields: &mut HeaderMap, kind: PageKind) {
     put(fields, header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
     put(fields, header::X_FRAME_OPTIONS, "DENY");
+    if kind == PageKind::Form {
+        // Fetch §3.2 "append a request Origin header": under `no-referrer` a form is posted with
+        // `Origin: null`, which proves nothing. The page's own address holds no secret.
+        put(fields, header::REFERRER_POLICY, "same-origin");
+    }
     if kind == PageKind::SignedOut {
         put(fields, HeaderName::from_static("clear-site-data"), "\"cache\"");
     }

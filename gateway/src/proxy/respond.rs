@@ -96,6 +96,12 @@ pub(super) const fn problem(refusal: &Refusal) -> Problem {
             "The credential belongs to another organisation",
             "use a credential of the organisation this host serves",
         ),
+        Refusal::NotMember => (
+            StatusCode::FORBIDDEN,
+            "urn:hubgate:problem:not-member",
+            "You are not a member here",
+            "you are signed in; ask an administrator of your organisation to add you as a member",
+        ),
         Refusal::TooManyRequests { .. } => (
             StatusCode::TOO_MANY_REQUESTS,
             QUOTA_EXCEEDED,
@@ -213,7 +219,7 @@ fn put(fields: &mut HeaderMap, name: HeaderName, value: &str) {
 }
 
 /// RFC 9110 §10.2.3: Retry-After is in whole seconds; rounded up, so it is never too early.
-fn whole_seconds(span: Duration) -> u64 {
+pub(super) fn whole_seconds(span: Duration) -> u64 {
     span.as_secs() + u64::from(span.subsec_nanos() > 0)
 }
 

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod front_door;
+mod login;
 mod policies;
 mod raw_socket;
 mod reload;

@@ -145,7 +145,14 @@ struct Arrival<'a> {
 fn welcome(arrival: Arrival<'_>, member: Option<&Member>, cookies: Vec<String>) -> Answer {
     match member {
         Some(_) => Answer::Redirect { location: arrival.transaction.return_to, cookies },
-        None => pages::not_member(arrival.organisation.name(), &arrival.person.subject, cookies),
+        None => {
+            let page = pages::NotMemberPage {
+                organisation: arrival.organisation.name(),
+                subject: &arrival.person.subject,
+                return_to: &arrival.transaction.return_to,
+            };
+            pages::not_member(&page, cookies)
+        }
     }
 }
 

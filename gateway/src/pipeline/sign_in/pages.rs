@@ -117,7 +117,7 @@ struct SignOutPage<'a> {
 
 /// Asks whether to sign out.
 pub(super) fn sign_out(name: &str, organisation: &str, csrf: &str) -> Answer {
-    html(&SignOutPage { name, organisation, csrf }, Vec::new(), PageKind::Plain)
+    html(&SignOutPage { name, organisation, csrf }, Vec::new(), PageKind::Form)
 }
 
 /// Where a person is signed out.
@@ -147,14 +147,18 @@ pub(super) fn signed_out(left: Left, cookies: Vec<String>) -> Answer {
 
 #[derive(Template)]
 #[template(path = "not_member.html")]
-struct NotMemberPage<'a> {
-    organisation: &'a str,
-    subject: &'a str,
+pub(super) struct NotMemberPage<'a> {
+    /// The organisation's name.
+    pub(super) organisation: &'a str,
+    /// What the provider knows the person by.
+    pub(super) subject: &'a str,
+    /// Where they wanted to go.
+    pub(super) return_to: &'a str,
 }
 
 /// Says that a person is signed in and still may do nothing, and whom to ask for what.
-pub(super) fn not_member(organisation: &str, subject: &str, cookies: Vec<String>) -> Answer {
-    html(&NotMemberPage { organisation, subject }, cookies, PageKind::NotMember)
+pub(super) fn not_member(page: &NotMemberPage<'_>, cookies: Vec<String>) -> Answer {
+    html(page, cookies, PageKind::NotMember)
 }
 
 /// What the page of a refusal says. The proxy fills it: it knows the status and its words.
@@ -170,8 +174,19 @@ pub struct RefusalPage<'a> {
     pub code: &'a str,
     /// The decision id, for support.
     pub reference: Option<&'a str>,
-    /// Offers to start signing in anew.
-    pub offer_sign_in: bool,
+    /// The way on.
+    pub offer: Offer,
+}
+
+/// What the page of a refusal offers to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// The front page.
+    FrontPage,
+    /// Signing in anew.
+    SignIn,
+    /// Signing out, to come back as somebody else.
+    SignOut,
 }
 
 #[derive(Template)]

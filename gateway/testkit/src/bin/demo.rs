@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use hubgate_testkit::demo::{self, DEMO_KEY, DemoProvider, Person};
 use hubgate_testkit::demo_hub::{DemoHub, Verifier};
-use hubgate_testkit::stage::{HUB_HOST, SERVICE, Stage, StageSettings};
+use hubgate_testkit::stage::{SERVICE, Stage, StageSettings};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -127,7 +127,10 @@ fn welcome(stage: &Stage, key: &str, people: &[Person]) {
         println!("    {}", trial.because);
         println!("    {trial}\n");
     }
-    println!("People (each signs in at {HUB_HOST} through the demo's OpenID provider):\n");
+    println!("In a browser, open this and sign in (the certificates are the demo's own, so it");
+    println!("warns twice):\n");
+    println!("    {}/api/v1/teams\n", stage.hub_url());
+    println!("Give the organisation, then choose one of its people:\n");
     for person in people {
         let roles = person.roles.join(", ");
         let roles = if roles.is_empty() { "no role yet" } else { roles.as_str() };
