@@ -143,17 +143,15 @@ struct Arrival<'a> {
 }
 
 fn welcome(arrival: Arrival<'_>, member: Option<&Member>, cookies: Vec<String>) -> Answer {
-    match member {
-        Some(_) => Answer::Redirect { location: arrival.transaction.return_to, cookies },
-        None => {
-            let page = pages::NotMemberPage {
-                organisation: arrival.organisation.name(),
-                subject: &arrival.person.subject,
-                return_to: &arrival.transaction.return_to,
-            };
-            pages::not_member(&page, cookies)
-        }
+    if member.is_some() {
+        return Answer::Redirect { location: arrival.transaction.return_to, cookies };
     }
+    let page = pages::NotMemberPage {
+        organisation: arrival.organisation.name(),
+        subject: &arrival.person.subject,
+        return_to: &arrival.transaction.return_to,
+    };
+    pages::not_member(&page, cookies)
 }
 
 /// The connection a callback path names: exactly two segments.
