@@ -157,7 +157,7 @@ async fn cut_by(gateway: &Gateway, doomed: &str, other: &str, take_away: impl As
     read_until(&mut other.1, "data: still here").await;
     for path in ["/socket", "/events"] {
         let outcome = gateway.outcome_for(path).await;
-        assert_eq!(outcome["aborted"], "cut", "{outcome}");
+        assert_eq!(outcome["aborted"], "revoked", "{outcome}");
     }
 }
 
