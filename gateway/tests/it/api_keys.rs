@@ -122,10 +122,10 @@ async fn two_credentials_and_credentials_out_of_place_are_malformed() {
     let key = gateway.api_key();
     let bearer = format!("Bearer {key}");
     let authorization = ("Authorization", bearer.as_str());
-    let cases: [(&str, String, Vec<(&str, &str)>, &str); 4] = [
+    let cases = [
         (
             "Authorization twice",
-            "/echo/a".into(),
+            String::from("/echo/a"),
             vec![authorization, authorization],
             "repeated_field",
         ),

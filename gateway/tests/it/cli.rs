@@ -1,11 +1,6 @@
 //! The command line as a person or a script meets it: what is said, where, and the exit code.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test stops at what it did not expect"
-)]
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use std::path::Path;
 use std::process::{Command, Output};

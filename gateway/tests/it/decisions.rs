@@ -1,11 +1,7 @@
 //! Decisions through the running gateway: roles and where they reach, what names the resource, and how
 //! each refusal reads.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test stops at what it did not expect"
-)]
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use std::collections::BTreeSet;
 

@@ -2,12 +2,6 @@
 //!
 //! The long run of the same test is `make crash`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test stops at what it did not expect"
-)]
-
 use std::collections::HashSet;
 use std::net::SocketAddr;
 
