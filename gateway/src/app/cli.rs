@@ -1,6 +1,6 @@
 //! The command line: what may be typed, and how errors and exit codes answer it.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -95,12 +95,12 @@ where
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {
-            drop(write!(err, "{}", error.render().ansi()));
+            drop(write!(err, "{}", usage(&error, &std::io::stderr())));
             return ExitCode::from(EX_USAGE);
         }
         // Asked-for help and version.
         Err(error) => {
-            return match write!(out, "{}", error.render().ansi()) {
+            return match write!(out, "{}", usage(&error, &std::io::stdout())) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(_) => ExitCode::FAILURE,
             };
@@ -129,6 +129,19 @@ impl Cli {
             Verb::Version => Ok(writeln!(out, "hubgate {}", env!("CARGO_PKG_VERSION"))?),
         }
     }
+}
+
+/// Help and usage errors, coloured where a person reads them.
+fn usage(error: &clap::Error, stream: &impl IsTerminal) -> String {
+    let text = error.render();
+    if wants_colour(stream) { text.ansi().to_string() } else { text.to_string() }
+}
+
+/// Whether what goes to `stream` may hold escape sequences: on a terminal, unless they were turned off.
+pub(super) fn wants_colour(stream: &impl IsTerminal) -> bool {
+    // https://no-color.org: set and not empty means no colours.
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && stream.is_terminal()
 }
 
 fn is_broken_pipe(error: &CommandError) -> bool {

@@ -85,11 +85,17 @@ impl KeyCommand {
         match self {
             Self::Create(create) => create.run(&config::load(file)?, out),
             // The others must work while the configuration is broken.
-            Self::List(list) => list.run(&config::places(file)?, out),
+            Self::List(list) => list.run(&config::places(file)?, || organisations(file), out),
             Self::Revoke(revoke) => revoke.run(&config::places(file)?, out),
             Self::RotateAssertion => rotate::run(&config::places(file)?, out),
         }
     }
+}
+
+fn organisations(file: &Path) -> Option<Vec<String>> {
+    let loaded = config::load(file).ok()?;
+    let directory = &loaded.organisations.directory;
+    Some(directory.organisations().map(|it| it.id().to_string()).collect())
 }
 
 /// The store and the log, opened for one command.

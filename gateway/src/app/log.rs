@@ -11,7 +11,7 @@ use crate::journal::{
     Colour, Filter, Line, Renderer, Tail, TailError, VerifyError, render_report, verify,
 };
 
-use super::cli::CommandError;
+use super::cli::{CommandError, wants_colour};
 
 /// What is to be done with the log.
 #[derive(Debug, Subcommand)]
@@ -36,8 +36,8 @@ pub(super) struct TailArguments {
     /// Records of this principal only, as `User::ada`.
     #[arg(long, value_name = "TYPE::ID")]
     principal: Option<String>,
-    /// Decisions with this effect only: `allow`, `deny`, `refuse`, `error`.
-    #[arg(long)]
+    /// Decisions with this effect only.
+    #[arg(long, value_parser = ["allow", "deny", "refuse", "error"])]
     effect: Option<String>,
     /// Records with this reason code only.
     #[arg(long)]
@@ -45,8 +45,8 @@ pub(super) struct TailArguments {
     /// This decision and its outcome only; the beginning of the id is enough.
     #[arg(long, value_name = "ID")]
     decision: Option<String>,
-    /// Records of this kind only: `decision`, `outcome`, `event`, `journal`.
-    #[arg(long)]
+    /// Records of this kind only.
+    #[arg(long, value_parser = ["decision", "outcome", "event", "journal"])]
     kind: Option<String>,
     /// The records as they are written: one JSON object per line.
     #[arg(long)]
@@ -85,12 +85,13 @@ impl LogCommand {
 
 impl TailArguments {
     fn run(&self, places: &Places, out: &mut dyn Write) -> Result<(), CommandError> {
-        let mut pen = Pen { renderer: (!self.json).then(|| Renderer::new(self.colour())), out };
         let tail = Tail::new(&places.log_directory, self.filter(), self.lines);
         if !self.follow {
-            return pen.write(&tail.lines().map_err(LogError::from)?);
+            let lines = tail.lines().map_err(LogError::from)?;
+            return self.pen(&lines, out).write(&lines);
         }
         let (lines, mut follow) = tail.follow().map_err(LogError::from)?;
+        let mut pen = self.pen(&lines, out);
         pen.write(&lines)?;
         loop {
             std::thread::sleep(FOLLOW_INTERVAL);
@@ -110,16 +111,17 @@ impl TailArguments {
         }
     }
 
-    fn colour(&self) -> Colour {
-        if self.plain { Colour::Never } else { terminal_colour() }
+    /// Columns as wide as the first lines need; the usual ones where there are none to go by.
+    fn pen<'o>(&self, lines: &[Line], out: &'o mut dyn Write) -> Pen<'o> {
+        let colour = if self.plain { Colour::Never } else { terminal_colour() };
+        let renderer =
+            if lines.is_empty() { Renderer::new(colour) } else { Renderer::fitted(colour, lines) };
+        Pen { renderer: (!self.json).then_some(renderer), out }
     }
 }
 
 fn terminal_colour() -> Colour {
-    use std::io::IsTerminal as _;
-    // https://no-color.org: set and not empty means no colours.
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if refused || !std::io::stdout().is_terminal() { Colour::Never } else { Colour::Always }
+    if wants_colour(&std::io::stdout()) { Colour::Always } else { Colour::Never }
 }
 
 /// Writes lines as records or for people.

@@ -129,7 +129,8 @@ pub struct What<'a> {
     #[schemars(with = "Option<String>")]
     pub action: Option<&'a ActionId>,
     /// The Cedar resource.
-    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
+    // A client may name it, so an API key can be pasted there too.
+    #[serde(serialize_with = "text::resource", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub resource: Option<&'a EntityUid>,
 }

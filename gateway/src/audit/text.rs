@@ -15,7 +15,7 @@ use std::sync::Arc;
 use serde::Serializer;
 use serde::ser::SerializeSeq as _;
 
-use crate::model::{AuthMethod, KeyId};
+use crate::model::{AuthMethod, EntityUid, KeyId};
 
 /// Longest path kept. Longer ones are legal (8 KiB) but tell a reader nothing more.
 pub(super) const PATH_BYTES_MAX: usize = 1024;
@@ -82,6 +82,14 @@ pub(super) fn shown<T: Display, S: Serializer>(id: &Option<T>, s: S) -> Result<S
     match id {
         Some(id) => s.collect_str(id),
         None => s.serialize_none(),
+    }
+}
+
+/// A Cedar entity as a client named it. Its type bounds its length.
+pub(super) fn resource<S: Serializer>(uid: &Option<&EntityUid>, s: S) -> Result<S::Ok, S::Error> {
+    match uid {
+        Some(uid) if uid.id().contains(KEY_MARK) => s.serialize_str(&redact(&uid.to_string())),
+        _ => shown(uid, s),
     }
 }
 
@@ -163,15 +171,17 @@ fn cut<S: Serializer>(text: &str, bytes_max: usize, s: S) -> Result<S::Ok, S::Er
     s.collect_str(&format_args!("{kept}…"))
 }
 
+/// How our API keys begin.
+const KEY_MARK: &str = "hg_";
+
 /// Replaces what looks like one of our API keys, which people do paste into paths.
 fn redact(text: &str) -> Cow<'_, str> {
-    const MARK: &str = "hg_";
-    if !text.contains(MARK) {
+    if !text.contains(KEY_MARK) {
         return Cow::Borrowed(text);
     }
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once(MARK) {
+    while let Some((before, after)) = rest.split_once(KEY_MARK) {
         clean.push_str(before);
         clean.push_str("[key]");
         let is_key = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -193,6 +203,16 @@ mod tests {
         let mut out = Vec::new();
         write(&mut serde_json::Serializer::new(&mut out));
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_key_pasted_as_a_resource_is_not_written() {
+        let shown = |id: &str| {
+            let uid = EntityUid::new("Team", id).unwrap();
+            text_of(|s| resource(&Some(&uid), s).unwrap())
+        };
+        assert_eq!(shown("team-harbour"), "\"Team::team-harbour\"");
+        assert_eq!(shown("hg_abc_SECRET"), "\"Team::[key]\"");
     }
 
     #[test]

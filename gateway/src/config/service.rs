@@ -42,6 +42,7 @@ pub(super) struct ServiceFile {
     #[schemars(range(min = 1, max = 3_600_000))]
     idle_timeout_ms: u32,
     /// Request fields handed on besides the usual ones; a `*` at the end stands for the rest, as `x-acme-*`.
+    /// `cookie` hands on every cookie but the gateway's own.
     #[serde(default)]
     forward_headers: Vec<String>,
     /// Answers a denial as 404, so that who may not see a thing does not learn that it exists.
@@ -320,13 +321,15 @@ fn pattern(text: &str) -> Result<HeaderPattern, String> {
     })
 }
 
+const COOKIE: &str = "cookie";
+
 /// Fields that must never pass from a client to a service. A prefix that could reach one counts too.
 fn is_reserved(name: &str, is_prefix: bool) -> bool {
     const RESERVED: [&str; 14] = [
         "authorization",
         "connection",
         "content-length",
-        "cookie",
+        COOKIE,
         "forwarded",
         "host",
         "hubgate-",
@@ -338,6 +341,10 @@ fn is_reserved(name: &str, is_prefix: bool) -> bool {
         "x-forwarded-",
         "x-real-ip",
     ];
+    // The forwarder takes the gateway's own out (AS-17); but cookies must be asked for by their full name.
+    if name == COOKIE && !is_prefix {
+        return false;
+    }
     RESERVED.iter().any(|reserved| {
         let begins = reserved.ends_with('-') && name.starts_with(reserved);
         let reaches = is_prefix && reserved.starts_with(name);

@@ -58,9 +58,9 @@ const NARROW: Widths = Widths { tenant: 8, principal: 12, request: 20 };
 const WIDE: Widths = Widths { tenant: 16, principal: 28, request: 44 };
 
 impl Renderer {
-    /// Columns of the usual widths.
+    /// Columns of the usual widths: a usual API key fits.
     pub const fn new(colour: Colour) -> Self {
-        Self { colour, widths: Widths { tenant: 10, principal: 18, request: 32 }, day: None }
+        Self { colour, widths: Widths { tenant: 10, principal: 23, request: 32 }, day: None }
     }
 
     /// Columns as wide as `lines` need.

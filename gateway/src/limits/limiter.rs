@@ -198,8 +198,8 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Counted<K, C> {
     }
 
     const fn refusal(&self, retry_after: Duration) -> Refusal {
-        let quota = self.limit.requests.get();
-        Refusal::TooManyRequests { policy: self.limit.name, quota, retry_after }
+        let Limit { name: policy, requests, window, .. } = self.limit;
+        Refusal::TooManyRequests { policy, quota: requests.get(), window, retry_after }
     }
 
     fn make_room(&self) {

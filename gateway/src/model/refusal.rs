@@ -95,6 +95,8 @@ pub enum Refusal {
         policy: &'static str,
         /// The limit's size, requests per window.
         quota: u32,
+        /// The window.
+        window: Duration,
         /// Time until a request can pass again.
         retry_after: Duration,
     },

@@ -14,7 +14,7 @@ use super::outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused
 use super::recording::{Identity, Trail};
 use super::sign_in::SignIn;
 use super::snapshot::Snapshot;
-use crate::audit::{Durability, OutcomeRecord, Recorded, Sink};
+use crate::audit::{Durability, OutcomeRecord, RecordBody, Recorded, Sink};
 use crate::authn::{AssertionSigner, Authenticator, Statement};
 use crate::authz::{Decision, Facts, Permit, Question};
 use crate::limits::Limiter;
@@ -133,9 +133,12 @@ impl Pipeline {
             let forward = self.walk(&mut trail, &request, body).await;
             forward.map(|forward| Outcome::Forward(Box::new(forward)))
         };
-        end.unwrap_or_else(|refusal| {
-            Outcome::Refuse(self.refuse(&trail, refusal, request.wants_html()))
-        })
+        match end {
+            Ok(outcome) => outcome,
+            Err(refusal) => {
+                Outcome::Refuse(self.refuse_as_logged(&trail, refusal, request.wants_html()).await)
+            }
+        }
     }
 
     /// Refuses a head that is not canonical. It counts against its address like any other request.
@@ -298,14 +301,31 @@ impl Pipeline {
 
     /// Records a refusal. If even that fails, the refusal stands and is counted.
     pub(super) fn refuse(&self, trail: &Trail<'_>, refusal: Refusal, html: bool) -> Refused {
-        let now = self.now();
-        let id = self.ids.next(now);
-        let verdict = trail.refusal_verdict(&refusal);
-        let record = trail.record(id, now, &self.parts.identity, verdict);
-        if let Err(error) = self.parts.sink.append(record.encode()) {
+        let (decision, record) = self.refusal_record(trail, &refusal);
+        if let Err(error) = self.parts.sink.append(record) {
             self.unrecorded(&error);
         }
-        Refused { refusal, decision: id, html }
+        Refused { refusal, decision, html }
+    }
+
+    /// As [`Pipeline::refuse`]; where a deciding policy says `@log("strict")`, the record is on the disk
+    /// before the answer leaves.
+    async fn refuse_as_logged(&self, trail: &Trail<'_>, refusal: Refusal, html: bool) -> Refused {
+        if !trail.decision.as_ref().is_some_and(Decision::log_strict) {
+            return self.refuse(trail, refusal, html);
+        }
+        let (decision, record) = self.refusal_record(trail, &refusal);
+        if let Err(error) = self.parts.sink.append_strict(record).await {
+            self.unrecorded(&error);
+        }
+        Refused { refusal, decision, html }
+    }
+
+    fn refusal_record(&self, trail: &Trail<'_>, refusal: &Refusal) -> (DecisionId, RecordBody) {
+        let now = self.now();
+        let id = self.ids.next(now);
+        let verdict = trail.refusal_verdict(refusal);
+        (id, trail.record(id, now, &self.parts.identity, verdict).encode())
     }
 
     /// Records what became of a decision.

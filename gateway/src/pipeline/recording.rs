@@ -88,10 +88,11 @@ impl<'a> Trail<'a> {
         }
     }
 
-    /// The verdict of a refusal: a denial is the decision's own, everything else the refusal's.
+    /// The verdict of a refusal: a denial is the decision's own, everything else the refusal's. Nobody known
+    /// is asked for a credential whatever was decided, so that is what the record says.
     pub(super) fn refusal_verdict<'r>(&'r self, refusal: &'r Refusal) -> Verdict<'r> {
         match (&self.decision, refusal) {
-            (Some(decision), _) if !decision.allowed() => self.verdict(),
+            (Some(_), Refusal::Denied { .. }) => self.verdict(),
             (_, Refusal::Unavailable(_)) => {
                 Verdict { effect: Effect::Error, ..Verdict::refused(refusal.code()) }
             }

@@ -196,12 +196,12 @@ pub(super) fn fields(refusal: &Refusal) -> HeaderMap {
                 .finish();
             put(&mut fields, header::LOCATION, &format!("/.hubgate/sign-in?{query}"));
         }
-        Refusal::TooManyRequests { policy, quota, retry_after } => {
+        Refusal::TooManyRequests { policy, quota, window, retry_after } => {
             let seconds = whole_seconds(*retry_after);
             put(&mut fields, header::RETRY_AFTER, &seconds.to_string());
             let limit = format!("\"{policy}\";r=0;t={seconds}");
             put(&mut fields, HeaderName::from_static("ratelimit"), &limit);
-            let rule = format!("\"{policy}\";q={quota}");
+            let rule = format!("\"{policy}\";q={quota};w={}", whole_seconds(*window));
             put(&mut fields, HeaderName::from_static("ratelimit-policy"), &rule);
         }
         Refusal::Unavailable(_) => {
@@ -300,11 +300,13 @@ mod tests {
         let refusal = Refusal::TooManyRequests {
             policy: "credential",
             quota: 10,
+            window: Duration::from_secs(60),
             retry_after: Duration::from_millis(1_001),
         };
         let fields = fields(&refusal);
         assert_eq!(fields["retry-after"], "2");
         assert_eq!(fields["ratelimit"], "\"credential\";r=0;t=2");
+        assert_eq!(fields["ratelimit-policy"], "\"credential\";q=10;w=60");
         assert!(problem_body(&refusal, id()).contains("quota-exceeded"));
     }
 

@@ -1,7 +1,14 @@
 //! The one integration binary: one file per behaviour.
 
+mod api_keys;
 mod architecture;
+mod audit_chain;
+mod cli;
+mod decisions;
 mod front_door;
+mod header_hygiene;
+mod kill;
+mod limits;
 mod login;
 mod policies;
 mod raw_socket;

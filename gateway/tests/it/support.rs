@@ -8,6 +8,16 @@
 
 mod changes;
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it did not expect"
+)]
+
+mod asking;
+mod restart;
+
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,6 +26,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use hubgate_testkit::raw_client::{RawAnswer, RawClient};
 use hubgate_testkit::recording_upstream::{Recorded, RecordingUpstream};
+
+pub(crate) use asking::{OTHER_ROLE, decision_of, head, problem, problem_without_instance};
 
 /// How long anything may take on a loaded machine before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -28,6 +40,7 @@ pub(crate) struct Gateway {
     addresses: Addresses,
     upstream: RecordingUpstream,
     api_key: String,
+    wishes: Wishes,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +53,10 @@ struct Addresses {
 /// What a test wants different from the usual.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wishes {
-    /// Appended to `gateway.toml`.
+    /// Appended to `gateway.toml`; `{upstream}` becomes the upstream's address.
     pub(crate) settings: String,
+    /// Files written into the folder before the start: path and content.
+    pub(crate) files: Vec<(String, String)>,
     /// Put in the place of the usual `[limits]`.
     pub(crate) limits: Option<String>,
     /// Environment of the process.
@@ -66,9 +81,10 @@ impl Gateway {
     pub(crate) async fn start_with(wishes: Wishes) -> Self {
         let upstream = RecordingUpstream::start().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        copy_folder(&root().join("tenants"), &folder.path().join("tenants"));
-        copy_folder(&root().join("policies"), &folder.path().join("policies"));
-        copy_folder(&root().join("schemas"), &folder.path().join("schemas"));
+        copy_data(folder.path());
+        for (path, content) in &wishes.files {
+            std::fs::write(folder.path().join(path), content).unwrap();
+        }
         // A port that was free a moment ago can be taken; then another is tried.
         for _ in 0..5 {
             let addresses = free_addresses();
@@ -83,8 +99,8 @@ impl Gateway {
             std::fs::write(folder.path().join("gateway.toml"), settings).unwrap();
             let mut child = spawn(folder.path(), &wishes);
             if ready(&mut child, addresses.observe).await {
-                let mut gateway =
-                    Self { child, folder, addresses, upstream, api_key: String::new() };
+                let api_key = String::new();
+                let mut gateway = Self { child, folder, addresses, upstream, api_key, wishes };
                 gateway.api_key = gateway.create_key("nordvolt", "test", KEY_ROLE, &KEY_SCOPES);
                 return gateway;
             }
@@ -142,14 +158,7 @@ impl Gateway {
 
     /// Runs the command line against this gateway's configuration.
     pub(crate) fn run(&self, arguments: &[&str]) -> std::process::Output {
-        let config = self.folder.path().join("gateway.toml");
-        Command::new(env!("CARGO_BIN_EXE_hubgate"))
-            .args(arguments)
-            .arg("--config")
-            .arg(config)
-            .env("HUBGATE_DEMO_CLIENT_SECRET", "demo-secret")
-            .output()
-            .unwrap()
+        run_in(self.folder.path(), arguments)
     }
 
     /// Makes a key and returns it in clear.
@@ -238,6 +247,24 @@ pub(crate) async fn wait_until(what: &str, done: impl AsyncFn() -> bool) {
     while !done().await {
         assert!(Instant::now() < deadline, "never happened: {what}");
         tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+/// Runs the command line against `gateway.toml` in `folder`.
+pub(crate) fn run_in(folder: &Path, arguments: &[&str]) -> std::process::Output {
+    Command::new(env!("CARGO_BIN_EXE_hubgate"))
+        .args(arguments)
+        .arg("--config")
+        .arg(folder.join("gateway.toml"))
+        .env("HUBGATE_DEMO_CLIENT_SECRET", "demo-secret")
+        .output()
+        .unwrap()
+}
+
+/// Copies the repository's policies, schema and organisations.
+pub(crate) fn copy_data(folder: &Path) {
+    for name in ["tenants", "policies", "schemas"] {
+        copy_folder(&root().join(name), &folder.join(name));
     }
 }
 
@@ -380,12 +407,14 @@ service = "hub"
 stream = "sse"
 {more}
 "#,
-        more = wishes.settings
+        more = wishes.settings.replace("{upstream}", &upstream.to_string())
     )
 }
 
 fn spawn(folder: &Path, wishes: &Wishes) -> Child {
-    let stderr = std::fs::File::create(folder.join("stderr.txt")).unwrap();
+    // A restart goes on in the same file.
+    let mut stderr = std::fs::OpenOptions::new();
+    let stderr = stderr.create(true).append(true).open(folder.join("stderr.txt")).unwrap();
     Command::new(env!("CARGO_BIN_EXE_hubgate"))
         .arg("serve")
         .arg("--config")

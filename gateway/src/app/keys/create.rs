@@ -61,7 +61,7 @@ impl Create {
         writeln!(out, "This is the API key `{}` ({}) of `{}`.", key.name, key.id, key.tenant)?;
         writeln!(out, "It is shown this once and cannot be shown again: put it in its place now.")?;
         match key.expires {
-            Some(end) => writeln!(out, "It ends by itself at {}.", moment::shown(end))?,
+            Some(end) => writeln!(out, "It ends by itself at {} (UTC).", moment::shown(end))?,
             None => writeln!(out, "It does not end by itself.")?,
         }
         writeln!(out, "Use it:    curl -H 'Authorization: Bearer <key>' …")?;
@@ -121,7 +121,7 @@ fn scope(text: &str) -> Result<String, KeyError> {
     Err(KeyError::Usage(format!("`{}` is no scope", text.escape_debug())))
 }
 
-fn unknown(what: &str, name: &str, known: &[&str]) -> KeyError {
+pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> KeyError {
     let advice = nearest_name(name, known).map(|near| format!(": did you mean `{near}`?"));
     KeyError::Usage(format!("there is no {what} `{name}`{}", advice.unwrap_or_default()))
 }

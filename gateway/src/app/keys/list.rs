@@ -9,6 +9,7 @@ use crate::authn::{ApiKey, ApiKeys as _};
 use crate::config::Places;
 use crate::model::{Clock as _, SystemClock, UnixNanos};
 
+use super::create::unknown;
 use super::{CommandError, KeyError, open_keys, tenant_id};
 
 /// Whose keys to list.
@@ -20,16 +21,30 @@ pub(in crate::app) struct List {
 }
 
 impl List {
-    pub(super) fn run(&self, places: &Places, out: &mut dyn Write) -> Result<(), CommandError> {
+    /// `known` names the organisations, as far as the configuration can be read.
+    pub(super) fn run(
+        &self,
+        places: &Places,
+        known: impl FnOnce() -> Option<Vec<String>>,
+        out: &mut dyn Write,
+    ) -> Result<(), CommandError> {
         let tenant = tenant_id(&self.tenant)?;
         let (keys, runtime) = open_keys(places)?;
         let keys = runtime.block_on(keys.list(&tenant)).map_err(KeyError::from)?;
         if keys.is_empty() {
+            // A misspelt name would otherwise look like an organisation without keys.
+            if let Some(known) = known()
+                && !known.iter().any(|name| name == tenant.as_str())
+            {
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                return Err(unknown("organisation", tenant.as_str(), &known).into());
+            }
             writeln!(out, "`{tenant}` has no API keys.")?;
             return Ok(());
         }
         let now = SystemClock.now();
-        writeln!(out, "{:<12}  {:<8}  {:<16}  {:<16}  NAME", "KEY", "STATE", "CREATED", "EXPIRES")?;
+        let (created, expires) = ("CREATED (UTC)", "EXPIRES (UTC)");
+        writeln!(out, "{:<12}  {:<8}  {created:<16}  {expires:<16}  NAME", "KEY", "STATE")?;
         for key in &keys {
             let created = moment::shown(key.created);
             let expires = key.expires.map_or_else(|| "never".to_owned(), moment::shown);

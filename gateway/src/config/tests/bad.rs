@@ -264,10 +264,11 @@ fn services() {
         (
             "a field the gateway writes itself",
             with_service!(
-                "[[service]]\nname = \"b\"\naddresses = [\"h:1\"]\nforward_headers = [\"x-acme-*\", \"x-*\", \"Cookie\"]\n"
+                "[[service]]\nname = \"b\"\naddresses = [\"h:1\"]\nforward_headers = [\"x-acme-*\", \"x-*\", \"Cookie\", \"cookie\", \"coo*\"]\n"
             ),
             "gateway.toml:10: service[1].forward_headers[1]: `x-*` is written by the gateway itself and never taken from a client\n\
-             gateway.toml:10: service[1].forward_headers[2]: `Cookie` names no request field: lower-case letters, digits and `-`, with one `*` at the end at most",
+             gateway.toml:10: service[1].forward_headers[2]: `Cookie` names no request field: lower-case letters, digits and `-`, with one `*` at the end at most\n\
+             gateway.toml:10: service[1].forward_headers[4]: `coo*` is written by the gateway itself and never taken from a client",
         ),
         (
             "a health path that is none",

@@ -43,7 +43,7 @@ fn decision(path: &str, effect: Effect, reason: &str) -> RecordBody {
 #[test]
 fn a_decision_is_one_line_in_columns() {
     let shown = render_line(&line(&decision("/teams/t-7", Effect::Allow, "permitted")));
-    let expected = "13:48:13.123  07070707  allow   nordvolt    User::ada           \
+    let expected = "13:48:13.123  07070707  allow   nordvolt    User::ada                \
                     GET  /teams/t-7                   teams:read Team::t-7 · permitted by roles/admin";
     assert_eq!(shown, expected);
 }

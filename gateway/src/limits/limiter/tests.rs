@@ -30,7 +30,8 @@ fn v4(n: u32) -> IpAddr {
 }
 
 fn refused(policy: &'static str, quota: u32, retry_after: Duration) -> Refusal {
-    Refusal::TooManyRequests { policy, quota, retry_after }
+    let window = Duration::from_secs(if policy == "address" { 1 } else { 60 });
+    Refusal::TooManyRequests { policy, quota, window, retry_after }
 }
 
 #[test]
