@@ -1,4 +1,4 @@
-//! WebSockets and event streams: they pass where the route says so, and end with what allowed them.
+//! `WebSocket`s and event streams: they pass where the route says so, and end with what allowed them.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
