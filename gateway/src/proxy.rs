@@ -15,6 +15,7 @@ mod reply;
 mod respond;
 mod services;
 mod spans;
+mod tunnel;
 mod upstream_head;
 mod watch;
 mod websocket;

@@ -18,7 +18,7 @@ use super::door::Door;
 use super::exchange::Exchange;
 use super::spans::Spans;
 use super::watch::{Reused, Watch};
-use super::{arrival, live, reply, upstream_head, websocket};
+use super::{arrival, live, reply, tunnel, upstream_head, websocket};
 use crate::authn::is_gateway_cookie;
 use crate::model::{Dependency, Malformed, Refusal};
 use crate::pipeline::{Forward, Outcome, Refused};
@@ -113,6 +113,7 @@ impl ProxyHttp for Door {
         };
         if stream == Stream::WebSocket {
             peer.options.http_upstream_request_policy = HttpUpstreamRequestPolicy::standard();
+            tunnel::prepare(&mut peer, service.settings().connect_timeout);
         }
         if stream != Stream::None {
             peer.options.read_timeout = Some(STREAM_SILENCE);

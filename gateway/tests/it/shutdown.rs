@@ -1,9 +1,5 @@
 //! Stopping in order: what is under way ends, nothing new begins, the log is closed.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test stops at what it did not expect"
-)]
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use std::time::{Duration, Instant};
 

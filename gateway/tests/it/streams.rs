@@ -1,4 +1,4 @@
-//! WebSockets and event streams: they pass where the route says so, and end with what allowed them.
+//! `WebSocket`s and event streams: they pass where the route says so, and end with what allowed them.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -90,6 +90,18 @@ async fn a_websocket_passes_where_the_route_says_so() {
     let outcome = gateway.outcome_for("/socket").await;
     assert_eq!(outcome["status"], 101, "{outcome}");
     assert!(outcome["bytes_out"].as_u64().unwrap() >= 100_000, "{outcome}");
+}
+
+/// A tunnel must not end when the service is quicker with its 101 than the gateway with itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_one_of_many_websockets_opened_at_once_stays_open() {
+    let gateway = Gateway::start().await;
+    let open = (0..150).map(|_| async {
+        let mut client = socket(&gateway, gateway.api_key()).await;
+        echoes(&mut client, "here").await
+    });
+    let echoed = futures_util::future::join_all(open).await;
+    assert_eq!(echoed.iter().filter(|echoed| **echoed).count(), 150);
 }
 
 #[tokio::test]

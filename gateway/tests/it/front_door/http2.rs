@@ -7,6 +7,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hubgate_testkit::certificates::Authority;
 use hubgate_testkit::raw_client::RawClient;
+use hubgate_testkit::recording_upstream::Recorded;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls_pki_types::ServerName;
 
@@ -68,7 +69,7 @@ async fn http_2_works_end_to_end_with_a_key() {
     assert_eq!(statuses, [200, 200, 401, 200], "one refusal does not end the connection");
     assert_eq!(answers[0].body(), "recorded");
     let seen = gateway.upstream().requests();
-    let lines: Vec<&str> = seen.iter().map(|request| request.request_line()).collect();
+    let lines: Vec<&str> = seen.iter().map(Recorded::request_line).collect();
     let expected = ["GET /echo/a?x=1 HTTP/1.1", "POST /echo/b HTTP/1.1", "GET /echo/d HTTP/1.1"];
     assert_eq!(lines, expected);
     assert_eq!((seen[1].field("host"), &*seen[1].body), (Some(HOST), &b"a body"[..]));
@@ -139,17 +140,17 @@ fn status(block: &[u8]) -> u16 {
 }
 
 fn huffman_digits(bytes: &[u8], length: u8) -> u16 {
-    let bits: String = bytes[..length.into()].iter().map(|byte| format!("{byte:08b}")).collect();
+    let bits: Vec<u16> = bytes[..length.into()]
+        .iter()
+        .flat_map(|byte| (0..8).rev().map(move |at| u16::from(byte >> at & 1)))
+        .collect();
+    let read = |bits: &[u16]| bits.iter().fold(0, |number, bit| number << 1 | bit);
     let (mut at, mut number) = (0, 0);
     for _ in 0..3 {
-        let short = u16::from_str_radix(&bits[at..at + 5], 2).unwrap();
-        let digit = if short <= 2 {
-            at += 5;
-            short
-        } else {
-            at += 6;
-            u16::from_str_radix(&bits[at - 6..at], 2).unwrap() - 0b01_1001 + 3
-        };
+        // 0, 1 and 2 have five bits, the other digits six from 011001 on.
+        let short = read(&bits[at..at + 5]);
+        let digit = if short <= 2 { short } else { read(&bits[at..at + 6]) - 0b01_1001 + 3 };
+        at += if short <= 2 { 5 } else { 6 };
         number = number * 10 + digit;
     }
     number

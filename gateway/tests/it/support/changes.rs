@@ -1,4 +1,9 @@
 //! What tests do to a running gateway: change its files, stop it, look at what it measures and records.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it did not expect"
+)]
 
 use std::process::{Command, ExitStatus};
 use std::time::Instant;
