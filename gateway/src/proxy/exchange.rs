@@ -13,7 +13,6 @@ use crate::telemetry::Metrics;
 
 /// One request on its way. Dropped without [`Exchange::complete`] (the kill switch, a client that vanished) it
 /// records its end all the same.
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, not one state")]
 pub struct Exchange {
     pipeline: Arc<Pipeline>,
     metrics: Arc<Metrics>,

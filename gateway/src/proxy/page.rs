@@ -88,7 +88,12 @@ mod tests {
     #[test]
     fn a_person_reads_seconds_not_header_names() {
         let retry_after = Duration::from_millis(2_100);
-        let busy = Refusal::TooManyRequests { policy: "address", quota: 1, retry_after };
+        let busy = Refusal::TooManyRequests {
+            policy: "address",
+            quota: 1,
+            window: retry_after,
+            retry_after,
+        };
         assert!(page(&busy).contains("Try again in 3 seconds."));
         assert!(!page(&Refusal::Unavailable(Dependency::Store)).contains("Retry-After"));
     }

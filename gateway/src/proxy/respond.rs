@@ -300,7 +300,7 @@ mod tests {
         let refusal = Refusal::TooManyRequests {
             policy: "credential",
             quota: 10,
-            window: Duration::from_secs(60),
+            window: Duration::from_mins(1),
             retry_after: Duration::from_millis(1_001),
         };
         let fields = fields(&refusal);
@@ -353,6 +353,7 @@ mod tests {
             Refusal::TooManyRequests {
                 policy: "credential",
                 quota: 1,
+                window: Duration::from_secs(1),
                 retry_after: Duration::from_secs(1),
             },
             Refusal::Denied { reason: None, hidden: false },

@@ -22,8 +22,8 @@ async fn with_certificate(leaf: &Leaf) -> Gateway {
             "certificate = \"tls.pem\"\nkey = \"tls.key\"".to_owned(),
         )],
         files: vec![
-            ("tls.pem", leaf.certificate_pem().to_owned()),
-            ("tls.key", leaf.key_pem().to_owned()),
+            ("tls.pem".to_owned(), leaf.certificate_pem().to_owned()),
+            ("tls.key".to_owned(), leaf.key_pem().to_owned()),
         ],
         ..Wishes::default()
     })

@@ -12,7 +12,7 @@ async fn before(leaf: &Leaf, trusted: &Authority) -> (Gateway, RecordingUpstream
     let upstream = RecordingUpstream::start_tls(leaf.server_config().unwrap()).await.unwrap();
     let gateway = Gateway::start_with(Wishes {
         settings: other(&[upstream.address()], TRUST),
-        files: vec![("hub-ca.pem", trusted.pem().to_owned())],
+        files: vec![("hub-ca.pem".to_owned(), trusted.pem().to_owned())],
         ..Wishes::default()
     })
     .await;
