@@ -108,7 +108,7 @@ impl ProxyHttp for Door {
             return Err(Error::explain(ErrorType::InternalError, "no permit for this exchange"));
         };
         let stream = forward.route().stream();
-        let Some(mut peer) = service.peer(exchange.last_tried) else {
+        let Some(mut peer) = service.peer(exchange.last_tried, self.pipeline.now()) else {
             return Err(Error::explain(ErrorType::ConnectNoRoute, "no healthy address"));
         };
         if stream == Stream::WebSocket {
@@ -206,6 +206,9 @@ impl ProxyHttp for Door {
         exchange: &mut Exchange,
         mut error: Box<Error>,
     ) -> Box<Error> {
+        if let (Some((_, service)), Some(address)) = (exchange.allowed(), exchange.last_tried) {
+            service.failed(address, self.pipeline.now());
+        }
         // Nothing was sent: any method may be tried once more.
         error.set_retry(exchange.may_retry(ATTEMPTS_MAX));
         error

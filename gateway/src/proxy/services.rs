@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pingora::lb::LoadBalancer;
@@ -13,7 +14,7 @@ use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use pingora::utils::tls::{WrappedX509, parse_x509};
 use rustls_pki_types::CertificateDer;
 
-use crate::model::ServiceId;
+use crate::model::{ServiceId, UnixNanos};
 
 /// How the gateway speaks TLS to a service.
 #[derive(Clone, Debug)]
@@ -144,10 +145,21 @@ impl Services {
 pub struct Service {
     settings: ServiceSettings,
     balancer: Arc<LoadBalancer<RoundRobin>>,
-    peers: HashMap<SocketAddr, HttpPeer>,
+    peers: HashMap<SocketAddr, Peer>,
     allowed: Vec<String>,
     allowed_prefixes: Vec<String>,
 }
+
+/// One address: how it is spoken to, and until when it is passed over.
+struct Peer {
+    template: HttpPeer,
+    /// Nanoseconds since 1970; zero while no connection has failed.
+    down_until: AtomicU64,
+}
+
+/// An address that did not take a connection is passed over this long, where there is another: longer than a
+/// burst of requests, shorter than anybody waits for a service that is back.
+const DOWN: Duration = Duration::from_secs(2);
 
 impl std::fmt::Debug for Service {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -168,7 +180,10 @@ impl Service {
         let peers: HashMap<_, _> = settings
             .addresses
             .iter()
-            .map(|address| (*address, peer(&settings, *address, authorities.clone())))
+            .map(|address| {
+                let template = peer(&settings, *address, authorities.clone());
+                (*address, Peer { template, down_until: AtomicU64::new(0) })
+            })
             .collect();
         if let Some((check, _)) = &settings.health {
             set_health_check(&mut balancer, &settings, check, authorities);
@@ -185,11 +200,25 @@ impl Service {
         &self.settings
     }
 
-    /// The next healthy address, avoiding `tried`; none when no address is healthy.
-    pub(super) fn peer(&self, tried: Option<SocketAddr>) -> Option<HttpPeer> {
-        let backend =
-            self.select(|address| Some(address) != tried).or_else(|| self.select(|_| true))?;
-        self.peers.get(&backend).cloned()
+    /// The next healthy address that is neither `tried` nor just failed; then any healthy one; none when no
+    /// address is healthy.
+    pub(super) fn peer(&self, tried: Option<SocketAddr>, now: UnixNanos) -> Option<HttpPeer> {
+        let is_up = |address: &SocketAddr| {
+            let until = self.peers.get(address).map(|peer| peer.down_until.load(Ordering::Relaxed));
+            until.is_some_and(|until| until <= now.nanos())
+        };
+        let address = self
+            .select(|address| Some(address) != tried && is_up(&address))
+            .or_else(|| self.select(|address| Some(address) != tried))
+            .or_else(|| self.select(|_| true))?;
+        self.peers.get(&address).map(|peer| peer.template.clone())
+    }
+
+    /// An address did not take a connection.
+    pub(super) fn failed(&self, address: SocketAddr, now: UnixNanos) {
+        if let Some(peer) = self.peers.get(&address) {
+            peer.down_until.store(now.plus(DOWN).nanos(), Ordering::Relaxed);
+        }
     }
 
     fn select(&self, accept: impl Fn(SocketAddr) -> bool) -> Option<SocketAddr> {
