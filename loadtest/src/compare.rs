@@ -69,10 +69,12 @@ pub(crate) async fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode
             Through::Bare => (bare_address, bare.id()),
             Through::Gateway => (stage.gateway(), gateway.id()),
         };
-        let connections =
+        let mut connections =
             Connections::open(address, HUB_HOST, &config, arguments.connections).await?;
         let port = stage.gateway().port();
         let shot = Shot { path: path.into(), host: HUB_HOST.into(), port, credential };
+        // A connection that never sends a request is closed after ten seconds.
+        connections.run(&shot, WARM_UP).await?.all_are(expected)?;
         scenarios.push(Scenario { name, shot, expected, process, connections });
     }
     let report = measure(&mut scenarios, arguments).await?;
