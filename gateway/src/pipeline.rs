@@ -8,14 +8,17 @@ mod answer;
 mod asker;
 mod floods;
 mod gateway_paths;
+mod ids;
+mod live_binding;
 mod outcome;
 mod recording;
 mod sign_in;
 mod snapshot;
 
-pub use admission::{LiveBinding, Pipeline, PipelineParts};
+pub use admission::{Pipeline, PipelineParts};
 pub use answer::{Answer, PageKind, STYLE_PATH};
 pub use asker::Asker;
+pub use live_binding::LiveBinding;
 pub use outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused, Reply};
 pub use recording::Identity;
 pub use sign_in::{

@@ -1,6 +1,5 @@
 //! Takes a request through every stage, in order. There is no other way to an upstream.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,13 +9,15 @@ use tracing::Instrument as _;
 
 use super::asker::Asker;
 use super::floods::Floods;
+use super::ids::Ids;
+use super::live_binding::LiveBinding;
 use super::outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused};
 use super::recording::{Identity, Trail};
 use super::sign_in::SignIn;
 use super::snapshot::Snapshot;
 use crate::audit::{Durability, OutcomeRecord, RecordBody, Recorded, Sink};
 use crate::authn::{AssertionSigner, Authenticator, Statement};
-use crate::authz::{Decision, Facts, Permit, Question};
+use crate::authz::{Decision, Permit};
 use crate::limits::Limiter;
 use crate::model::{
     AuthMethod, Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Refusal, TenantId,
@@ -400,39 +401,6 @@ impl Drop for Unsent<'_> {
     }
 }
 
-/// What a decision stood on, kept so that a live stream can be decided again.
-#[derive(Clone, Debug)]
-pub struct LiveBinding {
-    pub(super) asker: Asker,
-    pub(super) route: Arc<Route>,
-    pub(super) resource: EntityUid,
-    pub(super) tenant: Option<TenantId>,
-    pub(super) peer: SocketAddr,
-}
-
-impl LiveBinding {
-    /// Asks the decision point, for `asker` as the snapshot sees it.
-    fn decide(
-        &self,
-        snapshot: &Snapshot,
-        route: &Route,
-        asker: &Asker,
-        now: UnixNanos,
-    ) -> Decision {
-        let partition = snapshot.partition(self.tenant.as_ref());
-        let (Some(principal), Some(partition)) = (asker.prepared(), partition) else {
-            return Decision::without_principal();
-        };
-        let question = Question {
-            principal,
-            action: route.action(),
-            resource: &self.resource,
-            context: Facts { method: asker.method(), source: self.peer.ip(), now },
-        };
-        snapshot.pdp().decide(self.tenant.as_ref(), partition, &question)
-    }
-}
-
 /// Decides and tells how long it took. What took too long is decided once more: a decision costs microseconds,
 /// so far more often than by a policy the time was lost to a busy machine that took the processor away.
 fn timed(decide: impl Fn() -> Decision) -> (Decision, Duration) {
@@ -510,32 +478,4 @@ fn to_sign_in(refusal: Refusal, request: &CanonicalRequest) -> Refusal {
         return Refusal::SignInNeeded { return_to: request.target().to_owned() };
     }
     refusal
-}
-
-/// Decision ids: 80 random bits of this process plus a counter, so no id costs a system call and none repeats.
-#[derive(Debug)]
-struct Ids {
-    prefix: [u8; 2],
-    start: u64,
-    count: AtomicU64,
-}
-
-impl Ids {
-    fn new(entropy: &dyn Entropy) -> Result<Self, EntropyError> {
-        let mut prefix = [0; 2];
-        let mut start = [0; 8];
-        entropy.fill(&mut prefix)?;
-        entropy.fill(&mut start)?;
-        Ok(Self { prefix, start: u64::from_be_bytes(start), count: AtomicU64::new(0) })
-    }
-
-    fn next(&self, now: UnixNanos) -> DecisionId {
-        let count = self.start.wrapping_add(self.count.fetch_add(1, Ordering::Relaxed));
-        let mut random = [0; 10];
-        for (to, from) in random.iter_mut().zip(self.prefix.into_iter().chain(count.to_be_bytes()))
-        {
-            *to = from;
-        }
-        DecisionId::from_parts(now, random)
-    }
 }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::admission::LiveBinding;
 use super::answer::Answer;
+use super::live_binding::LiveBinding;
 use crate::audit::Recorded;
 use crate::authz::Permit;
 use crate::model::{DecisionId, Refusal, ServiceId, SnapshotId, TenantId, UnixNanos};
