@@ -192,3 +192,43 @@ async fn scripts_get_401_where_people_are_sent_to_sign_in() {
     assert_eq!(browser.script(Method::GET, TEAM, "").await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(browser.get(TEAM).await.status, StatusCode::SEE_OTHER);
 }
+
+/// Puts `to` in the place of `from` in a file of the organisation, at once.
+fn change(world: &World, file: &str, from: &str, to: &str) {
+    let path = world.stage.configuration().with_file_name("tenants").join("nordvolt").join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{text}");
+    let draft = path.with_extension("draft");
+    std::fs::write(&draft, text.replacen(from, to, 1)).unwrap();
+    std::fs::rename(draft, path).unwrap();
+}
+
+async fn becomes(browser: &mut Browser, status: StatusCode) {
+    let deadline = std::time::Instant::now() + crate::support::PATIENCE;
+    while browser.get(TEAM).await.status != status {
+        assert!(std::time::Instant::now() < deadline, "it never became {status}");
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_member_who_is_disabled_loses_all_authority_and_gets_it_back() {
+    let world = World::start().await;
+    let (mut ada, mut sam) = (world.signed_in("ada").await, world.signed_in("sam").await);
+    assert_eq!(ada.get(TEAM).await.status, StatusCode::OK);
+    change(&world, "members.toml", "id = \"ada\"\n", "id = \"ada\"\ndisabled = true\n");
+    becomes(&mut ada, StatusCode::FORBIDDEN).await;
+    assert!(ada.get("/.hubgate/me").await.json()["member"].is_null());
+    assert_eq!(sam.get(TEAM).await.status, StatusCode::OK, "nobody else is touched");
+    change(&world, "members.toml", "disabled = true\n", "");
+    becomes(&mut ada, StatusCode::OK).await;
+}
+
+#[tokio::test]
+async fn a_disabled_connection_ends_the_authority_of_everybody_who_came_through_it() {
+    let world = World::start().await;
+    let mut ada = world.signed_in("ada").await;
+    assert_eq!(ada.get(TEAM).await.status, StatusCode::OK);
+    change(&world, "connections.toml", "id = \"demo\"\n", "id = \"demo\"\nenabled = false\n");
+    becomes(&mut ada, StatusCode::FORBIDDEN).await;
+}
