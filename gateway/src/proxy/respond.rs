@@ -357,6 +357,7 @@ mod tests {
                 retry_after: Duration::from_secs(1),
             },
             Refusal::Denied { reason: None, hidden: false },
+            Refusal::NotMember,
         ]);
         all.extend(dependencies.into_iter().map(Refusal::Unavailable));
         all.extend([
