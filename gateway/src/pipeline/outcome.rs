@@ -1,5 +1,6 @@
 //! What the way of a request ends in: forward, answer or refuse.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,8 @@ pub struct Arrival {
     pub peer: SocketAddr,
     /// Whether TLS was spoken.
     pub secure: bool,
+    /// Which version of it.
+    pub tls_version: Option<Cow<'static, str>>,
     /// The TLS server name, where one was sent.
     pub server_name: Option<Arc<str>>,
     /// When the head was complete.

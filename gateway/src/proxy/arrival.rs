@@ -25,6 +25,7 @@ pub(super) fn of(session: &Session, now: UnixNanos) -> Arrival {
         // Without an address everybody would share one bucket; the unspecified address is that bucket.
         peer: peer.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))),
         secure: tls.is_some(),
+        tls_version: tls.map(|tls| tls.version.clone()),
         server_name,
         at: now,
     }

@@ -41,6 +41,7 @@ impl Exchange {
         let arrival = Arrival {
             peer: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
             secure: false,
+            tls_version: None,
             server_name: None,
             at: UnixNanos::default(),
         };
