@@ -1,6 +1,5 @@
 //! What the way of a request ends in: forward, answer or refuse.
 
-use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +19,7 @@ pub struct Arrival {
     /// Whether TLS was spoken.
     pub secure: bool,
     /// Which version of it.
-    pub tls_version: Option<Cow<'static, str>>,
+    pub tls_version: Option<&'static str>,
     /// The TLS server name, where one was sent.
     pub server_name: Option<Arc<str>>,
     /// When the head was complete.

@@ -119,7 +119,7 @@ impl<'a> Trail<'a> {
                 Protocol::H1 => "h1",
                 Protocol::H2 => "h2",
             }),
-            tls: self.arrival.tls_version.as_deref(),
+            tls: self.arrival.tls_version,
             server_name: self.arrival.server_name.as_deref(),
             user_agent: self.field("user-agent"),
         }

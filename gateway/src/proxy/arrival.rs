@@ -25,9 +25,18 @@ pub(super) fn of(session: &Session, now: UnixNanos) -> Arrival {
         // Without an address everybody would share one bucket; the unspecified address is that bucket.
         peer: peer.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))),
         secure: tls.is_some(),
-        tls_version: tls.map(|tls| tls.version.clone()),
+        tls_version: tls.map(|tls| tls_version(&tls.version)),
         server_name,
         at: now,
+    }
+}
+
+/// The version as the standards write it.
+fn tls_version(name: &str) -> &'static str {
+    match name {
+        "TLSv1_3" => "TLSv1.3",
+        "TLSv1_2" => "TLSv1.2",
+        _ => "unknown",
     }
 }
 

@@ -62,6 +62,7 @@ async fn https_speaks_http_1_1_with_the_certificate_of_the_files() {
     assert_eq!(seen.field("x-forwarded-proto"), Some("https"));
     let record = gateway.wait_for_line(|line| line["what"]["path"] == "/echo/a").await;
     assert_eq!(record["from"]["server_name"], HOST);
+    assert_eq!(record["from"]["tls"], "TLSv1.3");
 }
 
 #[tokio::test]
