@@ -30,3 +30,4 @@ pub use request::{CanonicalRequest, Protocol, Upgrade};
 pub use resource::{Matched, Parameters};
 pub use route::{BodyRule, LogClass, ResourceRule, Route, RouteSettings, Stream};
 pub use table::{RouteError, RouteTable};
+pub use template::is_gateway_path;

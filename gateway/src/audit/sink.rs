@@ -104,11 +104,6 @@ impl<T> Recorded<T> {
         &self.value
     }
 
-    /// Gives the value back, at the end of its way.
-    pub fn into_value(self) -> T {
-        self.value
-    }
-
     /// The decision's id: the outcome record and the upstream name it.
     pub const fn decision(&self) -> DecisionId {
         self.decision

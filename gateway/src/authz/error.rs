@@ -32,7 +32,7 @@ impl PolicyError {
 
     /// Takes over what Cedar found: message with causes, marked places, advice.
     pub(super) fn from_cedar(source: &Source, found: &(dyn Diagnostic + '_)) -> Self {
-        let mut error = Self::new(source, with_causes(found));
+        let mut error = Self::new(source, one_line(found));
         error.help = found.help().map(|help| help.to_string());
         error.labels = found.labels().map(Iterator::collect).unwrap_or_default();
         error
@@ -65,7 +65,8 @@ impl PolicyError {
     }
 }
 
-fn with_causes(found: &(dyn Diagnostic + '_)) -> String {
+/// An error and its causes on one line; a cause its own message already ends with is not said again.
+pub(super) fn one_line(found: &dyn std::error::Error) -> String {
     let mut message = found.to_string();
     let mut cause = found.source();
     while let Some(error) = cause {

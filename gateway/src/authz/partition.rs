@@ -8,7 +8,7 @@ use cedar_policy_core::ast::{Entity, EntityUID, Literal, PartialValue, Value, Va
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::error::EntityError;
+use super::error::{EntityError, one_line};
 use super::load::DEREFERENCES_MAX;
 use super::schema::{Kind, PolicySchema};
 use crate::model::{EntityRecord, EntityUid, RoleAssignment};
@@ -301,19 +301,6 @@ fn cedar_json(record: &EntityRecord) -> serde_json::Value {
     let name = |uid: &EntityUid| json!({ "type": uid.kind(), "id": uid.id() });
     let parents: Vec<_> = record.parents.iter().map(name).collect();
     json!({ "uid": name(&record.uid), "attrs": record.attributes, "parents": parents })
-}
-
-fn one_line(error: &dyn std::error::Error) -> String {
-    let mut message = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !message.ends_with(&text) {
-            message = format!("{message}: {text}");
-        }
-        cause = error.source();
-    }
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The entities a value leads to by attribute access: through records, but not through sets, whose

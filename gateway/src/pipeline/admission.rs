@@ -23,7 +23,7 @@ use crate::model::{
     AuthMethod, Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Refusal, TenantId,
     UnixNanos,
 };
-use crate::routing::{CanonicalRequest, LogClass, Matched, Route, Stream};
+use crate::routing::{CanonicalRequest, LogClass, Matched, Route, Stream, is_gateway_path};
 
 /// The span of one stage. Without an exporter nobody wants it, and it costs one look at a flag.
 macro_rules! stage {
@@ -128,7 +128,7 @@ impl Pipeline {
         if let Err(refusal) = self.admit_address(arrival) {
             return Outcome::Refuse(self.refuse_flood(&trail, refusal, request.wants_html()));
         }
-        let end = if super::gateway_paths::owns(request.path()) {
+        let end = if is_gateway_path(request.path()) {
             self.answer(&mut trail, &request, body).await.map(Outcome::Answer)
         } else {
             let forward = self.walk(&mut trail, &request, body).await;

@@ -12,13 +12,7 @@ use crate::authn::Authenticated;
 use crate::model::{Dependency, Malformed, Principal, Refusal};
 use crate::routing::{CanonicalRequest, Upgrade};
 
-const PREFIX: &str = "/.hubgate/";
 const KEY_SET_PATH: &str = "/.hubgate/jwks.json";
-
-/// Whether a path is the gateway's own.
-pub(super) fn owns(path: &str) -> bool {
-    path.starts_with(PREFIX)
-}
 
 impl Pipeline {
     /// Answers a path of the gateway's own.

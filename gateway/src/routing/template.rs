@@ -51,7 +51,7 @@ pub(super) fn parameters(template: &str) -> Result<Vec<Arc<str>>, &'static str> 
 }
 
 /// Whether a path belongs to the gateway itself.
-pub(super) fn is_gateway_path(path: &str) -> bool {
+pub fn is_gateway_path(path: &str) -> bool {
     path.strip_prefix(GATEWAY_FOLDER).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
