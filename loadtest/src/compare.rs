@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use clap::Args;
+use hubgate_testkit::ports::free_address;
 use hubgate_testkit::stage::{HUB_HOST, Stage};
 
 use crate::Places;
@@ -49,7 +50,7 @@ struct Scenario {
 
 /// Runs the comparison and prints the table.
 pub(crate) async fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
-    let backend_address = setting::free_address()?;
+    let backend_address = free_address()?;
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("backend").arg(backend_address.to_string());
     let _backend = Running::start(command, backend_address).await?;
@@ -123,7 +124,7 @@ async fn start_bare(
     backend: std::net::SocketAddr,
     threads: u32,
 ) -> anyhow::Result<(Running, std::net::SocketAddr)> {
-    let address = setting::free_address()?;
+    let address = free_address()?;
     let (certificate, key) = stage.certificate_files();
     let mut command = Command::new(setting::beside("bare")?);
     command

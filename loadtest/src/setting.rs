@@ -91,9 +91,3 @@ impl Drop for Running {
         let _ = self.0.wait();
     }
 }
-
-/// A loopback address nobody listens on.
-pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
-    Ok(listener.local_addr()?)
-}

@@ -16,7 +16,7 @@ use crate::config::{ConfigErrors, Loaded};
 use crate::journal::JournalError;
 use crate::limits::LimitError;
 use crate::model::EntropyError;
-use crate::proxy::{Door, ListenError, Observe, Readiness, ServiceError};
+use crate::proxy::{Door, ListenError, Observe, Readiness, ServiceError, SocketError, Sockets};
 use crate::store::{KeyRingError, OpenError};
 use crate::telemetry::{self, TelemetryError};
 
@@ -66,14 +66,8 @@ pub enum ServeError {
     #[error(transparent)]
     Listen(#[from] ListenError),
     /// The address a listener was given is taken or not this machine's.
-    #[error("`{address}` cannot be listened on")]
-    Address {
-        /// The address.
-        address: std::net::SocketAddr,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     /// The development certificate.
     #[error(transparent)]
     SelfSigned(#[from] SelfSignedError),
@@ -111,14 +105,14 @@ pub fn serve(loaded: &Loaded) -> Result<(), ServeError> {
         .map_err(ServeError::Runtime)?;
     let entered = core.enter();
     let telemetry = telemetry::install(&convert::telemetry(&loaded.settings.telemetry))?;
-    check_addresses(loaded)?;
+    let open = Open::of(loaded)?;
     let gateway = Gateway::assemble(loaded, core.handle())?;
     let live = Arc::new(Live::new(&gateway, loaded, core.handle().clone()));
     let watch = watch(&gateway, &live, loaded, core.handle())?;
     gateway.event(Event::GatewayStarted, None)?;
     gateway.event(Event::ConfigLoaded, None)?;
     drop(entered);
-    run(&gateway, loaded)?;
+    run(&gateway, loaded, open)?;
     drop(watch);
     if let Err(error) = gateway.event(Event::GatewayStopped, None) {
         tracing::error!(%error, "the stop is not in the decision log");
@@ -131,15 +125,21 @@ pub fn serve(loaded: &Loaded) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Pingora tries an address for a long while and then gives up by panic; here a taken one is an error at once.
-fn check_addresses(loaded: &Loaded) -> Result<(), ServeError> {
-    let listen = &loaded.settings.listen;
-    let https = listen.https.as_ref().map(|https| https.address);
-    for address in https.into_iter().chain(listen.http).chain([listen.observe]) {
-        std::net::TcpListener::bind(address)
-            .map_err(|source| ServeError::Address { address, source })?;
+/// The addresses, opened before anything else takes time or can fail.
+struct Open {
+    door: Sockets,
+    observe: Sockets,
+}
+
+impl Open {
+    fn of(loaded: &Loaded) -> Result<Self, SocketError> {
+        let listen = &loaded.settings.listen;
+        let https = listen.https.as_ref().map(|https| https.address);
+        Ok(Self {
+            door: Sockets::open(https.into_iter().chain(listen.http))?,
+            observe: Sockets::open([listen.observe])?,
+        })
     }
-    Ok(())
 }
 
 fn watch(
@@ -155,7 +155,7 @@ fn watch(
     Ok(watch)
 }
 
-fn run(gateway: &Gateway, loaded: &Loaded) -> Result<(), ServeError> {
+fn run(gateway: &Gateway, loaded: &Loaded, open: Open) -> Result<(), ServeError> {
     let settings = &loaded.settings;
     let mut server = Server::new_with_opt_and_conf(None, server_conf(loaded));
     server.bootstrap();
@@ -165,9 +165,11 @@ fn run(gateway: &Gateway, loaded: &Loaded) -> Result<(), ServeError> {
         Arc::clone(&gateway.metrics),
         convert::door_limits(&settings.listen.head),
     );
-    server.add_service(door.listen(&server.configuration, &gateway.listen)?);
+    let listening = door.listen(&server.configuration, &gateway.listen)?;
+    server.add_service(open.door.under(listening));
     let readiness = Arc::new(Readiness::default());
-    server.add_service(observe(gateway, &readiness).service(settings.listen.observe));
+    let observing = observe(gateway, &readiness).service(settings.listen.observe);
+    server.add_service(open.observe.under(observing));
     readiness.started();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),

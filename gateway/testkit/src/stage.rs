@@ -6,7 +6,7 @@ mod configuration;
 mod folders;
 mod process;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::certificates::Authority;
 use crate::https_client::HttpsClient;
+use crate::ports::free_address;
 
 pub use process::GatewayProcess;
 
@@ -74,9 +75,10 @@ impl Stage {
     /// # Errors
     /// When something of the repository is missing or the directory cannot be written.
     pub fn prepare(mut settings: StageSettings) -> anyhow::Result<Self> {
-        let mut held = Vec::new();
-        settings.gateway = free(settings.gateway, &mut held)?;
-        let observe = free(SocketAddr::from(([127, 0, 0, 1], 0)), &mut held)?;
+        if settings.gateway.port() == 0 {
+            settings.gateway = free_address()?;
+        }
+        let observe = free_address()?;
         let directory = tempfile::Builder::new().prefix("hubgate-").tempdir()?;
         let stage = Self { settings, directory, observe, authority: Authority::new()? };
         stage.write_certificates()?;
@@ -239,14 +241,4 @@ pub struct NewKey<'a> {
     pub roles: &'a [&'a str],
     /// Its scopes.
     pub scopes: &'a [&'a str],
-}
-
-/// Replaces port 0 by a free one. Listeners are held until all ports are chosen, so that they differ.
-fn free(mut address: SocketAddr, held: &mut Vec<TcpListener>) -> anyhow::Result<SocketAddr> {
-    if address.port() == 0 {
-        let listener = TcpListener::bind(address)?;
-        address = listener.local_addr()?;
-        held.push(listener);
-    }
-    Ok(address)
 }

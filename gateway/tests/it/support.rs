@@ -10,12 +10,13 @@ mod asking;
 mod changes;
 mod restart;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use hubgate_testkit::ports::free_address;
 use hubgate_testkit::raw_client::{RawAnswer, RawClient};
 use hubgate_testkit::recording_upstream::{Recorded, RecordingUpstream};
 
@@ -297,10 +298,8 @@ fn copy_folder(from: &Path, to: &Path) {
 }
 
 fn free_addresses() -> Addresses {
-    let listeners: Vec<TcpListener> =
-        (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    let address = |index: usize| listeners[index].local_addr().unwrap();
-    Addresses { http: address(0), https: address(1), observe: address(2) }
+    let free = || free_address().unwrap();
+    Addresses { http: free(), https: free(), observe: free() }
 }
 
 /// The usual settings.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, StreamBody};
+use hubgate_testkit::ports::free_address;
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -140,7 +141,7 @@ async fn what_is_still_to_be_exported_goes_out_at_the_stop() {
 
 #[tokio::test]
 async fn a_collector_that_is_gone_hurts_nobody() {
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = free_address().unwrap();
     let mut gateway = Gateway::start_with(Wishes {
         settings: format!("[telemetry]\notlp_endpoint = \"http://{address}\"\n"),
         environment: vec![("OTEL_BSP_SCHEDULE_DELAY".to_owned(), "50".to_owned())],

@@ -6,6 +6,7 @@ mod tls;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use hubgate_testkit::ports::free_address;
 use hubgate_testkit::raw_client::{RawAnswer, RawClient};
 use hubgate_testkit::recording_upstream::{Answer, Behaviour, RecordingUpstream};
 
@@ -47,9 +48,8 @@ async fn with_other(addresses: &[SocketAddr], more: &str) -> Gateway {
     Gateway::start_with(Wishes { settings: other(addresses, more), ..Wishes::default() }).await
 }
 
-/// An address nobody listens on: it was free a moment ago.
 fn dead_address() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    free_address().unwrap()
 }
 
 async fn send_body(gateway: &Gateway, method: &str, path: &str, body: &str) -> RawAnswer {

@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use hubgate_testkit::certificates::Authority;
 use hubgate_testkit::demo_hub::{DemoHub, Verifier};
+use hubgate_testkit::ports::free_address;
 use hubgate_testkit::stage::{
     CLIENT_SECRET, PROVIDER_HOST, ProviderPlace, SERVICE, Stage, StageSettings,
 };
@@ -89,7 +90,7 @@ struct FutureProvider {
 
 impl FutureProvider {
     fn new(folder: &Path) -> anyhow::Result<Self> {
-        let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let port = free_address()?.port();
         let authority = Authority::new()?;
         let leaf = authority.leaf(&[PROVIDER_HOST])?;
         let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
