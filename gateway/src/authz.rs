@@ -16,18 +16,26 @@ mod error;
 mod evaluate;
 mod index;
 mod load;
+mod matrix;
 mod partition;
 mod pdp;
 mod rule;
 mod schema;
+mod trial;
+mod world;
 
-pub use cases::{CaseFailure, CaseFile, Expectation, PolicyCase, run_cases};
+pub use cases::{CaseFailure, CaseFile, Expectation, PolicyCase, run_cases, uncovered};
 pub use context::Facts;
 pub use decision::{Decision, Denial, Permit};
 pub use error::{EntityError, PolicyError};
+pub use matrix::{
+    CellChange, Matrix, MatrixError, Probe, ProbeColumn, ReviewFormat, Sample, Variant, changes,
+};
 pub use partition::{Partition, PreparedPrincipal, Standing};
 pub use pdp::{Pdp, Question};
 pub use schema::PolicySchema;
+pub use trial::{CaseAnswer, Trial};
+pub use world::Changes;
 
 #[cfg(test)]
 mod differential;

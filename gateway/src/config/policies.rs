@@ -1,14 +1,22 @@
 //! Reads policy files and the cases kept beside them, in an order that does not depend on the disk.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
 
 use super::tenants::{FileProblem, read_text, relative};
-use crate::authz::CaseFile;
+use crate::authz::{CaseFile, Probe};
 use crate::model::PolicySource;
 
 /// The folder below `policies/` that holds cases, not policies.
 pub const CASES_FOLDER: &str = "tests";
+
+/// The file below `policies/` with the organisation the matrix is computed on.
+pub const PROBE_FILE: &str = "matrix/probe.toml";
+
+/// The file below `policies/` with the matrix as it was reviewed.
+pub const REVIEWED_FILE: &str = "matrix/matrix.md";
 
 /// Deepest folder below `policies/`; also ends a walk around a link that leads back up.
 const FOLDERS_MAX: usize = 8;
@@ -31,7 +39,8 @@ pub fn read_policies(folder: &Path, base: &Path) -> Result<Vec<PolicySource>, Ve
     if problems.is_empty() { Ok(policies) } else { Err(problems) }
 }
 
-/// Reads the cases in `folder/*.json`, sorted by path. A folder that is not there holds none.
+/// Reads the cases in `folder/**/*.json` and `*.toml`, sorted by path, each with what the files it uses
+/// hold. A folder that is not there holds none.
 ///
 /// # Errors
 /// Every [`FileProblem`].
@@ -41,21 +50,68 @@ pub fn read_cases(folder: &Path, base: &Path) -> Result<Vec<CaseFile>, Vec<FileP
     if !folder.exists() {
         return Ok(cases);
     }
-    for path in files(folder, "json", &mut problems) {
-        match read_text(&path, base).and_then(|text| case_file(&path, base, &text)) {
-            Ok(file) => cases.push(file),
+    let mut paths = files(folder, "json", &mut problems);
+    paths.append(&mut files(folder, "toml", &mut problems));
+    paths.sort_unstable();
+    for path in &paths {
+        match read_data::<CaseFile>(path, base) {
+            Ok(mut file) => {
+                file.name = relative(path, base);
+                cases.push(file);
+            }
             Err(problem) => problems.push(problem),
         }
+    }
+    // A file that uses a broken one would only say so again.
+    if problems.is_empty() {
+        share(&mut cases, &mut problems);
     }
     if problems.is_empty() { Ok(cases) } else { Err(problems) }
 }
 
-fn case_file(path: &Path, base: &Path, text: &Arc<str>) -> Result<CaseFile, FileProblem> {
+/// Gives each file what the files it uses hold. One step only: what a file says is found in it or in a
+/// file it names.
+fn share(cases: &mut [CaseFile], problems: &mut Vec<FileProblem>) {
+    let originals: HashMap<PathBuf, CaseFile> =
+        cases.iter().map(|file| (PathBuf::from(&file.name), file.clone())).collect();
+    for file in cases {
+        let folder = Path::new(&file.name).parent().unwrap_or(Path::new("")).to_path_buf();
+        for name in file.shared.clone() {
+            let wrong = |message: String| FileProblem::of_file(&file.name, message);
+            match originals.get(&folder.join(&name)) {
+                Some(used) if used.shared.is_empty() => file.take_over(used),
+                Some(_) => problems.push(wrong(format!("uses `{name}`, which uses others itself"))),
+                None => problems.push(wrong(format!("uses `{name}`, which is not beside it"))),
+            }
+        }
+    }
+}
+
+/// Reads the organisation the matrix is computed on; `None` where the file is not there.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn read_probe(file: &Path, base: &Path) -> Result<Option<Probe>, FileProblem> {
+    if !file.exists() {
+        return Ok(None);
+    }
+    read_data(file, base).map(Some)
+}
+
+/// A file of data, in JSON or TOML as its name says.
+fn read_data<T: DeserializeOwned>(path: &Path, base: &Path) -> Result<T, FileProblem> {
+    let text = read_text(path, base)?;
     let name = relative(path, base);
-    let mut file: CaseFile =
-        serde_json::from_str(text).map_err(|error| FileProblem::in_json(&name, text, 0, &error))?;
-    file.name = name;
-    Ok(file)
+    if path.extension().is_some_and(|extension| extension == "toml") {
+        return toml::from_str(&text).map_err(|error| {
+            let problem = FileProblem::of_file(&name, error.message());
+            match error.span() {
+                Some(span) => problem.at(&text, span),
+                None => problem,
+            }
+        });
+    }
+    serde_json::from_str(&text).map_err(|error| FileProblem::in_json(&name, &text, 0, &error))
 }
 
 /// The files with `extension` below `folder`, sorted; folders whose name starts with a dot are left out.

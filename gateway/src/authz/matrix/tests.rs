@@ -1,0 +1,1 @@
+//! Matrices of policies small enough to be read beside the expected cells.
