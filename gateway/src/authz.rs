@@ -17,6 +17,7 @@ mod evaluate;
 mod index;
 mod load;
 mod matrix;
+mod mutants;
 mod partition;
 mod pdp;
 mod rule;
@@ -31,6 +32,7 @@ pub use error::{EntityError, PolicyError};
 pub use matrix::{
     CellChange, Matrix, MatrixError, Probe, ProbeColumn, ReviewFormat, Sample, Variant, changes,
 };
+pub use mutants::{Fate, Mutant, MutantTrial, Mutation, mutants};
 pub use partition::{Partition, PreparedPrincipal, Standing};
 pub use pdp::{Pdp, Question};
 pub use schema::PolicySchema;

@@ -31,10 +31,12 @@ pub use guards::{
     TelemetrySettings,
 };
 pub use listen::{CertificateSource, HeadSettings, HttpsSettings, ListenSettings};
-pub use load::{Loaded, load, load_with, places};
-pub use organisations::Organisations;
+pub use load::{Loaded, load, load_with, places, policies};
+pub use organisations::{Organisations, PolicyFiles};
 pub use places::{Places, PolicyPlaces};
-pub use policies::{CASES_FOLDER, read_cases, read_policies};
+pub use policies::{
+    CASES_FOLDER, PROBE_FILE, REVIEWED_FILE, read_cases, read_own_policies, read_policies, read_probe,
+};
 pub use problem::{ConfigErrors, Problem};
 pub use reference::{settings_reference, settings_schema};
 pub use secrets::{

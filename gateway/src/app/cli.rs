@@ -134,7 +134,7 @@ impl Cli {
     fn run(self, out: &mut dyn Write) -> Result<(), CommandError> {
         match self.verb {
             Verb::Serve(config) => Ok(serve(&config.load()?)?),
-            Verb::Check { config, .. } => Ok(check(&config.load()?, out)?),
+            Verb::Check { config, .. } => check(&config.load()?, out),
             Verb::Key { config, command } => command.run(&config.config, out),
             Verb::Log { config, command } => command.run(&config.config, out),
             Verb::Policy { config, command } => command.run(&config.config, out),

@@ -2,6 +2,8 @@
 //!
 //! Nothing here serves or writes but what `--output` names.
 
+mod matrix;
+mod mutants;
 mod test;
 
 use std::io::Write;
@@ -11,11 +13,15 @@ use clap::Subcommand;
 
 use super::cli::CommandError;
 
+pub(super) use matrix::check_reviewed;
+
 /// What is to be done with the policies.
 #[derive(Debug, Subcommand)]
 pub(super) enum PolicyCommand {
     /// Asks the decisions kept beside the policies, and says which come out otherwise.
-    Test(test::Test),
+    Test(test::TestArguments),
+    /// Shows who may do what: actions by roles, computed from the policies.
+    Matrix(matrix::MatrixArguments),
 }
 
 /// Why a policy command did not do what it was asked.
@@ -44,6 +50,7 @@ impl PolicyCommand {
     pub(super) fn run(&self, file: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
         match self {
             Self::Test(arguments) => arguments.run(file, out),
+            Self::Matrix(arguments) => arguments.run(file, out),
         }
     }
 }

@@ -7,12 +7,13 @@ use sha2::{Digest, Sha256};
 
 use super::cache::{DecisionCache, Key};
 use super::context::{Facts, Reads};
-use super::decision::{Code, Decision, Outcome};
+use super::decision::{Code, Decision, Outcome, Verdict};
 use super::error::PolicyError;
 use super::evaluate::{Found, evaluate};
 use super::index::RuleSet;
 use super::load::{Accepted, accept};
 use super::partition::{Partition, PreparedPrincipal};
+use super::rule::Rule;
 use super::schema::{Environment, PolicySchema};
 use crate::model::{ActionId, EntityUid, PolicySource, TenantId};
 
@@ -111,25 +112,10 @@ impl Pdp {
         partition: &Partition,
         question: &Question<'_>,
     ) -> Decision {
-        let Some(action) = self.schema.action(question.action) else {
-            return Decision::refused(Code::UnknownAction);
+        let (environment, number, found) = match self.find(partition, question) {
+            Ok(found) => found,
+            Err(code) => return Decision::refused(code),
         };
-        let same_schema = partition.schema().digest() == self.schema.digest();
-        if !same_schema || question.principal.partition != partition.identity() {
-            return Decision::refused(Code::InvalidRequest);
-        }
-        let Some((number, resource)) = partition.find(question.resource) else {
-            return Decision::refused(Code::UnknownResource);
-        };
-        let principal = question.principal;
-        let environment = Environment {
-            principal: principal.kind,
-            action: action.number,
-            resource: resource.kind,
-        };
-        if !self.schema.environments().contains(&environment) {
-            return Decision::refused(Code::InvalidRequest);
-        }
         let policies = tenant.and_then(|tenant| self.tenants.get(tenant)).copied().unwrap_or(0);
         let own = self.own.get(policies);
         let reads = own
@@ -139,8 +125,8 @@ impl Pdp {
         let key = Key {
             partition: partition.identity(),
             policies,
-            principal: principal.digest,
-            action: action.number,
+            principal: found.principal.digest,
+            action: environment.action,
             resource: number,
             authentication: reads
                 .has(Reads::AUTHENTICATION)
@@ -152,7 +138,6 @@ impl Pdp {
         if remembers && let Some(outcome) = self.cache.find(&key, question.context.now) {
             return Decision::new(outcome, true);
         }
-        let found = Found { partition, principal, action, resource, facts: &question.context };
         let outcome = Arc::new(self.ask(own, environment, found));
         if remembers {
             self.cache.insert(key, Arc::clone(&outcome), question.context.now);
@@ -160,13 +145,60 @@ impl Pdp {
         Decision::new(outcome, false)
     }
 
-    fn ask(&self, own: Option<&RuleSet>, environment: Environment, found: Found<'_>) -> Outcome {
+    /// Everything the question speaks of, with the number of the resource; or why no policy is asked.
+    pub(super) fn find<'a>(
+        &'a self,
+        partition: &'a Partition,
+        question: &'a Question<'_>,
+    ) -> Result<(Environment, usize, Found<'a>), Code> {
+        let action = self.schema.action(question.action).ok_or(Code::UnknownAction)?;
+        let same_schema = partition.schema().digest() == self.schema.digest();
+        if !same_schema || question.principal.partition != partition.identity() {
+            return Err(Code::InvalidRequest);
+        }
+        let (number, resource) =
+            partition.find(question.resource).ok_or(Code::UnknownResource)?;
+        let principal = question.principal;
+        let environment = Environment {
+            principal: principal.kind,
+            action: action.number,
+            resource: resource.kind,
+        };
+        if !self.schema.environments().contains(&environment) {
+            return Err(Code::InvalidRequest);
+        }
+        let facts = &question.context;
+        Ok((environment, number, Found { partition, principal, action, resource, facts }))
+    }
+
+    /// What becomes of every rule whose scope matches, remembered by nobody. `None` when the request
+    /// cannot be built (a deny).
+    pub(super) fn verdicts(
+        &self,
+        tenant: Option<&TenantId>,
+        environment: Environment,
+        found: Found<'_>,
+    ) -> Option<Vec<(&Rule, Verdict)>> {
+        let policies = tenant.and_then(|tenant| self.tenants.get(tenant)).copied().unwrap_or(0);
+        evaluate(found, self.matching(self.own.get(policies), environment, found))
+    }
+
+    fn matching<'r>(
+        &'r self,
+        own: Option<&'r RuleSet>,
+        environment: Environment,
+        found: Found<'_>,
+    ) -> Vec<&'r Rule> {
         let (principal, resource) = (&found.principal.entity, &found.resource.entity);
         let mut rules = self.base.matching(environment, principal, resource);
         if let Some(own) = own {
             rules.append(&mut own.matching(environment, principal, resource));
         }
-        match evaluate(found, rules) {
+        rules
+    }
+
+    fn ask(&self, own: Option<&RuleSet>, environment: Environment, found: Found<'_>) -> Outcome {
+        match evaluate(found, self.matching(own, environment, found)) {
             Some(verdicts) => Outcome::conclude(&verdicts),
             None => Outcome::refused(Code::InvalidRequest),
         }

@@ -16,16 +16,16 @@ use crate::model::{AuthMethod, EntityUid, Scopes, TenantId, UnixNanos};
 #[derive(Debug)]
 pub struct Trial {
     worlds: Vec<World>,
-    questions: Vec<Asked>,
+    pub(super) questions: Vec<Asked>,
     faults: Vec<CaseFailure>,
 }
 
 /// A case that can be asked.
 #[derive(Debug)]
-struct Asked {
-    file: Arc<str>,
-    case: PolicyCase,
-    tenant: Option<TenantId>,
+pub(super) struct Asked {
+    pub(super) file: Arc<str>,
+    pub(super) case: PolicyCase,
+    pub(super) tenant: Option<TenantId>,
     world: usize,
     scopes: Scopes,
     now: UnixNanos,
@@ -83,12 +83,17 @@ impl Trial {
     /// Asks every case of `pdp`, in the order of files and cases.
     pub fn answers<'a>(&'a self, pdp: &'a Pdp) -> impl Iterator<Item = CaseAnswer<'a>> {
         self.questions.iter().filter_map(|asked| {
-            let world = self.worlds.get(asked.world)?;
+            let world = self.world(asked)?;
             let question = asked.question(world)?;
             let decision = pdp.decide(asked.tenant.as_ref(), &world.partition, &question);
             let fault = judge(&asked.case, &decision);
             Some(CaseAnswer { file: &asked.file, case: &asked.case, decision, fault })
         })
+    }
+
+    /// Where the case is asked; every case that can be asked has a place.
+    pub(super) fn world(&self, asked: &Asked) -> Option<&World> {
+        self.worlds.get(asked.world)
     }
 
     fn add(&mut self, schema: &Arc<PolicySchema>, file: &CaseFile) {
@@ -135,7 +140,7 @@ impl Trial {
 }
 
 impl Asked {
-    fn question<'a>(&'a self, world: &'a World) -> Option<Question<'a>> {
+    pub(super) fn question<'a>(&'a self, world: &'a World) -> Option<Question<'a>> {
         let case = &self.case;
         Some(Question {
             principal: world.principal(&case.principal)?,
@@ -180,7 +185,7 @@ fn facts(case: &PolicyCase) -> Result<(Scopes, UnixNanos), String> {
 }
 
 /// What is otherwise than the case says.
-fn judge(case: &PolicyCase, decision: &Decision) -> Option<String> {
+pub(super) fn judge(case: &PolicyCase, decision: &Decision) -> Option<String> {
     let wanted = case.expect == Expectation::Allow;
     let determining: Vec<&str> = decision.determining().iter().map(|id| &**id).collect();
     if decision.allowed() != wanted {

@@ -123,6 +123,14 @@ impl<'t> Parsed<'t> {
         places.ok_or_else(|| Problem::new(self.document.path(), "", "cannot be used").into())
     }
 
+    /// Where policies are read from; looks at nothing else.
+    pub(super) fn policy_places(&self) -> Result<PolicyPlaces, ConfigErrors> {
+        let mut reader = Reader { parsed: self, routes: None, policy: None, problems: Vec::new() };
+        let places = reader.section("policy", |file: PolicyFile, at| file.settings(at)).flatten();
+        ConfigErrors::check(reader.problems)?;
+        places.ok_or_else(|| Problem::new(self.document.path(), "", "cannot be used").into())
+    }
+
     /// A problem with `key` of route `index`.
     pub(super) fn route_problem(
         &self,

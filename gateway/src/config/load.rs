@@ -11,7 +11,7 @@ use crate::routing::RouteTable;
 use super::document::read_text;
 use super::gateway::{Parsed, Settings};
 use super::listen::{CertificateSource, HttpsSettings};
-use super::organisations::Organisations;
+use super::organisations::{Organisations, PolicyFiles};
 use super::places::Places;
 use super::problem::{ConfigErrors, Problem};
 use super::tenants::Variables;
@@ -94,6 +94,21 @@ pub fn load_with(path: &Path, variables: Variables<'_>) -> Result<Loaded, Config
         // Without a problem everything is there; a slip in that rule refuses instead of guessing.
         _ => Err(Problem::new(path, "", "cannot be used").into()),
     }
+}
+
+/// Reads only the schema, the policies and what tests them; a case that comes out otherwise is no error
+/// here, and other sections and files may be wrong.
+///
+/// # Errors
+/// What is wrong with `[policy]`, and with the files it names.
+pub fn policies(path: &Path) -> Result<PolicyFiles, ConfigErrors> {
+    let text = settings_text(path)?;
+    let places = Parsed::read(path, &text)?.policy_places()?;
+    let mut problems = Vec::new();
+    let base = path.parent().unwrap_or(Path::new(""));
+    let files = organisations::read_policy_files(&places, base, &mut problems);
+    ConfigErrors::check(problems)?;
+    files.ok_or_else(|| Problem::new(path, "policy", "cannot be used").into())
 }
 
 /// Reads only where the gateway writes: for commands that must work while the configuration is broken.

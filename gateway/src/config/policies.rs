@@ -1,13 +1,13 @@
 //! Reads policy files and the cases kept beside them, in an order that does not depend on the disk.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
 use super::tenants::{FileProblem, read_text, relative};
 use crate::authz::{CaseFile, Probe};
-use crate::model::PolicySource;
+use crate::model::{PolicySource, TenantId};
 
 /// The folder below `policies/` that holds cases, not policies.
 pub const CASES_FOLDER: &str = "tests";
@@ -37,6 +37,33 @@ pub fn read_policies(folder: &Path, base: &Path) -> Result<Vec<PolicySource>, Ve
         }
     }
     if problems.is_empty() { Ok(policies) } else { Err(problems) }
+}
+
+/// Reads `folder/<organisation>/policies/**/*.cedar`, and nothing else of the organisations.
+///
+/// # Errors
+/// Every [`FileProblem`].
+pub fn read_own_policies(
+    folder: &Path,
+    base: &Path,
+) -> Result<BTreeMap<TenantId, Vec<PolicySource>>, Vec<FileProblem>> {
+    let unreadable = |error| FileProblem::of_file(folder, format!("cannot be read: {error}"));
+    let entries = std::fs::read_dir(folder).map_err(|error| vec![unreadable(error)])?;
+    let (mut problems, mut own) = (Vec::new(), BTreeMap::new());
+    for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        // A folder that names no organisation is told about when organisations are read.
+        let Some(id) = name.and_then(|name| TenantId::parse(&name).ok()) else { continue };
+        let policies = path.join("policies");
+        if !policies.is_dir() {
+            continue;
+        }
+        match read_policies(&policies, base) {
+            Ok(policies) => drop(own.insert(id, policies)),
+            Err(mut found) => problems.append(&mut found),
+        }
+    }
+    if problems.is_empty() { Ok(own) } else { Err(problems) }
 }
 
 /// Reads the cases in `folder/**/*.json` and `*.toml`, sorted by path, each with what the files it uses

@@ -1,0 +1,1 @@
+//! Mistakes in policies small enough to count them by hand.
