@@ -1,12 +1,13 @@
 //! Mutation testing: policies with one mistake each, and whether the cases notice.
 //!
 //! A mistake that no case notices can be made tomorrow, and every test will pass. Nothing is left out
-//! silently: a mutant that means the same as its policy is told as one that survived.
+//! silently: a mutant that by the schema means the same as its policy is counted as such, one that means
+//! the same for any other reason counts as one that survived.
 
 mod condition;
 mod scope;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use super::index::action_matches;
 use super::load::accept;
 use super::pdp::Pdp;
 use super::rule::Rule;
+use super::schema::Environment;
 use super::trial::{Asked, Trial, judge};
 use crate::model::PolicySource;
 
@@ -68,6 +70,8 @@ pub struct Mutant {
     pub change: String,
     /// The policy with the mistake, in Cedar; `None` when it is not there.
     pub text: Option<String>,
+    /// The policy as it is, in Cedar.
+    pub original: String,
 }
 
 /// What became of a mutant.
@@ -75,6 +79,8 @@ pub struct Mutant {
 pub enum Fate {
     /// It would not load, so it is no mistake anybody could make.
     Invalid,
+    /// By the schema it says what the policy says: the same condition of the same shapes of requests.
+    Same,
     /// A case noticed it.
     Killed {
         /// The file of the first case that did.
@@ -113,15 +119,16 @@ fn of_policy(id: &str, file: &str, json: &Value) -> Vec<Mutant> {
     let mut changes = vec![flipped(json)];
     changes.extend(condition::changes(json));
     changes.extend(scope::changes(json));
+    let Some(original) = cedar_text(json) else { return Vec::new() };
     let mutant = |mutation, change, text| Mutant {
         policy: id.to_owned(),
         file: file.to_owned(),
         mutation,
         change,
         text,
+        original: original.clone(),
     };
-    let original = cedar_text(json);
-    let mut seen: HashSet<Option<String>> = HashSet::from([original]);
+    let mut seen: HashSet<Option<String>> = HashSet::from([Some(original.clone())]);
     let mut mutants = Vec::new();
     if is_forbid(json) {
         mutants.push(mutant(Mutation::RemoveForbid, "the forbid is not there".to_owned(), None));
@@ -208,9 +215,10 @@ impl<'a> MutantTrial<'a> {
 
     /// Whether a case notices `mutant`. The first one that does ends the search.
     pub fn fate(&self, mutant: &Mutant) -> Fate {
-        let changed = match self.load(mutant) {
-            Ok(changed) => changed,
-            Err(()) => return Fate::Invalid,
+        let changed = match mutant.text.as_deref().map(|text| self.load(mutant, text)) {
+            Some(None) => return Fate::Invalid,
+            Some(changed) => changed,
+            None => None,
         };
         let cases = self.trial.questions.iter().zip(&self.verdicts);
         for (asked, known) in cases {
@@ -219,14 +227,46 @@ impl<'a> MutantTrial<'a> {
                 return Fate::Killed { file, case };
             }
         }
-        Fate::Survived
+        if self.is_same(mutant, &changed) { Fate::Same } else { Fate::Survived }
     }
 
-    fn load(&self, mutant: &Mutant) -> Result<Changed, ()> {
-        let Some(text) = &mutant.text else { return Ok(None) };
-        let source = PolicySource { name: mutant.file.clone(), text: text.clone() };
-        let accepted = accept(self.pdp.schema(), None, &[source]).map_err(drop)?;
-        Ok(accepted.rules.into_iter().next())
+    /// The policy `text`, if it loads.
+    fn load(&self, mutant: &Mutant, text: &str) -> Changed {
+        let source = PolicySource { name: mutant.file.clone(), text: text.to_owned() };
+        let accepted = accept(self.pdp.schema(), None, &[source]).ok()?;
+        accepted.rules.into_iter().next()
+    }
+
+    /// Whether the schema leaves no request that tells the two apart: both are open scopes, and the types
+    /// they speak of meet in the same requests. Proved, or not claimed.
+    fn is_same(&self, mutant: &Mutant, changed: &Changed) -> bool {
+        let (Some((new, new_actions)), Some((old, old_actions))) =
+            (changed, self.load(mutant, &mutant.original))
+        else {
+            return false;
+        };
+        let alike = new.effect == old.effect
+            && new.condition.as_deref().map(ToString::to_string)
+                == old.condition.as_deref().map(ToString::to_string);
+        let open = |rule: &Rule| {
+            rule.principal.anchor().is_none() && rule.resource.anchor().is_none()
+        };
+        if !alike || !open(new) || !open(&old) {
+            return false;
+        }
+        let schema = self.pdp.schema();
+        let kinds: HashMap<_, _> = schema.kind_names().map(|(name, kind)| (kind, name)).collect();
+        let speaks = |rule: &Rule, actions: &ActionConstraint, environment: &Environment| {
+            let name = |kind| kinds.get(kind).copied().unwrap_or_default();
+            let mut all = schema.all_actions();
+            all.find(|action| action.number == environment.action)
+                .is_some_and(|action| action_matches(actions, &action.closure, &action.uid))
+                && rule.principal.may_hold(name(&environment.principal))
+                && rule.resource.may_hold(name(&environment.resource))
+        };
+        schema.environments().iter().all(|environment| {
+            speaks(new, new_actions, environment) == speaks(&old, &old_actions, environment)
+        })
     }
 
     fn notices(

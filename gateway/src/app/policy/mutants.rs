@@ -75,11 +75,12 @@ fn table(
     out: &mut dyn Write,
 ) -> std::io::Result<Option<(usize, usize)>> {
     let mut kinds: BTreeMap<Mutation, (usize, usize)> = BTreeMap::new();
-    let mut invalid = 0;
+    let (mut invalid, mut same) = (0, 0);
     for (mutant, fate) in results {
         let (killed, counted) = kinds.entry(mutant.mutation).or_default();
         match fate {
             Fate::Invalid => invalid += 1,
+            Fate::Same => same += 1,
             Fate::Killed { .. } => (*killed, *counted) = (*killed + 1, *counted + 1),
             Fate::Survived => *counted += 1,
         }
@@ -97,6 +98,6 @@ fn table(
     let tenths = killed * 1000 / counted;
     let percent = format!("{}.{} %", tenths / 10, tenths % 10);
     writeln!(out, "{:<20} {killed:>8} {counted:>8}  {percent}", "all")?;
-    writeln!(out, "{invalid} more would not load, so nobody can make them")?;
+    writeln!(out, "not counted: {invalid} that would not load, {same} that by the schema mean the same")?;
     Ok(Some((killed, counted)))
 }

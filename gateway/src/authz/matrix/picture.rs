@@ -12,8 +12,12 @@ const CELL: usize = 26;
 const AREA: usize = 30;
 const MARGIN: usize = 36;
 const GUTTER: usize = 44;
-const TOP: usize = 112;
-const NAMES: usize = 118;
+const TOP: usize = 124;
+const NAMES: usize = 138;
+/// Between two groups of columns.
+const GROUP_GAP: usize = 12;
+/// A character of a group's name.
+const SMALL_CHARACTER: usize = 5;
 /// A character of the text in a row, on average, rounded up.
 const CHARACTER: usize = 7;
 
@@ -31,7 +35,7 @@ svg { font: 12px system-ui, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif; bac
   svg { --paper: #16181d; --ink: #e6e8ec; --quiet: #8f96a3; --rule: #2b2f37; --yes: #4cc38a; --some: #e8b45a; }
 }
 .paper { fill: var(--paper); } text { fill: var(--ink); } .quiet { fill: var(--quiet); }
-.title { font-size: 26px; font-weight: 650; } .area { font-size: 14px; font-weight: 650; }
+.group { font-size: 9.5px; fill: var(--quiet); } .title { font-size: 26px; font-weight: 650; } .area { font-size: 14px; font-weight: 650; }
 .rule { stroke: var(--rule); } .yes { fill: var(--yes); } .no { fill: var(--rule); }
 .some { fill: none; stroke: var(--some); stroke-width: 2; } .half { fill: var(--some); }
 ";
@@ -61,7 +65,7 @@ pub(super) fn render(matrix: &Matrix) -> String {
     _ = writeln!(picture, "<text class=\"title\" x=\"{MARGIN}\" y=\"58\">{title}</text>");
     let told = escape(&summary(matrix));
     _ = writeln!(picture, "<text class=\"quiet\" x=\"{MARGIN}\" y=\"82\">{told}</text>");
-    picture += &legend(width);
+    picture += &legend();
     for (number, panel) in panels.iter().enumerate() {
         let left = MARGIN + number * (sheet.panel() + GUTTER);
         picture += &sheet.heading(matrix, left);
@@ -84,19 +88,19 @@ pub(super) fn render(matrix: &Matrix) -> String {
     picture
 }
 
-/// What the four signs mean, at the right of the title.
-fn legend(width: usize) -> String {
+/// What the four signs mean, below the title.
+fn legend() -> String {
     let mut legend = String::new();
     let entries = [
         (Cell::Allowed, "allowed", 84),
-        (Cell::Unless(Vec::new()), "allowed, with exceptions", 172),
-        (Cell::If(Vec::new()), "denied, with exceptions", 168),
-        (Cell::Denied, "denied", 70),
+        (Cell::Unless(Vec::new()), "allowed, with exceptions", 182),
+        (Cell::If(Vec::new()), "denied, with exceptions", 178),
+        (Cell::Denied, "denied", 0),
     ];
-    let mut x = width.saturating_sub(MARGIN + 494);
+    let mut x = MARGIN + 6;
     for (cell, told, step) in entries {
-        legend += &sign(&cell, x, 78, told);
-        _ = writeln!(legend, "<text class=\"quiet\" x=\"{}\" y=\"82\">{told}</text>", x + 14);
+        legend += &sign(&cell, x, 104, told);
+        _ = writeln!(legend, "<text class=\"quiet\" x=\"{}\" y=\"108\">{told}</text>", x + 14);
         x += step;
     }
     legend
@@ -131,7 +135,8 @@ fn tall(panel: &[&Block<'_>]) -> usize {
 struct Sheet {
     verb: usize,
     resource: usize,
-    columns: usize,
+    /// Where each column begins, from the first one.
+    columns: Vec<usize>,
 }
 
 impl Sheet {
@@ -142,15 +147,15 @@ impl Sheet {
         Self {
             verb: 16 + widest(&mut matrix.rows.iter().map(Row::verb)),
             resource: 16 + widest(&mut matrix.rows.iter().map(|row| row.resource.as_str())),
-            columns: matrix.columns.len(),
+            columns: columns(matrix),
         }
     }
 
-    const fn panel(&self) -> usize {
-        self.verb + self.resource + self.columns * CELL
+    fn panel(&self) -> usize {
+        self.verb + self.resource + self.columns.last().map_or(0, |last| last + CELL)
     }
 
-    const fn width(&self, panels: usize) -> usize {
+    fn width(&self, panels: usize) -> usize {
         let wide = 2 * MARGIN + panels * (self.panel() + GUTTER) - GUTTER;
         // The title and the legend need this much.
         if wide > 900 { wide } else { 900 }
@@ -167,15 +172,27 @@ impl Sheet {
         flows.find(wide_enough).unwrap_or_else(|| flow(blocks, all.div_ceil(PANELS_MAX)))
     }
 
-    /// The titles of the columns, standing on their feet, and where one group begins and ends.
+    /// The titles of the columns, leaning, over the names of their groups.
     fn heading(&self, matrix: &Matrix, left: usize) -> String {
         let mut heading = String::new();
         let start = left + self.verb + self.resource;
-        let foot = TOP + NAMES - 2;
-        for (number, column) in matrix.columns.iter().enumerate() {
-            let x = start + number * CELL + CELL / 2 + 4;
-            let title = escape(&column.name);
+        let foot = TOP + NAMES - 22;
+        for (at, column) in self.columns.iter().zip(&matrix.columns) {
+            let x = start + at + CELL / 2 + 4;
+            let title = escape(&column.title);
             _ = writeln!(heading, "<text transform=\"translate({x} {foot}) rotate(-60)\">{title}</text>");
+        }
+        let mut starts = self.columns.iter();
+        for (group, count) in matrix.groups() {
+            let Some(x) = starts.by_ref().take(count).copied().reduce(usize::min) else { continue };
+            let (x, wide) = (start + x, count * CELL);
+            let (rule, base) = (foot + 7, foot + 18);
+            let name = escape(&fitting(group, wide / SMALL_CHARACTER));
+            _ = writeln!(
+                heading,
+                "<path class=\"rule\" d=\"M{x} {rule}h{wide}\"/><text class=\"group\" x=\"{x}\" \
+                 y=\"{base}\">{name}</text>"
+            );
         }
         heading
     }
@@ -200,8 +217,8 @@ impl Sheet {
                 left + self.verb
             );
             let start = left + self.verb + self.resource;
-            for (place, (cell, column)) in row.cells.iter().zip(&matrix.columns).enumerate() {
-                let x = start + place * CELL + CELL / 2;
+            for (at, (cell, column)) in self.columns.iter().zip(row.cells.iter().zip(&matrix.columns)) {
+                let x = start + at + CELL / 2;
                 let said = matrix.said(cell);
                 let told = format!("{} on {}: {}: {said}", row.action, row.resource, column.name);
                 drawn += &sign(cell, x, y - 4, &told);
@@ -209,6 +226,25 @@ impl Sheet {
         }
         drawn
     }
+}
+
+/// Where each column begins: groups stand a little apart.
+fn columns(matrix: &Matrix) -> Vec<usize> {
+    let mut starts = Vec::with_capacity(matrix.columns.len());
+    let mut next = 0;
+    for (_, count) in matrix.groups() {
+        starts.extend((0..count).map(|number| next + number * CELL));
+        next += count * CELL + GROUP_GAP;
+    }
+    starts
+}
+
+/// As much of `text` as `characters` hold.
+fn fitting(text: &str, characters: usize) -> String {
+    if text.chars().count() <= characters {
+        return text.to_owned();
+    }
+    text.chars().take(characters.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// Fills panels one after the other up to `height`, an area staying whole.
