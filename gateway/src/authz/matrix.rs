@@ -24,6 +24,9 @@ pub struct Matrix {
     rows: Vec<Row>,
     /// The names and meanings of the variants, in the order of the probe.
     variants: Vec<(String, String)>,
+    /// The variants that deny everything to somebody, with those they do it to: said once, and not in
+    /// every cell.
+    barred: Vec<(usize, Vec<String>)>,
     silent: Vec<String>,
     idle: Vec<String>,
 }
@@ -151,6 +154,14 @@ impl Matrix {
             .map(|(name, _)| name.as_str())
             .collect();
         Some(format!("{word} {}", names.join(", ")))
+    }
+
+    /// The variants under which somebody is denied everything, each as a sentence.
+    fn barred(&self) -> impl Iterator<Item = String> {
+        self.barred.iter().filter_map(|(number, columns)| {
+            let (name, _) = self.variants.get(*number)?;
+            Some(format!("`{name}` denies everything to: {}.", columns.join(", ")))
+        })
     }
 
     /// The variants some cell depends on, with what they mean.

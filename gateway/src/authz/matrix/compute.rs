@@ -55,13 +55,16 @@ pub(super) fn compute(pdp: &Pdp, probe: &Probe) -> Result<Matrix, Vec<String>> {
         }
     }
     let deciding = asking.deciding;
+    let columns = columns(probe);
+    let barred = bar(&mut rows, &columns, probe.variants.len());
     let silent = pdp.base_policies().filter(|id| !deciding.contains(*id)).map(str::to_owned);
     Ok(Matrix {
         title: probe.title.clone(),
-        columns: columns(probe),
         variants: probe.variants.iter().map(|v| (v.name.clone(), v.title.clone())).collect(),
         silent: silent.collect(),
-        idle: idle(probe, &rows),
+        idle: idle(probe, &rows, &barred),
+        barred,
+        columns,
         rows,
     })
 }
@@ -108,8 +111,43 @@ fn columns(probe: &Probe) -> Vec<Column> {
     probe.columns.iter().map(column).collect()
 }
 
-fn idle(probe: &Probe, rows: &[Row]) -> Vec<String> {
-    let mut used = HashSet::new();
+/// Takes the variants under which somebody is denied everything out of that column's cells.
+fn bar(rows: &mut [Row], columns: &[Column], variants: usize) -> Vec<(usize, Vec<String>)> {
+    let mut barred = Vec::new();
+    for variant in 0..variants {
+        let mut names = Vec::new();
+        for (place, column) in columns.iter().enumerate() {
+            let cells = || rows.iter().filter_map(|row| row.cells.get(place));
+            // Allowed, and under the variant not: every cell that is allowed must be so.
+            let bars = |cell: &Cell| match cell {
+                Cell::Denied => None,
+                Cell::Unless(found) => Some(found.contains(&variant)),
+                Cell::Allowed => Some(false),
+                Cell::If(found) => found.contains(&variant).then_some(false),
+            };
+            let mut judged = cells().filter_map(bars).peekable();
+            if judged.peek().is_none() || !judged.all(|bars| bars) {
+                continue;
+            }
+            names.push(column.name.clone());
+            for cell in rows.iter_mut().filter_map(|row| row.cells.get_mut(place)) {
+                if let Cell::Unless(found) = cell {
+                    found.retain(|number| *number != variant);
+                    if found.is_empty() {
+                        *cell = Cell::Allowed;
+                    }
+                }
+            }
+        }
+        if !names.is_empty() {
+            barred.push((variant, names));
+        }
+    }
+    barred
+}
+
+fn idle(probe: &Probe, rows: &[Row], barred: &[(usize, Vec<String>)]) -> Vec<String> {
+    let mut used: HashSet<usize> = barred.iter().map(|(number, _)| *number).collect();
     for cell in rows.iter().flat_map(|row| &row.cells) {
         if let Cell::Unless(variants) | Cell::If(variants) = cell {
             used.extend(variants.iter().copied());
@@ -132,7 +170,8 @@ impl<'p> Setting<'p> {
         let world = World::build(schema, &probe.entities, principals, given)?;
         let all = probe.entities.iter().chain(principals).map(|record| &record.uid);
         let touched = all.filter(|uid| given.touches(uid)).filter_map(|uid| schema.cedar_uid(uid));
-        let names = variant.into_iter().flat_map(|v| &v.scopes).map(String::as_str);
+        let names = variant.map(|v| &v.scopes).filter(|names| !names.is_empty());
+        let names = names.unwrap_or(&probe.scopes).iter().map(String::as_str);
         let scopes = Scopes::new(names).map_err(|error| vec![error.to_string()])?;
         let seconds = match variant.and_then(|variant| variant.now) {
             None => USUAL_SECONDS,

@@ -74,7 +74,11 @@ fn legend(matrix: &Matrix) -> String {
             let (name, title) = (escape(name), escape(title));
             _ = writeln!(list, "<div><dt>{name}</dt><dd>{title}</dd></div>");
         }
-        list += "</dl>\n</details>\n";
+        list += "</dl>\n";
+        for sentence in matrix.barred() {
+            _ = writeln!(list, "<p>{}</p>", escape(&sentence.replace('`', "")));
+        }
+        list += "</details>\n";
     }
     list
 }

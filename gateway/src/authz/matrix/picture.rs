@@ -52,7 +52,9 @@ pub(super) fn render(matrix: &Matrix) -> String {
     let (width, body) = (sheet.width(panels.len()), TOP + NAMES + height + 30);
     // Conditions in as many columns as have room for a sentence.
     let across = (width / 420).max(1);
-    let tail = if conditions.is_empty() { 0 } else { 34 + conditions.len().div_ceil(across) * ROW };
+    let barred: Vec<String> = matrix.barred().collect();
+    let lines = conditions.len().div_ceil(across) + barred.len();
+    let tail = if lines == 0 { 0 } else { 48 + lines * ROW };
     let total = body + tail + MARGIN;
     let title = escape(&matrix.title);
     let mut picture = format!(
@@ -83,6 +85,11 @@ pub(super) fn render(matrix: &Matrix) -> String {
             picture,
             "<text x=\"{x}\" y=\"{y}\">{name} <tspan class=\"quiet\" dx=\"6\">{told}</tspan></text>"
         );
+    }
+    for (number, sentence) in barred.iter().enumerate() {
+        let y = body + 44 + (conditions.len().div_ceil(across) + number) * ROW;
+        let told = escape(&sentence.replace('`', ""));
+        _ = writeln!(picture, "<text class=\"quiet\" x=\"{MARGIN}\" y=\"{y}\">{told}</text>");
     }
     picture += "</svg>\n";
     picture

@@ -16,6 +16,9 @@ use crate::model::{ConnectionId, EntityRecord, EntityUid, RoleAssignment};
 pub struct Probe {
     /// What the matrix is called.
     pub title: String,
+    /// The API scopes that every operation accepts, unless a variant says otherwise.
+    #[serde(default)]
+    pub scopes: Vec<String>,
     /// The organisation's resources.
     #[serde(rename = "entity")]
     pub entities: Vec<EntityRecord>,

@@ -21,6 +21,9 @@ pub(super) fn markdown(matrix: &Matrix) -> String {
         lines.extend(variants.iter().map(|(name, title)| line([*name, *title])));
         lines.push(String::new());
     }
+    for sentence in matrix.barred() {
+        lines.push(format!("{sentence}\n"));
+    }
     if !matrix.silent.is_empty() {
         let silent: Vec<String> = matrix.silent.iter().map(|id| format!("`{id}`")).collect();
         lines.push(format!("Policies that decide nothing here: {}.\n", silent.join(", ")));
@@ -100,11 +103,17 @@ pub(super) fn json(matrix: &Matrix) -> String {
         .used_variants()
         .map(|(name, title)| json!({ "name": name, "title": title }))
         .collect();
+    let barred: Vec<Value> = matrix
+        .barred
+        .iter()
+        .map(|(number, columns)| json!({ "variants": names(&[*number]), "columns": columns }))
+        .collect();
     let whole = json!({
         "title": matrix.title,
         "columns": columns,
         "variants": variants,
         "rows": rows,
+        "denied_everything": barred,
         "silent_policies": matrix.silent,
         "idle_variants": matrix.idle,
     });

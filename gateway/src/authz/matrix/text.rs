@@ -55,6 +55,7 @@ pub(super) fn render(matrix: &Matrix, coloured: bool) -> String {
     lines.extend(
         matrix.used_variants().map(|(name, title)| format!("  {}{GAP}{title}", pad(name, width))),
     );
+    lines.extend(matrix.barred());
     for (what, names) in [
         ("policies that decide nothing here", &matrix.silent),
         ("variants that change nothing", &matrix.idle),
