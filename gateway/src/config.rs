@@ -37,7 +37,8 @@ pub use navigation::NavigationSettings;
 pub use organisations::{Organisations, PolicyFiles};
 pub use places::{Places, PolicyPlaces};
 pub use policies::{
-    CASES_FOLDER, PROBE_FILE, REVIEWED_FILE, read_cases, read_own_policies, read_policies, read_probe,
+    CASES_FOLDER, PROBE_FILE, REVIEWED_FILE, read_cases, read_own_policies, read_policies,
+    read_probe,
 };
 pub use problem::{ConfigErrors, Problem};
 pub use reference::{settings_reference, settings_schema};

@@ -105,7 +105,9 @@ pub fn mutants(base: &[PolicySource]) -> Vec<Mutant> {
         };
         policies.sort_by_key(|policy| place(policy));
         for policy in policies {
-            let (Some(id), Ok(json)) = (policy.annotation("id"), policy.to_json()) else { continue };
+            let (Some(id), Ok(json)) = (policy.annotation("id"), policy.to_json()) else {
+                continue;
+            };
             all.extend(of_policy(id, &source.name, &json));
         }
     }
@@ -248,9 +250,8 @@ impl<'a> MutantTrial<'a> {
         let alike = new.effect == old.effect
             && new.condition.as_deref().map(ToString::to_string)
                 == old.condition.as_deref().map(ToString::to_string);
-        let open = |rule: &Rule| {
-            rule.principal.anchor().is_none() && rule.resource.anchor().is_none()
-        };
+        let open =
+            |rule: &Rule| rule.principal.anchor().is_none() && rule.resource.anchor().is_none();
         if !alike || !open(new) || !open(&old) {
             return false;
         }

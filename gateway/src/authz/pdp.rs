@@ -156,8 +156,7 @@ impl Pdp {
         if !same_schema || question.principal.partition != partition.identity() {
             return Err(Code::InvalidRequest);
         }
-        let (number, resource) =
-            partition.find(question.resource).ok_or(Code::UnknownResource)?;
+        let (number, resource) = partition.find(question.resource).ok_or(Code::UnknownResource)?;
         let principal = question.principal;
         let environment = Environment {
             principal: principal.kind,

@@ -52,7 +52,8 @@ impl Changes {
 
     /// The first name that stands for nothing among `records`: most likely it is misspelt.
     fn unknown<'a>(&self, records: impl Iterator<Item = &'a EntityRecord> + Clone) -> Option<&str> {
-        let stands_for = |name: &str, uid: &EntityUid| name == uid.kind() || name == uid.to_string();
+        let stands_for =
+            |name: &str, uid: &EntityUid| name == uid.kind() || name == uid.to_string();
         let known = |name: &str| records.clone().any(|record| stands_for(name, &record.uid));
         self.0.keys().map(String::as_str).find(|name| !known(name))
     }

@@ -109,7 +109,8 @@ fn compare(matrix: &Matrix, reviewed: &Path, out: &mut dyn Write) -> Result<(), 
         Some("csv") => (ReviewFormat::Csv, matrix.to_csv()),
         Some("json") => (ReviewFormat::Json, matrix.to_json()),
         _ => {
-            let message = format!("`{file}` cannot be compared: its name must end in .md, .csv or .json");
+            let message =
+                format!("`{file}` cannot be compared: its name must end in .md, .csv or .json");
             return Err(PolicyCommandError::Usage(message).into());
         }
     };

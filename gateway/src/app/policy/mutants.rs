@@ -21,7 +21,10 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     let prepared = MutantTrial::prepare(&files.pdp, trial).map_err(|failures| {
-        PolicyCommandError::NotAsExpected(format!("{} cases fail without a mistake", failures.len()))
+        PolicyCommandError::NotAsExpected(format!(
+            "{} cases fail without a mistake",
+            failures.len()
+        ))
     })?;
     let all = mutants(&files.base);
     let fates = fates(&prepared, &all);
@@ -45,7 +48,8 @@ fn fates(prepared: &MutantTrial<'_>, all: &[Mutant]) -> Vec<Fate> {
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
     let share = all.len().div_ceil(threads).max(1);
     std::thread::scope(|scope| {
-        let work = |part: &'_ [Mutant]| part.iter().map(|one| prepared.fate(one)).collect::<Vec<_>>();
+        let work =
+            |part: &'_ [Mutant]| part.iter().map(|one| prepared.fate(one)).collect::<Vec<_>>();
         let workers: Vec<_> =
             all.chunks(share).map(|part| scope.spawn(move || work(part))).collect();
         workers
@@ -98,6 +102,9 @@ fn table(
     let tenths = killed * 1000 / counted;
     let percent = format!("{}.{} %", tenths / 10, tenths % 10);
     writeln!(out, "{:<20} {killed:>8} {counted:>8}  {percent}", "all")?;
-    writeln!(out, "not counted: {invalid} that would not load, {same} that by the schema mean the same")?;
+    writeln!(
+        out,
+        "not counted: {invalid} that would not load, {same} that by the schema mean the same"
+    )?;
     Ok(Some((killed, counted)))
 }

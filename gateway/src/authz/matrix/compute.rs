@@ -96,7 +96,9 @@ fn unsampled(pdp: &Pdp, probe: &Probe) -> Vec<String> {
     }
     missing
         .into_iter()
-        .map(|(kind, action)| format!("no sample of type `{kind}`, which `{action}` is asked about"))
+        .map(|(kind, action)| {
+            format!("no sample of type `{kind}`, which `{action}` is asked about")
+        })
         .collect()
 }
 
@@ -104,8 +106,7 @@ fn columns(probe: &Probe) -> Vec<Column> {
     let ambiguous = |title: &str| probe.columns.iter().filter(|c| c.title == title).count() > 1;
     let column = |column: &super::ProbeColumn| {
         let (group, title) = (column.group.clone(), column.title.clone());
-        let name =
-            if ambiguous(&title) { format!("{group} {title}") } else { title.clone() };
+        let name = if ambiguous(&title) { format!("{group} {title}") } else { title.clone() };
         Column { group, title, name: name.trim().to_owned() }
     };
     probe.columns.iter().map(column).collect()

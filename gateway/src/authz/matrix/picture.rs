@@ -187,7 +187,10 @@ impl Sheet {
         for (at, column) in self.columns.iter().zip(&matrix.columns) {
             let x = start + at + CELL / 2 + 4;
             let title = escape(&column.title);
-            _ = writeln!(heading, "<text transform=\"translate({x} {foot}) rotate(-60)\">{title}</text>");
+            _ = writeln!(
+                heading,
+                "<text transform=\"translate({x} {foot}) rotate(-60)\">{title}</text>"
+            );
         }
         let mut starts = self.columns.iter();
         for (group, count) in matrix.groups() {
@@ -224,7 +227,9 @@ impl Sheet {
                 left + self.verb
             );
             let start = left + self.verb + self.resource;
-            for (at, (cell, column)) in self.columns.iter().zip(row.cells.iter().zip(&matrix.columns)) {
+            for (at, (cell, column)) in
+                self.columns.iter().zip(row.cells.iter().zip(&matrix.columns))
+            {
                 let x = start + at + CELL / 2;
                 let said = matrix.said(cell);
                 let told = format!("{} on {}: {}: {said}", row.action, row.resource, column.name);

@@ -87,7 +87,11 @@ fn heading(matrix: &Matrix, layout: &Layout, pen: &Pen) -> Vec<String> {
         let span = widths.iter().sum::<usize>() + GAP.len() * (count - 1);
         let fitting: String = group.chars().take(span).collect();
         let rule = span.saturating_sub(width(&fitting) + 1);
-        let rule = if group.is_empty() { " ".repeat(rule + 1) } else { format!(" {}", "─".repeat(rule)) };
+        let rule = if group.is_empty() {
+            " ".repeat(rule + 1)
+        } else {
+            format!(" {}", "─".repeat(rule))
+        };
         groups.push_str(GAP);
         groups.push_str(&pad(&format!("{fitting}{rule}"), span));
     }

@@ -53,7 +53,8 @@ fn collect(
     let Some(found) = json.pointer(&place) else { return };
     for operator in ["&&", "||"] {
         if found.get(operator).is_some() {
-            let (left, right) = (format!("{place}/{operator}/left"), format!("{place}/{operator}/right"));
+            let (left, right) =
+                (format!("{place}/{operator}/left"), format!("{place}/{operator}/right"));
             collect(json, left.clone(), Some((place.clone(), right.clone())), operands);
             collect(json, right, Some((place, left)), operands);
             return;
