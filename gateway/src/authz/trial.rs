@@ -113,7 +113,9 @@ impl Trial {
                     }
                     Err(messages) => {
                         let place = if case.given.is_empty() { "" } else { &case.name };
-                        messages.into_iter().for_each(|message| failed(place, message));
+                        for message in messages {
+                            failed(place, message);
+                        }
                         None
                     }
                 }

@@ -51,10 +51,10 @@ impl Changes {
     }
 
     /// The first name that stands for nothing among `records`: most likely it is misspelt.
-    fn unknown<'a>(&self, records: impl Iterator<Item = &'a EntityRecord> + Clone) -> Option<&str> {
+    fn unknown(&self, records: &[&EntityRecord]) -> Option<&str> {
         let stands_for =
             |name: &str, uid: &EntityUid| name == uid.kind() || name == uid.to_string();
-        let known = |name: &str| records.clone().any(|record| stands_for(name, &record.uid));
+        let known = |name: &str| records.iter().any(|record| stands_for(name, &record.uid));
         self.0.keys().map(String::as_str).find(|name| !known(name))
     }
 }
@@ -77,7 +77,9 @@ impl World {
         principals: &[EntityRecord],
         changes: &Changes,
     ) -> Result<Self, Vec<String>> {
-        if let Some(unknown) = changes.unknown(entities.iter().chain(principals)) {
+        if let Some(unknown) =
+            changes.unknown(&entities.iter().chain(principals).collect::<Vec<_>>())
+        {
             return Err(vec![format!("`{unknown}` is changed, but is no entity or type here")]);
         }
         let entities: Vec<EntityRecord> = entities.iter().map(|e| changes.apply(e)).collect();

@@ -169,3 +169,72 @@ fn files(folder: &Path, extension: &str, problems: &mut Vec<FileProblem>) -> Vec
     found.sort_unstable();
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMON: &str = r#"
+[[entities]]
+uid = "Team::t"
+attributes = { frozen = false }
+
+[[principals]]
+uid = "User::u"
+"#;
+
+    const CASES: &str = r#"
+use = ["common.toml"]
+
+[[entities]]
+uid = "Team::t"
+attributes = { frozen = true }
+
+[[cases]]
+name = "n"
+about = []
+principal = "User::u"
+action = "teams:view"
+resource = "Team::t"
+now = "2026-03-01T12:00:00Z"
+given = { "Team::t" = { frozen = false } }
+expect = "deny"
+"#;
+
+    fn read(files: &[(&str, &str)]) -> Result<Vec<CaseFile>, Vec<String>> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let told = |found: Vec<FileProblem>| found.iter().map(ToString::to_string).collect();
+        read_cases(folder.path(), folder.path()).map_err(told)
+    }
+
+    #[test]
+    fn a_file_takes_over_what_it_uses_and_its_own_word_counts() {
+        let files = read(&[("common.toml", COMMON), ("team.toml", CASES)]).unwrap();
+        let [common, team] = files.as_slice() else { panic!("{files:?}") };
+        assert!(common.cases.is_empty());
+        assert_eq!((team.entities.len(), team.principals.len()), (1, 1));
+        assert_eq!(team.entities[0].attributes["frozen"], true);
+        assert!(!team.cases[0].given.is_empty());
+        assert_eq!(team.cases[0].now.unwrap().as_second(), 1_772_366_400);
+    }
+
+    #[test]
+    fn what_is_used_must_be_there_and_use_nothing_itself() {
+        let missing = read(&[("team.toml", CASES)]).unwrap_err();
+        assert_eq!(missing, ["team.toml: uses `common.toml`, which is not beside it"]);
+        let chain = read(&[("common.toml", "use = [\"team.toml\"]\n"), ("team.toml", CASES)]);
+        let chain = chain.unwrap_err();
+        assert!(chain.contains(&"team.toml: uses `common.toml`, which uses others itself".into()));
+    }
+
+    #[test]
+    fn a_fault_is_told_with_its_line_in_both_forms() {
+        let toml = read(&[("a.toml", "cases = []\nentites = []\n")]).unwrap_err();
+        assert!(toml[0].starts_with("a.toml:2: unknown field `entites`"), "{toml:?}");
+        let json = read(&[("a.json", "{\n\"cases\": 3}")]).unwrap_err();
+        assert!(json[0].starts_with("a.json:2: invalid type"), "{json:?}");
+    }
+}

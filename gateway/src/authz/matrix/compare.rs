@@ -100,10 +100,10 @@ fn read(text: &str, format: ReviewFormat) -> Result<Cells, MatrixError> {
 }
 
 /// Adds the cells of one line below its heading.
-fn add(cells: &mut Cells, action: String, names: &[String], fields: &[String]) {
+fn add(cells: &mut Cells, action: &str, names: &[String], fields: &[String]) {
     let Some(resource) = fields.get(1) else { return };
     for (name, said) in names.iter().zip(fields).skip(2) {
-        cells.insert((action.clone(), resource.clone(), name.clone()), said.clone());
+        cells.insert((action.to_owned(), resource.clone(), name.clone()), said.clone());
     }
 }
 
@@ -126,7 +126,7 @@ fn markdown(text: &str) -> Cells {
         if names.is_empty() {
             names = fields;
         } else if let Some(verb) = fields.first() {
-            add(&mut cells, format!("{area}:{verb}"), &names, &fields);
+            add(&mut cells, &format!("{area}:{verb}"), &names, &fields);
         }
     }
     cells
@@ -147,7 +147,7 @@ fn csv(text: &str) -> Result<Cells, MatrixError> {
         if names.is_empty() {
             names = fields;
         } else if let Some(action) = fields.first() {
-            add(&mut cells, action.clone(), &names, &fields);
+            add(&mut cells, action, &names, &fields);
         }
     }
     Ok(cells)

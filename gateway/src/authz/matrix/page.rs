@@ -12,11 +12,14 @@ pub(super) fn render(matrix: &Matrix) -> String {
     page += "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
     page += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
     page += "<meta name=\"color-scheme\" content=\"light dark\">\n";
-    page += &format!("<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n");
-    page += &format!("<header>\n<h1>{title}</h1>\n<p>{}</p>\n", summary(matrix));
-    page += &legend(matrix);
-    page += "</header>\n<main>\n<table>\n";
-    page += &format!("<caption class=\"hidden\">{title}: actions by who asks</caption>\n");
+    _ = write!(
+        page,
+        "<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+         <header>\n<h1>{title}</h1>\n<p>{}</p>\n{}</header>\n<main>\n<table>\n\
+         <caption class=\"hidden\">{title}: actions by who asks</caption>\n",
+        summary(matrix),
+        legend(matrix)
+    );
     page += &head(matrix);
     for (area, rows) in matrix.areas() {
         page += &section(matrix, area, rows);
