@@ -254,7 +254,10 @@ fn the_cases_beside_the_policies_are_asked_and_told() {
 #[test]
 fn a_matrix_that_is_not_as_reviewed_is_told_by_cells() {
     let folder = folder(GOOD);
-    let check = ["policy", "matrix", "--check", "policies/matrix/matrix.md"];
+    let reviewed = "policies/matrix/matrix.md";
+    let write = ["policy", "matrix", "--format", "markdown", "--output", reviewed];
+    assert_eq!(run(folder.path(), &write), (0, String::new(), String::new()));
+    let check = ["policy", "matrix", "--check", reviewed];
     let (code, out, err) = run(folder.path(), &check);
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
 
