@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hubgate::authz::{Facts, Partition, Pdp, PolicySchema, PreparedPrincipal, Question};
+use hubgate::directory::principal_entity;
 use hubgate::model::{
-    ActionId, AuthMethod, EntityRecord, EntityUid, PolicySource, Scopes, UnixNanos,
+    ActionId, AuthMethod, EntityRecord, EntityUid, PolicySource, RoleAssignment, Scopes, UnixNanos,
 };
 use serde_json::{Value, json};
 
@@ -36,7 +37,7 @@ fn measure(policies: usize) {
     let load = Instant::now();
     let pdp = Pdp::load(Arc::clone(&schema), &sources(policies), &BTreeMap::new()).unwrap();
     let load = load.elapsed();
-    let manager = principal(&partition);
+    let manager = principal(&schema, &partition);
     let resources: Vec<EntityUid> = (0..TEAMS)
         .flat_map(|n| [format!("Team::t{n}"), format!("ChargePoint::c{n}")])
         .map(|text| EntityUid::parse(&text).unwrap())
@@ -127,29 +128,36 @@ fn reference(kind: &str, id: &str) -> Value {
 }
 
 fn records() -> Vec<EntityRecord> {
-    let mut records = vec![json!({ "uid": "Operator::main" })];
+    let account = json!({ "plan": "business", "country": "DK", "kyb": "approved", "features": [],
+        "hub_run": false, "bank_account": false });
+    let mut records = vec![json!({ "uid": "Operator::main", "attributes": account })];
     for sub in 0..10 {
-        records.push(json!({ "uid": format!("Operator::s{sub}"), "parents": ["Operator::main"] }));
+        let uid = format!("Operator::s{sub}");
+        records.push(json!({ "uid": uid, "parents": ["Operator::main"], "attributes": account }));
     }
     for team in 0..TEAMS {
         let id = format!("t{team}");
+        let above = format!("s{}", team % 10);
         records.push(
-            json!({ "uid": format!("Team::{id}"), "parents": [format!("Operator::s{}", team % 10)],
-            "attributes": { "kind": "private", "frozen": false, "billing": "invoice" } }),
+            json!({ "uid": format!("Team::{id}"), "parents": [format!("Operator::{above}")],
+            "attributes": { "operator": reference("Operator", &above), "kind": "private",
+            "frozen": false, "billing": "invoice", "country": "DK", "kyb": "approved",
+            "vat_registered": true, "payment_card": true } }),
         );
         records.push(json!({ "uid": format!("Site::p{team}"), "parents": [format!("Team::{id}")],
             "attributes": { "team": reference("Team", &id) } }));
         records.push(
             json!({ "uid": format!("ChargePoint::c{team}"), "parents": [format!("Site::p{team}")],
-            "attributes": { "team": reference("Team", &id) } }),
+            "attributes": { "team": reference("Team", &id), "operator": reference("Operator", &above) } }),
         );
     }
     records.into_iter().map(|record| serde_json::from_value(record).unwrap()).collect()
 }
 
-fn principal(partition: &Partition) -> PreparedPrincipal {
-    let record = json!({ "uid": "User::manager", "attributes": { "roles": {
-        "admin": [], "operations_manager": [reference("Operator", "main")],
-        "bookkeeper": [], "support_agent": [] } } });
-    partition.principal(&serde_json::from_value(record).unwrap()).unwrap()
+fn principal(schema: &PolicySchema, partition: &Partition) -> PreparedPrincipal {
+    let main = EntityUid::parse("Operator::main").unwrap();
+    let roles = [RoleAssignment { role: "operations_manager".to_owned(), on: main }];
+    let uid = EntityUid::parse("User::manager").unwrap();
+    let record = principal_entity(uid, &roles, schema.role_names("User"), serde_json::Map::new());
+    partition.principal(&record).unwrap()
 }
