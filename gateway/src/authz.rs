@@ -29,7 +29,7 @@ pub use context::Facts;
 pub use decision::{Decision, Denial, Permit};
 pub use error::{EntityError, PolicyError};
 pub use explain::{
-    Change, Explanation, Inquiry, Part, PolicyAccount, Records, Remedy, Seen, Truth,
+    Change, ChangeTable, Explanation, Inquiry, Part, PolicyAccount, Records, Remedy, Seen, Truth,
 };
 pub use partition::{Partition, PreparedPrincipal, Standing};
 pub use pdp::{Pdp, Question};

@@ -8,6 +8,7 @@
 mod change;
 mod parts;
 mod slice;
+mod table;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -20,6 +21,7 @@ use serde::Serialize;
 pub use self::change::{Change, Remedy};
 pub use self::parts::{Part, Seen, Truth};
 pub use self::slice::Records;
+pub use self::table::ChangeTable;
 
 use self::change::Search;
 use self::parts::Reader;

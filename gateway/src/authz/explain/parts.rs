@@ -133,13 +133,13 @@ impl<'a> Reader<'a> {
     fn see(&self, expr: &Expr, saw: &mut Vec<Seen>) {
         if is_path(expr) {
             if let Ok(value) = self.value(expr) {
-                note(saw, text(expr), shown(&value));
+                note(saw, path_text(expr), shown(&value));
             }
             return;
         }
         if let ExprKind::BinaryApp { op: BinaryOp::In, arg1, arg2 } = expr.expr_kind() {
             if let Ok(value) = self.value(arg1) {
-                note(saw, text(arg1), self.with_ancestors(&value));
+                note(saw, path_text(arg1), self.with_ancestors(&value));
             }
             self.see(arg2, saw);
             return;
@@ -201,6 +201,15 @@ pub(super) fn is_path(expr: &Expr) -> bool {
             matches!(expr.expr_kind(), ExprKind::Var(_)) || is_path(expr)
         }
         _ => false,
+    }
+}
+
+/// A path as it is written. Its place in the source may take in more: the call it stands in front of.
+fn path_text(expr: &Expr) -> String {
+    match expr.expr_kind() {
+        ExprKind::Var(variable) => variable.to_string(),
+        ExprKind::GetAttr { expr, attr } => format!("{}.{attr}", path_text(expr)),
+        _ => text(expr),
     }
 }
 

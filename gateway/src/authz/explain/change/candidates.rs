@@ -1,6 +1,8 @@
 //! The changes worth trying: roles at or above the resource, scopes that policies name, and the attributes that
 //! the policies in question read.
 
+use std::collections::BTreeSet;
+
 use cedar_policy_core::ast::{Expr, ExprKind, Literal, ValueKind, Var};
 use serde_json::Value;
 
@@ -77,13 +79,14 @@ fn scopes(inquiry: &Inquiry<'_>, rules: &[&Rule]) -> Vec<Change> {
         .collect()
 }
 
-/// The texts an expression names.
+/// The texts an expression names, sorted.
 fn strings(expr: &Expr) -> Vec<String> {
     let text = |part: &Expr| match part.expr_kind() {
         ExprKind::Lit(Literal::String(text)) => Some(text.to_string()),
         _ => None,
     };
-    expr.subexpressions().filter_map(text).collect()
+    let texts: BTreeSet<String> = expr.subexpressions().filter_map(text).collect();
+    texts.into_iter().collect()
 }
 
 /// The numbers an expression names, and those beside them: a limit is met or just missed.
