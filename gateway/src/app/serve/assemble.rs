@@ -184,6 +184,7 @@ pub(super) fn snapshot(loaded: &Loaded, pseudonyms: PseudonymKey) -> Result<Snap
         pdp: Arc::clone(&read.pdp),
         directory: Arc::clone(&read.directory),
         partitions: read.partitions.clone(),
+        navigation: loaded.settings.navigation.as_ref().map(convert::navigation),
         config_digest: Sha256::digest(format!("{:?}", loaded.settings).as_bytes()).into(),
         pseudonyms,
     })
