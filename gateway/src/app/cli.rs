@@ -11,6 +11,7 @@ use crate::config::{self, ConfigErrors, Loaded};
 use super::check::check;
 use super::keys::{KeyCommand, KeyError};
 use super::log::{LogCommand, LogError};
+use super::policy::{PolicyCommand, PolicyCommandError};
 use super::serve::{ServeError, serve};
 
 /// A policy-driven authorization and identity gateway.
@@ -47,6 +48,13 @@ enum Verb {
         #[command(subcommand)]
         command: LogCommand,
     },
+    /// Tells why the policies answer as they do, and who may do what.
+    Policy {
+        #[command(flatten)]
+        config: Config,
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
     /// Says which version this is.
     Version,
 }
@@ -76,6 +84,9 @@ pub enum CommandError {
     /// About the decision log.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// About the policies.
+    #[error(transparent)]
+    Policy(#[from] PolicyCommandError),
     /// Serving failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -126,6 +137,7 @@ impl Cli {
             Verb::Check { config, .. } => Ok(check(&config.load()?, out)?),
             Verb::Key { config, command } => command.run(&config.config, out),
             Verb::Log { config, command } => command.run(&config.config, out),
+            Verb::Policy { config, command } => command.run(&config.config, out),
             Verb::Version => Ok(writeln!(out, "hubgate {}", env!("CARGO_PKG_VERSION"))?),
         }
     }
@@ -150,7 +162,9 @@ fn is_broken_pipe(error: &CommandError) -> bool {
 
 fn exit_code(error: &CommandError) -> ExitCode {
     match error {
-        CommandError::Config(_) | CommandError::Key(KeyError::Usage(_)) => ExitCode::from(EX_USAGE),
+        CommandError::Config(_)
+        | CommandError::Key(KeyError::Usage(_))
+        | CommandError::Policy(PolicyCommandError::Usage(_)) => ExitCode::from(EX_USAGE),
         _ => ExitCode::FAILURE,
     }
 }

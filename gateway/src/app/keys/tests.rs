@@ -28,7 +28,7 @@ impl Scene {
             "tenants/acme/organisation.toml",
             "id = \"acme\"\nname = \"Acme\"\nroot = \"Operator::acme\"\nhosts = []\n",
         );
-        let account = r#"{"uid":"Operator::acme","attributes":{"plan":"business","country":"DK","kyb":"approved","features":[],"hub_run":false,"bank_account":false}}"#;
+        let account = r#"{"uid":"Operator::acme","attributes":{"tier":"business","country":"DK","kyb":"approved","features":[],"hub_run":false,"bank_account":false}}"#;
         write("tenants/acme/resources.ndjson", account);
         Self(folder)
     }
