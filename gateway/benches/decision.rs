@@ -128,7 +128,7 @@ fn reference(kind: &str, id: &str) -> Value {
 }
 
 fn records() -> Vec<EntityRecord> {
-    let account = json!({ "plan": "business", "country": "DK", "kyb": "approved", "features": [],
+    let account = json!({ "tier": "business", "country": "DK", "kyb": "approved", "features": [],
         "hub_run": false, "bank_account": false });
     let mut records = vec![json!({ "uid": "Operator::main", "attributes": account })];
     for sub in 0..10 {
