@@ -5,11 +5,13 @@
 
 mod member;
 mod organisation;
+mod pushed;
 mod register;
 mod tree;
 
 pub use member::{Identity, Member, principal_entity};
 pub use organisation::{DirectoryError, Organisation, OrganisationData};
+pub use pushed::{NothingPushed, PushedError, PushedResources};
 pub use register::{Directory, RegisterError};
 
 #[cfg(test)]

@@ -109,6 +109,15 @@ pub struct EntityRecord {
     pub attributes: serde_json::Map<String, serde_json::Value>,
 }
 
+/// One change of an organisation's resources.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// There is such a resource from now on; it takes the place of one with the same name.
+    Put(EntityRecord),
+    /// There is no such resource from now on. There need not have been one.
+    Delete(EntityUid),
+}
+
 /// A role given on a node of the tree; it reaches everything below that node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
