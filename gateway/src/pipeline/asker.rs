@@ -21,6 +21,7 @@ struct Known {
     roles: Arc<[RoleAssignment]>,
     credential: Arc<str>,
     person: Option<Pseudonym>,
+    partition: u64,
 }
 
 /// What the directory and the decision point add to an authenticated principal.
@@ -30,6 +31,8 @@ pub(super) struct Standing {
     pub(super) prepared: Option<Arc<PreparedPrincipal>>,
     /// The roles given.
     pub(super) roles: Arc<[RoleAssignment]>,
+    /// The partition it was worked out in, by its own number.
+    pub(super) partition: u64,
 }
 
 impl Asker {
@@ -49,6 +52,7 @@ impl Asker {
             authenticated,
             prepared: standing.prepared,
             roles: standing.roles,
+            partition: standing.partition,
             person,
         }))
     }
@@ -86,6 +90,11 @@ impl Asker {
     /// The entity, prepared for decisions.
     pub(super) fn prepared(&self) -> Option<&PreparedPrincipal> {
         self.0.prepared.as_deref()
+    }
+
+    /// The partition it was worked out in.
+    pub(super) fn partition(&self) -> u64 {
+        self.0.partition
     }
 
     /// The roles given.
