@@ -8,7 +8,7 @@ use crate::audit::Event;
 use crate::authn::{ApiKeys as _, NewApiKey, Pepper};
 use crate::authz::{Partition, PolicySchema};
 use crate::config::{Loaded, nearest_name};
-use crate::model::{Clock as _, EntityUid, OsEntropy, RoleAssignment, Scopes, SystemClock};
+use crate::model::{Clock as _, EntityUid, OsEntropy, RoleAssignment, Scopes, SystemClock, TenantId};
 use crate::pipeline::OrganisationSource as _;
 
 use super::{CommandError, Desk, KeyError, tenant_id};
@@ -86,7 +86,7 @@ impl Create {
             roles: self
                 .roles
                 .iter()
-                .map(|text| assignment(text, schema, &content.partition))
+                .map(|text| assignment(text, schema, (&tenant, &content.partition)))
                 .collect::<Result<_, _>>()?,
             scopes: self.scopes.iter().map(|text| scope(text)).collect::<Result<_, _>>()?,
             expires: expires.map_err(|error| KeyError::Usage(error.to_string()))?,
@@ -101,7 +101,7 @@ const API_CLIENT: &str = "ApiClient";
 fn assignment(
     text: &str,
     schema: &PolicySchema,
-    resources: &Partition,
+    (tenant, resources): (&TenantId, &Partition),
 ) -> Result<RoleAssignment, KeyError> {
     let form = || KeyError::Usage(format!("`{text}` is no role: write `role=Type::id`"));
     let (role, on) = text.split_once(['=', '@']).ok_or_else(form)?;
@@ -115,7 +115,7 @@ fn assignment(
         return Err(KeyError::Usage(message));
     }
     if !resources.contains(&on) {
-        let message = format!("there is no `{on}` in the organisation");
+        let message = format!("there is no `{on}` in `{tenant}`");
         return Err(KeyError::Usage(message));
     }
     Ok(RoleAssignment { role: role.to_owned(), on })
