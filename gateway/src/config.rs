@@ -8,6 +8,7 @@ mod gateway;
 mod guards;
 mod listen;
 mod load;
+mod navigation;
 mod organisations;
 mod places;
 mod policies;
@@ -35,6 +36,7 @@ pub use guards::{
 };
 pub use listen::{CertificateSource, HeadSettings, HttpsSettings, ListenSettings};
 pub use load::{Loaded, load, load_after, load_with, places};
+pub use navigation::NavigationSettings;
 pub use organisations::Organisations;
 pub use places::{Places, PolicyPlaces};
 pub use policies::{CASES_FOLDER, read_cases, read_policies};

@@ -224,6 +224,12 @@ impl Partition {
         Ok(principal)
     }
 
+    /// The entities of one type, in no order. It looks at all there are: some milliseconds for a hundred
+    /// thousand.
+    pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a EntityUid> {
+        self.nodes.iter().map(|(_, stored)| &stored.uid).filter(move |uid| uid.kind() == kind)
+    }
+
     /// Whether `resource` is one of `nodes` or stands below one. What is not there stands nowhere.
     pub fn stands_under<'a>(
         &self,

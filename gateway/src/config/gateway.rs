@@ -16,6 +16,7 @@ use super::guards::{
     TelemetryFile, TelemetrySettings,
 };
 use super::listen::{ListenFile, ListenSettings};
+use super::navigation::{NavigationFile, NavigationSettings};
 use super::places::{LogFile, Places, PolicyFile, PolicyPlaces, SecretsFile, StateFile};
 use super::problem::{ConfigErrors, Problem};
 use super::route::{RouteFile, Usual};
@@ -34,6 +35,7 @@ pub(super) struct GatewayFile {
     log: LogFile,
     policy: PolicyFile,
     sign_in: SignInFile,
+    navigation: NavigationFile,
     outbound: OutboundFile,
     limits: LimitsFile,
     telemetry: TelemetryFile,
@@ -52,6 +54,8 @@ pub struct Settings {
     pub policy: PolicyPlaces,
     /// How long a session lasts.
     pub sign_in: SignInSettings,
+    /// What menus are made from.
+    pub navigation: Option<NavigationSettings>,
     /// Which addresses the gateway itself may call.
     pub outbound: OutboundSettings,
     /// How many requests are let in.
@@ -124,6 +128,11 @@ impl<'t> Parsed<'t> {
     }
 
     /// A problem with `key` of route `index`.
+    /// A problem with a key of `[navigation]`.
+    pub(super) fn navigation_problem(&self, key: &str, message: impl Into<String>) -> Problem {
+        self.document.problem(&KeyPath::default().key("navigation").key(key), message)
+    }
+
     pub(super) fn route_problem(
         &self,
         index: usize,
@@ -155,6 +164,8 @@ impl<'p> Reader<'p> {
         let places = self.places();
         self.policy = self.section("policy", |file: PolicyFile, at| file.settings(at)).flatten();
         let sign_in = self.section("sign_in", |file: SignInFile, at| file.settings(at));
+        let navigation =
+            self.section("navigation", |file: NavigationFile, at| file.settings(at)).flatten();
         let outbound = self.section("outbound", |file: OutboundFile, at| file.settings(at));
         let limits = self.section("limits", |file: LimitsFile, at| file.settings(at)).flatten();
         let telemetry = self.section("telemetry", |file: TelemetryFile, at| file.settings(at));
@@ -178,6 +189,7 @@ impl<'p> Reader<'p> {
             places: places?,
             policy: self.policy.clone()?,
             sign_in: sign_in?,
+            navigation: navigation?,
             outbound: outbound.flatten()?,
             limits: limits?,
             telemetry: telemetry.flatten()?,

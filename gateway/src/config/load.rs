@@ -96,7 +96,12 @@ fn read(
     let settings = read.settings;
     let check = |schema: &PolicySchema| {
         let routes = settings.as_ref().map(|settings| settings.routes.as_slice());
-        organisations::check_routes(&parsed, routes.unwrap_or_default(), schema)
+        let mut found = organisations::check_routes(&parsed, routes.unwrap_or_default(), schema);
+        let navigation = settings.as_ref().and_then(|settings| settings.navigation.as_ref());
+        found.extend(
+            navigation.into_iter().flat_map(|it| organisations::check_menu(&parsed, it, schema)),
+        );
+        found
     };
     let from = Reading { base, variables, before };
     let organisations =

@@ -8,11 +8,12 @@ use miette::Diagnostic as _;
 
 use crate::authz::{CaseFile, Pdp, PolicyError, PolicySchema, run_cases};
 use crate::directory::{Directory, Organisation};
-use crate::model::{PolicySource, TenantId};
+use crate::model::{ActionId, PolicySource, TenantId};
 use crate::routing::{ResourceRule, RouteSettings};
 
 use super::document::read_text;
 use super::gateway::Parsed;
+use super::navigation::NavigationSettings;
 use super::places::PolicyPlaces;
 use super::policies::{CASES_FOLDER, read_cases, read_policies};
 use super::problem::Problem;
@@ -104,11 +105,34 @@ pub(super) fn check_routes(
     routes.iter().enumerate().filter_map(check).collect()
 }
 
+/// Points at the actions of a menu that no policy could decide on its nodes.
+pub(super) fn check_menu(
+    parsed: &Parsed<'_>,
+    menu: &NavigationSettings,
+    schema: &PolicySchema,
+) -> Vec<Problem> {
+    let kind = &menu.kind;
+    let areas = menu.areas.iter().map(|(_, action)| ("areas", action));
+    let wrong = |(key, action): (&'static str, &ActionId)| {
+        if schema.action_accepts(action, kind) {
+            return None;
+        }
+        let message = format!("`{action}` is never asked about a `{kind}`: see the schema");
+        let near = suggest::nearest(action.as_str(), schema.actions());
+        let problem = parsed.navigation_problem(key, message);
+        Some(match near.filter(|_| !schema.knows_action(action)) {
+            Some(near) => problem.with_help(format!("did you mean `{near}`?")),
+            None => problem,
+        })
+    };
+    std::iter::once(("enter", &menu.enter)).chain(areas).filter_map(wrong).collect()
+}
+
 /// The type of the resource; `None` where it depends on who asks.
 fn kind(rule: &ResourceRule) -> Option<&str> {
     match rule {
         ResourceRule::Fixed(uid) => Some(uid.kind()),
-        ResourceRule::Organisation => None,
+        ResourceRule::Organisation | ResourceRule::Active | ResourceRule::Among { .. } => None,
         ResourceRule::Path { kind, .. }
         | ResourceRule::Query { kind, .. }
         | ResourceRule::Header { kind, .. }

@@ -22,6 +22,7 @@ struct Known {
     credential: Arc<str>,
     person: Option<Pseudonym>,
     partition: u64,
+    active: Option<EntityUid>,
 }
 
 /// What the directory and the decision point add to an authenticated principal.
@@ -33,6 +34,8 @@ pub(super) struct Standing {
     pub(super) roles: Arc<[RoleAssignment]>,
     /// The partition it was worked out in, by its own number.
     pub(super) partition: u64,
+    /// The node worked in; none for who belongs to no organisation.
+    pub(super) active: Option<EntityUid>,
 }
 
 impl Asker {
@@ -53,6 +56,7 @@ impl Asker {
             prepared: standing.prepared,
             roles: standing.roles,
             partition: standing.partition,
+            active: standing.active,
             person,
         }))
     }
@@ -100,6 +104,11 @@ impl Asker {
     /// The roles given.
     pub fn roles(&self) -> &Arc<[RoleAssignment]> {
         &self.0.roles
+    }
+
+    /// The node of the organisation's tree the asker works in.
+    pub fn active(&self) -> Option<&EntityUid> {
+        self.0.active.as_ref()
     }
 
     /// The handle of the credential.

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 
 use super::admission::Pipeline;
 use super::answer::Answer;
+use super::navigation::Menu;
 use super::outcome::{BodySource, Reply};
 use super::recording::Trail;
-use super::sign_in::{GatewayRequest, Memberships, SignIn, SignInEvent};
+use super::sign_in::{GatewayRequest, ME_PATH, Memberships, SignIn, SignInEvent};
 use super::snapshot::Snapshot;
 use crate::audit::{Effect, Event, EventRecord, Verdict};
 use crate::authn::Authenticated;
@@ -73,7 +74,9 @@ impl Pipeline {
         };
         let principal =
             authenticated.as_ref().map_or(&Principal::Anonymous, Authenticated::principal);
+        let menu = self.menu(trail, request).await;
         let asked = GatewayRequest {
+            menu: menu.as_ref(),
             method: request.method(),
             scheme: if trail.arrival.secure { "https" } else { "http" },
             host: request.host(),
@@ -94,6 +97,18 @@ impl Pipeline {
             self.record_event(trail, event)?;
         }
         Ok(answered.answer)
+    }
+
+    /// What may be chosen from; worked out only for "who am I".
+    async fn menu(&self, trail: &Trail<'_>, request: &CanonicalRequest) -> Option<Menu> {
+        let asker = trail.asker.as_ref().filter(|_| request.path() == ME_PATH)?;
+        let now = trail.arrival.at;
+        let content = trail.snapshot.content(asker.tenant()?, now).await.ok()?;
+        // Read anew since the asker was worked out: the next request knows both.
+        if content.partition.identity() != asker.partition() {
+            return None;
+        }
+        Some(trail.snapshot.menu((asker, &content.partition), trail.arrival.peer.ip(), now))
     }
 
     /// Who asks; a stale cookie counts as nobody, so that one can sign in again.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::asker::{Asker, Askers, Standing};
+use super::navigation::{Navigation, active_node};
 use super::organisations::{Content, Opening, OrganisationSource, Shelf, Slot, SourceError};
 use crate::audit::{Pseudonym, PseudonymKey};
 use crate::authn::Authenticated;
@@ -29,6 +30,8 @@ pub struct SnapshotParts {
     pub directory: Arc<Directory>,
     /// Where their members and resources come from.
     pub source: Arc<dyn OrganisationSource>,
+    /// What menus are made from.
+    pub navigation: Option<Navigation>,
     /// SHA-256 over the configuration.
     pub config_digest: [u8; 32],
     /// Names people in the log.
@@ -199,6 +202,11 @@ impl Snapshot {
         &self.parts.routes
     }
 
+    /// What menus are made from.
+    pub(super) fn navigation(&self) -> Option<&Navigation> {
+        self.parts.navigation.as_ref()
+    }
+
     /// A person as the log names them.
     pub(super) fn pseudonym(&self, person: &PersonId) -> Pseudonym {
         self.parts.pseudonyms.person(person)
@@ -272,51 +280,57 @@ impl Snapshot {
             Some(member.id.clone())
         });
         let authenticated = authenticated.with_member(member);
-        let members = own.map(|(_, members)| members);
-        let standing = standing(&authenticated, members, partition, &self.parts.schema);
+        let standing = self.standing(&authenticated, partition, own);
         Asker::new(authenticated, standing, &self.parts.pseudonyms)
     }
-}
 
-fn standing(
-    authenticated: &Authenticated,
-    members: Option<&Members>,
-    partition: &Partition,
-    schema: &PolicySchema,
-) -> Standing {
-    let Some(entity) = authenticated.principal().entity() else {
-        return Standing { partition: partition.identity(), ..Standing::default() };
-    };
-    let none = &[][..];
-    let (roles, scopes, attributes) =
-        match (authenticated.principal(), authenticated.api_key(), members) {
-            (Principal::User { member: Some(id), .. }, _, Some(members)) => {
-                let member = members.member(id);
-                let roles = member.map_or(none, |member| &member.roles);
-                (roles, None, member.map(|member| &member.attributes))
-            }
-            (Principal::ApiClient { .. }, Some(key), _) => {
-                (&key.roles[..], Some(&key.scopes[..]), None)
-            }
-            _ => (none, None, None),
+    fn standing(
+        &self,
+        authenticated: &Authenticated,
+        partition: &Partition,
+        own: Option<(&Organisation, &Members)>,
+    ) -> Standing {
+        let (schema, identity) = (&self.parts.schema, partition.identity());
+        let Some(entity) = authenticated.principal().entity() else {
+            return Standing { partition: identity, ..Standing::default() };
         };
-    let prepared = authz::Standing { roles, scopes: scopes.unwrap_or_default(), attributes };
-    let known = partition.principal_for(&entity, prepared, || {
-        if authenticated.principal() == &Principal::Anonymous {
-            let attributes = serde_json::Map::new();
-            return EntityRecord { uid: entity.clone(), parents: Vec::new(), attributes };
-        }
-        let mut attributes = attributes.cloned().unwrap_or_default();
-        if let Some(scopes) = scopes {
-            attributes.insert(String::from("scopes"), scopes.into());
-        }
-        principal_entity(entity.clone(), roles, schema.role_names(entity.kind()), attributes)
-    });
-    // An entity that does not fit the schema is no entity: no policy can speak of it, so it gets nothing.
-    let prepared = known
-        .inspect_err(|error| tracing::warn!(%entity, %error, "principal does not fit the schema"))
-        .ok();
-    Standing { prepared, roles: Arc::from(roles), partition: partition.identity() }
+        let none = &[][..];
+        let (roles, scopes, attributes) =
+            match (authenticated.principal(), authenticated.api_key(), own) {
+                (Principal::User { member: Some(id), .. }, _, Some((_, members))) => {
+                    let member = members.member(id);
+                    let roles = member.map_or(none, |member| &member.roles);
+                    (roles, None, member.map(|member| &member.attributes))
+                }
+                (Principal::ApiClient { .. }, Some(key), _) => {
+                    (&key.roles[..], Some(&key.scopes[..]), None)
+                }
+                _ => (none, None, None),
+            };
+        let prepared = authz::Standing { roles, scopes: scopes.unwrap_or_default(), attributes };
+        let known = partition.principal_for(&entity, prepared, || {
+            if authenticated.principal() == &Principal::Anonymous {
+                let attributes = serde_json::Map::new();
+                return EntityRecord { uid: entity.clone(), parents: Vec::new(), attributes };
+            }
+            let mut attributes = attributes.cloned().unwrap_or_default();
+            if let Some(scopes) = scopes {
+                attributes.insert(String::from("scopes"), scopes.into());
+            }
+            principal_entity(entity.clone(), roles, schema.role_names(entity.kind()), attributes)
+        });
+        // An entity that does not fit the schema is no entity: no policy can speak of it, so it gets nothing.
+        let prepared = known
+            .inspect_err(
+                |error| tracing::warn!(%entity, %error, "principal does not fit the schema"),
+            )
+            .ok();
+        let chosen = authenticated.session().and_then(|session| session.active.as_ref());
+        let active = own.map(|(organisation, _)| {
+            active_node(self.navigation(), organisation, partition, roles, chosen)
+        });
+        Standing { prepared, roles: Arc::from(roles), partition: identity, active }
+    }
 }
 
 fn snapshot_id(parts: &SnapshotParts, shelf: &Shelf) -> SnapshotId {

@@ -8,7 +8,9 @@ use crate::audit::Event;
 use crate::authn::{ApiKeys as _, NewApiKey, Pepper};
 use crate::authz::{Partition, PolicySchema};
 use crate::config::{Loaded, nearest_name};
-use crate::model::{Clock as _, EntityUid, OsEntropy, RoleAssignment, Scopes, SystemClock, TenantId};
+use crate::model::{
+    Clock as _, EntityUid, OsEntropy, RoleAssignment, Scopes, SystemClock, TenantId,
+};
 use crate::pipeline::OrganisationSource as _;
 
 use super::{CommandError, Desk, KeyError, tenant_id};

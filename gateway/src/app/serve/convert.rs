@@ -11,11 +11,12 @@ use super::ServeError;
 use crate::authn::SessionLimits;
 use crate::config::{
     Address, HeadSettings, HeaderPattern, HttpVersion, LimitSettings as Said, LimitsSettings,
-    LogFormat as SaidFormat, Retry, ServiceSettings as SaidService, SignInSettings,
-    TelemetrySettings as SaidTelemetry,
+    LogFormat as SaidFormat, NavigationSettings, Retry, ServiceSettings as SaidService,
+    SignInSettings, TelemetrySettings as SaidTelemetry,
 };
 use crate::limits::{KEYS_MAX, Limit, LimitSettings};
-use crate::model::ServiceId;
+use crate::model::{ActionId, ServiceId};
+use crate::pipeline::{Area, Navigation};
 use crate::proxy::{DoorLimits, HealthCheck, ServiceSettings, UpstreamTls};
 use crate::routing::HeadLimits;
 use crate::telemetry::{LogFormat, TelemetrySettings};
@@ -64,6 +65,16 @@ pub(super) fn limits(said: &LimitsSettings) -> LimitSettings {
         address: limit("address", &said.address),
         credential: limit("credential", &said.credential),
         keys_max: KEYS_MAX,
+    }
+}
+
+/// What menus are made from.
+pub(super) fn navigation(said: &NavigationSettings) -> Navigation {
+    let area = |(id, action): &(String, ActionId)| Area { id: id.clone(), action: action.clone() };
+    Navigation {
+        kind: said.kind.clone(),
+        enter: said.enter.clone(),
+        areas: said.areas.iter().map(area).collect(),
     }
 }
 
