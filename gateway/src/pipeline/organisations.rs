@@ -246,3 +246,6 @@ impl Slot {
 
 /// Without its organisation's data a request cannot be decided.
 const UNREADABLE: Refusal = Refusal::Unavailable(Dependency::DecisionPoint);
+
+#[cfg(test)]
+mod tests;
