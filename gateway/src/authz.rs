@@ -11,13 +11,18 @@
 mod access;
 mod cache;
 mod cases;
+mod checked;
 mod context;
 mod decision;
+mod draft;
+mod entity;
 mod error;
 mod evaluate;
 mod explain;
 mod index;
 mod load;
+mod made;
+mod nodes;
 mod partition;
 mod pdp;
 mod rule;
@@ -25,13 +30,14 @@ mod schema;
 
 pub use access::{AccessQuestion, AccessSet, AccessSetError};
 pub use cases::{CaseFailure, CaseFile, Expectation, PolicyCase, run_cases};
+pub use checked::{Checked, Checker};
 pub use context::Facts;
 pub use decision::{Decision, Denial, Permit};
 pub use error::{EntityError, PolicyError};
 pub use explain::{
     Change, ChangeTable, Explanation, Inquiry, Part, PolicyAccount, Records, Remedy, Seen, Truth,
 };
-pub use partition::{Partition, PreparedPrincipal, Standing};
+pub use partition::{Partition, PartitionBuilder, PreparedPrincipal, Standing};
 pub use pdp::{Pdp, Question};
 pub use schema::PolicySchema;
 

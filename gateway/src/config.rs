@@ -16,13 +16,16 @@ mod policies;
 mod problem;
 mod reference;
 mod resource;
+mod resources;
 mod route;
 mod route_errors;
 mod secrets;
 mod section;
 mod service;
 mod shape;
+mod source;
 mod suggest;
+mod survey;
 mod tenants;
 #[cfg(test)]
 mod tests;
@@ -33,7 +36,7 @@ pub use guards::{
     TelemetrySettings,
 };
 pub use listen::{CertificateSource, HeadSettings, HttpsSettings, ListenSettings};
-pub use load::{Loaded, load, load_with, places};
+pub use load::{Loaded, load, load_after, load_with, places};
 pub use navigation::NavigationSettings;
 pub use organisations::Organisations;
 pub use places::{Places, PolicyPlaces};
@@ -47,5 +50,7 @@ pub use secrets::{
 pub use service::{
     Address, HeaderPattern, HealthCheck, HttpVersion, Retry, ServiceSettings, ServiceTls,
 };
+pub use source::FileSource;
 pub use suggest::nearest_name;
-pub use tenants::{FileProblem, Variables, read_tenant, read_tenants};
+pub use survey::Sizes;
+pub use tenants::{FileProblem, TenantData, Variables, read_tenant, read_tenants};

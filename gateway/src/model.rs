@@ -15,7 +15,7 @@ mod secret;
 
 pub use clock::{Clock, ManualClock, SystemClock, UnixNanos};
 pub use connection::{Connection, ConnectionKey};
-pub use entity::{EntityRecord, EntityUid, EntityUidError, RoleAssignment};
+pub use entity::{Change, EntityRecord, EntityUid, EntityUidError, RoleAssignment};
 pub use entropy::{Entropy, EntropyError, OsEntropy};
 pub use ids::{
     ActionId, ConnectionId, DecisionId, IdError, KeyId, MemberId, RouteId, ServiceId, SnapshotId,

@@ -19,7 +19,8 @@ use self::classes::Classes;
 use self::cover::{Cover, Place};
 use super::context::{Facts, Reads};
 use super::evaluate::Found;
-use super::partition::{Node, Partition, PreparedPrincipal, model_uid};
+use super::nodes::{Nodes, Number};
+use super::partition::{Partition, PreparedPrincipal};
 use super::pdp::Pdp;
 use super::schema::{Action, Environment, Kind};
 use crate::model::{ActionId, EntityUid, TenantId};
@@ -210,27 +211,17 @@ impl<'a> Search<'a> {
         if types.is_empty() {
             return Ok(AccessSet::default());
         }
-        let mut nodes: Vec<(&Node, Option<Environment>)> = Vec::new();
-        for (_, node) in self.partition.nodes() {
-            let wanted = self.wanted.binary_search_by_key(&node.kind, |(kind, ..)| *kind);
-            let Some((.., environment)) = wanted.ok().and_then(|at| self.wanted.get(at)) else {
-                continue;
-            };
-            if nodes.len() == NODES_MAX {
-                return Err(AccessSetError::TooManyNodes);
-            }
-            nodes.push((node, *environment));
-        }
-        let places = self.decide(nodes);
-        let Cover { within, without } = Cover::of(self.partition, &places);
+        let places = self.decide()?;
+        let nodes = self.partition.nodes();
+        let Cover { within, without } = Cover::of(nodes, &places);
         if within.len() + without.len() > ENTRIES_MAX {
             return Err(AccessSetError::TooManyEntries);
         }
-        Ok(AccessSet { types, within: names(&within), without: names(&without) })
+        Ok(AccessSet { types, within: names(nodes, &within), without: names(nodes, &without) })
     }
 
-    /// Decides each node once for all nodes like it.
-    fn decide(&self, nodes: Vec<(&'a Node, Option<Environment>)>) -> Vec<Place<'a>> {
+    /// Decides about every node of the wanted types, once for all nodes that look alike.
+    fn decide(&self) -> Result<Vec<Place>, AccessSetError> {
         let own = self.pdp.own(self.policies);
         let (partition, principal) = (self.partition, self.question.principal);
         let environments = self.wanted.iter().filter_map(|(.., environment)| *environment);
@@ -239,25 +230,31 @@ impl<'a> Search<'a> {
             self.pdp.base().candidates(environment).chain(own)
         });
         let mut classes = Classes::new(partition, principal, rules);
-        let place = |(node, environment): (&'a Node, Option<Environment>)| {
-            let Some(environment) = environment else {
-                return Place { node, allowed: None };
-            };
-            let allowed = classes.answer(node, || {
-                let facts = &self.question.context;
-                let (action, resource) = (self.action, node);
-                let found = Found { partition, principal, action, resource, facts };
-                self.pdp.ask(own, environment, found).allows()
+        let mut places = Vec::new();
+        for (number, stored) in partition.nodes().iter() {
+            let wanted = self.wanted.iter().find(|(_, name, _)| *name == stored.uid.kind());
+            let Some((.., environment)) = wanted else { continue };
+            if places.len() == NODES_MAX {
+                return Err(AccessSetError::TooManyNodes);
+            }
+            let allowed = environment.map(|environment| {
+                let decide = || {
+                    let resource = &*partition.node(number)?;
+                    let (action, facts) = (self.action, &self.question.context);
+                    let found = Found { partition, principal, action, resource, facts };
+                    Some(self.pdp.ask(own, environment, found).allows())
+                };
+                classes.answer(number, stored, decide).ok_or(AccessSetError::InvalidRequest)
             });
-            Place { node, allowed: Some(allowed) }
-        };
-        nodes.into_iter().map(place).collect()
+            places.push(Place { node: number, allowed: allowed.transpose()? });
+        }
+        Ok(places)
     }
 }
 
-/// A node that is in a partition was named by a model name, so it has one.
-fn names(nodes: &[&Node]) -> Vec<EntityUid> {
-    let mut names: Vec<EntityUid> = nodes.iter().filter_map(|node| model_uid(&node.uid)).collect();
+fn names(nodes: &Nodes, numbers: &[Number]) -> Vec<EntityUid> {
+    let names = numbers.iter().filter_map(|number| Some(nodes.get(*number)?.uid.clone()));
+    let mut names: Vec<EntityUid> = names.collect();
     names.sort_unstable();
     names
 }

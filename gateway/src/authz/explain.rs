@@ -28,6 +28,7 @@ use self::parts::Reader;
 use self::slice::Slice;
 use super::context::Facts;
 use super::decision::{Decision, Verdict};
+use super::entity::Node;
 use super::error::EntityError;
 use super::evaluate::{Found, evaluate};
 use super::partition::{Partition, PreparedPrincipal};
@@ -134,6 +135,8 @@ impl Pdp {
 struct Scene {
     partition: Partition,
     principal: PreparedPrincipal,
+    /// What is asked about; none when it is not there.
+    resource: Option<Arc<Node>>,
 }
 
 impl Scene {
@@ -151,7 +154,8 @@ impl Scene {
             })
         })?;
         let principal = partition.principal(principal)?;
-        Ok(Self { partition, principal })
+        let resource = partition.find(inquiry.resource);
+        Ok(Self { partition, principal, resource })
     }
 
     fn decide(&self, pdp: &Pdp, inquiry: &Inquiry<'_>) -> Decision {
@@ -176,7 +180,7 @@ impl Scene {
         inquiry: &'a Inquiry<'a>,
     ) -> Option<(Found<'a>, Vec<&'a Rule>)> {
         let action = pdp.schema().action(inquiry.action)?;
-        let (_, resource) = self.partition.find(inquiry.resource)?;
+        let resource = self.resource.as_deref()?;
         let principal = &self.principal;
         let environment = Environment {
             principal: principal.kind,

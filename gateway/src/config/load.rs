@@ -14,6 +14,7 @@ use super::listen::{CertificateSource, HttpsSettings};
 use super::organisations::Organisations;
 use super::places::Places;
 use super::problem::{ConfigErrors, Problem};
+use super::survey::Reading;
 use super::tenants::Variables;
 use super::{certificate, organisations};
 
@@ -64,11 +65,28 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
     load_with(path, &|name| std::env::var(name).ok())
 }
 
+/// As [`load`], when `before` was read earlier: organisations that are as they were then are read again, but
+/// not checked again.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_after(path: &Path, before: Option<&Organisations>) -> Result<Loaded, ConfigErrors> {
+    read(path, &|name| std::env::var(name).ok(), before)
+}
+
 /// As [`load`], with `variables` in the place of the environment.
 ///
 /// # Errors
 /// As [`load`].
 pub fn load_with(path: &Path, variables: Variables<'_>) -> Result<Loaded, ConfigErrors> {
+    read(path, variables, None)
+}
+
+fn read(
+    path: &Path,
+    variables: Variables<'_>,
+    before: Option<&Organisations>,
+) -> Result<Loaded, ConfigErrors> {
     let text = settings_text(path)?;
     let parsed = Parsed::read(path, &text)?;
     let read = parsed.settings();
@@ -85,9 +103,9 @@ pub fn load_with(path: &Path, variables: Variables<'_>) -> Result<Loaded, Config
         );
         found
     };
-    let organisations = read
-        .policy
-        .and_then(|places| organisations::read(&places, base, variables, &mut problems, check));
+    let from = Reading { base, variables, before };
+    let organisations =
+        read.policy.and_then(|places| organisations::read(&places, from, &mut problems, check));
     let https = settings.as_ref().and_then(|settings| settings.listen.https.as_ref());
     let certificate = listener_certificate(https, &mut problems);
     ConfigErrors::check(problems)?;

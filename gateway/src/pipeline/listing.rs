@@ -15,6 +15,7 @@ pub(super) struct Listing<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) route: &'a Route,
     pub(super) asker: &'a Asker,
+    pub(super) partition: &'a Partition,
     pub(super) tenant: Option<&'a TenantId>,
     pub(super) arrival: &'a Arrival,
 }
@@ -26,10 +27,8 @@ impl Listing<'_> {
         let ResourceRule::Among { kinds } = self.route.resource_rule() else {
             return Ok((asked, None));
         };
-        let partition = self.snapshot.partition(self.tenant);
-        let (Some(principal), Some(partition)) = (self.asker.prepared(), partition) else {
-            return Ok((asked, None));
-        };
+        let partition = self.partition;
+        let Some(principal) = self.asker.prepared() else { return Ok((asked, None)) };
         let types: Vec<&str> = kinds.iter().map(String::as_str).collect();
         let question = AccessQuestion {
             principal,

@@ -13,11 +13,12 @@ use crate::authz::{
     Decision, EntityError, Facts, Partition, Pdp, PreparedPrincipal, Question, Records,
 };
 use crate::config::{self, Loaded, Places, nearest_name};
-use crate::directory::{Member, Organisation, principal_entity};
+use crate::directory::{Member, Members, Organisation, principal_entity};
 use crate::model::{
     ActionId, AuthMethod, Clock as _, ConnectionId, EntityRecord, EntityUid, MemberId,
     RoleAssignment, Scopes, SystemClock, TenantId, UnixNanos,
 };
+use crate::pipeline::{Content, OrganisationSource as _};
 
 use super::{CommandError, PolicyCommandError};
 
@@ -100,13 +101,14 @@ pub(super) struct Who {
 pub(super) struct Desk {
     pub(super) loaded: Loaded,
     pub(super) organisation: Arc<Organisation>,
+    members: Arc<Members>,
     pub(super) partition: Arc<Partition>,
     places: Places,
 }
 
 impl Records for Desk {
     fn record(&self, uid: &EntityUid) -> Option<EntityRecord> {
-        self.organisation.resource(uid).cloned()
+        self.partition.record(uid)
     }
 }
 
@@ -116,13 +118,13 @@ impl Desk {
         let places = config::places(file)?;
         let directory = &loaded.organisations.directory;
         let id = TenantId::parse(tenant).map_err(usage)?;
-        let found = directory.organisation(&id).zip(loaded.organisations.partitions.get(&id));
-        let Some((organisation, partition)) = found else {
+        let Some(organisation) = directory.organisation(&id).cloned() else {
             let known: Vec<&str> = directory.organisations().map(|it| it.id().as_str()).collect();
             return Err(unknown("organisation", tenant, &known).into());
         };
-        let (organisation, partition) = (Arc::clone(organisation), Arc::clone(partition));
-        Ok(Self { loaded, organisation, partition, places })
+        let read = loaded.organisations.source.open(&organisation, &loaded.organisations.schema);
+        let Content { members, partition } = read.map_err(PolicyCommandError::from)?;
+        Ok(Self { loaded, organisation, members, partition, places })
     }
 
     pub(super) fn pdp(&self) -> &Pdp {
@@ -153,9 +155,9 @@ impl Desk {
         match uid.kind() {
             MEMBER => {
                 let id = MemberId::parse(uid.id()).map_err(usage)?;
-                let Some(member) = self.organisation.member(&id) else {
+                let Some(member) = self.members.member(&id) else {
                     let known: Vec<&str> =
-                        self.organisation.members().map(|member| member.id.as_str()).collect();
+                        self.members.iter().map(|member| member.id.as_str()).collect();
                     return Err(unknown("member", uid.id(), &known).into());
                 };
                 Ok(self.member(member)?)
@@ -246,7 +248,7 @@ impl Desk {
         resource: &EntityUid,
     ) -> Result<Vec<(&Member, Decision)>, PolicyCommandError> {
         let mut members: Vec<&Member> =
-            self.organisation.members().filter(|member| !member.disabled).collect();
+            self.members.iter().filter(|member| !member.disabled).collect();
         members.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         let mut allowed = Vec::new();
         for member in members {
@@ -263,10 +265,10 @@ impl Desk {
         let mut found = vec![start.clone()];
         let mut at = 0;
         while let Some(uid) = found.get(at).cloned() {
-            let parents = self.organisation.resource(&uid).map(|record| record.parents.as_slice());
+            let parents = self.partition.record(&uid).map(|record| record.parents);
             for parent in parents.unwrap_or_default() {
-                if !found.contains(parent) {
-                    found.push(parent.clone());
+                if !found.contains(&parent) {
+                    found.push(parent);
                 }
             }
             at += 1;

@@ -79,7 +79,7 @@ fn on_one(
     facts: &ReadFacts,
     resource: &EntityUid,
 ) -> Result<Vec<Allowed>, PolicyCommandError> {
-    if desk.organisation.resource(resource).is_none() {
+    if !desk.partition.contains(resource) {
         let message = format!("there is no `{resource}` in `{}`", desk.tenant());
         return Err(PolicyCommandError::Usage(message));
     }

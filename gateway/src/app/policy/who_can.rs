@@ -58,7 +58,7 @@ impl WhoCanArguments {
         let desk = Desk::open(file, &self.tenant)?;
         let facts = self.facts.read()?;
         let (action, resource) = (desk.action(&self.action)?, Desk::resource(&self.resource)?);
-        if desk.organisation.resource(&resource).is_none() {
+        if !desk.partition.contains(&resource) {
             let message = format!("there is no `{resource}` in `{}`", desk.tenant());
             return Err(PolicyCommandError::Usage(message).into());
         }

@@ -6,20 +6,19 @@
 
 use std::collections::{HashMap, HashSet};
 
-use cedar_policy_core::ast::EntityUID;
-
-use crate::authz::partition::{Node, Partition};
+use crate::authz::nodes::{Nodes, Number};
 
 /// A node, and whether it belongs to the set; `None` where that is not asked.
-pub(super) struct Place<'a> {
-    pub(super) node: &'a Node,
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) node: Number,
     pub(super) allowed: Option<bool>,
 }
 
 /// The entries.
-pub(super) struct Cover<'a> {
-    pub(super) within: Vec<&'a Node>,
-    pub(super) without: Vec<&'a Node>,
+pub(super) struct Cover {
+    pub(super) within: Vec<Number>,
+    pub(super) without: Vec<Number>,
 }
 
 /// The entries a place and everything below it needs.
@@ -33,15 +32,15 @@ struct Cost {
     opens: bool,
 }
 
-impl<'a> Cover<'a> {
+impl Cover {
     /// Covers exactly the allowed ones of `places`; where it is not asked, anything goes.
-    pub(super) fn of(partition: &'a Partition, places: &[Place<'a>]) -> Self {
-        let within = choose(partition, places);
-        let names: HashSet<&EntityUID> = within.iter().map(|node| &*node.uid).collect();
-        let covered = |node: &Node| {
-            names.contains(&*node.uid) || node.entity.ancestors().any(|uid| names.contains(uid))
+    pub(super) fn of(nodes: &Nodes, places: &[Place]) -> Self {
+        let within = choose(nodes, places);
+        let opened: HashSet<Number> = within.iter().copied().collect();
+        let covered = |node: Number| {
+            opened.contains(&node) || nodes.above(node).iter().any(|above| opened.contains(above))
         };
-        let taken_out = |place: &&Place<'a>| place.allowed == Some(false) && covered(place.node);
+        let taken_out = |place: &&Place| place.allowed == Some(false) && covered(place.node);
         let without = if within.is_empty() {
             Vec::new()
         } else {
@@ -52,16 +51,16 @@ impl<'a> Cover<'a> {
 }
 
 /// The nodes that count with everything below them.
-fn choose<'a>(partition: &'a Partition, places: &[Place<'a>]) -> Vec<&'a Node> {
-    let numbers: HashMap<&EntityUID, usize> =
-        places.iter().enumerate().map(|(number, place)| (&*place.node.uid, number)).collect();
+fn choose(nodes: &Nodes, places: &[Place]) -> Vec<Number> {
+    let numbers: HashMap<Number, usize> =
+        places.iter().enumerate().map(|(number, place)| (place.node, number)).collect();
     let above: Vec<Option<usize>> =
-        places.iter().map(|place| place_above(partition, &numbers, place.node)).collect();
+        places.iter().map(|place| place_above(nodes, &numbers, place.node)).collect();
     // Whatever stands above a node has fewer nodes above it: from the top down.
     let mut order: Vec<(usize, usize)> = places
         .iter()
         .enumerate()
-        .map(|(number, place)| (place.node.entity.ancestors().count(), number))
+        .map(|(number, place)| (nodes.above(place.node).len(), number))
         .collect();
     order.sort_unstable();
     let mut costs = vec![Cost::default(); places.len()];
@@ -99,18 +98,13 @@ fn choose<'a>(partition: &'a Partition, places: &[Place<'a>]) -> Vec<&'a Node> {
 }
 
 /// The nearest place above `node`, by the first of the parents at each step.
-fn place_above(
-    partition: &Partition,
-    numbers: &HashMap<&EntityUID, usize>,
-    node: &Node,
-) -> Option<usize> {
-    let mut node = node;
-    // The partition bounds the depth and has no cycles.
+fn place_above(nodes: &Nodes, numbers: &HashMap<Number, usize>, node: Number) -> Option<usize> {
+    let mut parents = &*nodes.get(node)?.parents;
+    // There are no cycles, and the depth is bounded.
     loop {
-        if let Some(number) = node.entity.parents().filter_map(|uid| numbers.get(uid)).min() {
+        if let Some(number) = parents.iter().filter_map(|parent| numbers.get(parent)).min() {
             return Some(*number);
         }
-        let first = node.entity.parents().min()?;
-        (_, node) = partition.find_cedar(first)?;
+        parents = &nodes.get(*parents.iter().min()?)?.parents;
     }
 }

@@ -153,13 +153,13 @@ impl<'a> Reader<'a> {
     fn with_ancestors(&self, value: &Value) -> String {
         let own = shown(value);
         let ValueKind::Lit(Literal::EntityUID(uid)) = value.value_kind() else { return own };
-        let Some((_, node)) = self.partition.find_cedar(uid) else { return own };
+        let Some(node) = self.partition.find_cedar(uid) else { return own };
         let mut above: Vec<(usize, String)> = node
             .entity
             .ancestors()
             .map(|uid| {
                 let found = self.partition.find_cedar(uid);
-                (found.map_or(0, |(_, node)| node.entity.ancestors().count()), name(uid))
+                (found.map_or(0, |node| node.entity.ancestors().count()), name(uid))
             })
             .collect();
         above.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));

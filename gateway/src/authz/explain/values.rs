@@ -2,7 +2,7 @@
 
 use cedar_policy_core::ast::{EntityUID, Literal, Value, ValueKind};
 
-use crate::authz::partition::model_uid;
+use crate::authz::entity::model_uid;
 
 /// Most members of a set that are told; the rest is counted.
 const MEMBERS_MAX: usize = 12;

@@ -7,10 +7,10 @@ use cedar_policy_core::ast::{Expr, ExprKind, Literal, ValueKind, Var};
 use serde_json::Value;
 
 use super::{Change, UNNAMED};
+use crate::authz::entity::model_uid;
 use crate::authz::explain::parts::{Reader, is_path};
 use crate::authz::explain::slice::Slice;
 use crate::authz::explain::{Inquiry, Scene};
-use crate::authz::partition::model_uid;
 use crate::authz::pdp::Pdp;
 use crate::authz::rule::Rule;
 use crate::model::{EntityRecord, EntityUid};
