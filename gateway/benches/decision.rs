@@ -6,14 +6,17 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use hubgate::authz::{
     AccessQuestion, Facts, Partition, Pdp, PolicySchema, PreparedPrincipal, Question,
 };
+use hubgate::config::read_policies;
+use hubgate::directory::principal_entity;
 use hubgate::model::{
-    ActionId, AuthMethod, EntityRecord, EntityUid, PolicySource, Scopes, UnixNanos,
+    ActionId, AuthMethod, EntityRecord, EntityUid, PolicySource, RoleAssignment, Scopes, UnixNanos,
 };
 use serde_json::{Value, json};
 
@@ -26,7 +29,7 @@ const TEAMS: usize = 1_000;
 
 fn main() {
     println!("{:<34} {:>9} {:>9} {:>9}", "µs per decision", "min", "p50", "p99");
-    for policies in [20, 1_000, 10_000] {
+    for policies in [75, 1_000, 10_000] {
         measure(policies);
     }
     println!("{:<34} {:>9} {:>9} {:>9}", "µs per access set", "min", "p50", "p99");
@@ -48,7 +51,7 @@ fn measure_access(teams: usize) {
     let pdp = Pdp::load(Arc::clone(&schema), &sources, &BTreeMap::new()).unwrap();
     let action = ActionId::parse("charges:list").unwrap();
     let scopes = Scopes::none();
-    let (manager, mut asked) = (principal(&partition), 0);
+    let (manager, mut asked) = (principal(&schema, &partition), 0);
     let mut ask = |new: bool| {
         asked += 1;
         let context = Facts {
@@ -77,7 +80,7 @@ fn measure(policies: usize) {
     let load = Instant::now();
     let pdp = Pdp::load(Arc::clone(&schema), &sources(policies), &BTreeMap::new()).unwrap();
     let load = load.elapsed();
-    let manager = principal(&partition);
+    let manager = principal(&schema, &partition);
     let resources: Vec<EntityUid> = (0..TEAMS)
         .flat_map(|n| [format!("Team::t{n}"), format!("ChargePoint::c{n}")])
         .map(|text| EntityUid::parse(&text).unwrap())
@@ -133,20 +136,9 @@ fn report_batches(name: &str, batch: u32, mut ask: impl FnMut()) {
 
 /// The hub's own policies, and around them such as the other organisations of a large one would have.
 fn sources(policies: usize) -> Vec<PolicySource> {
-    let own = [
-        include_str!("../../policies/roles/admin.cedar"),
-        include_str!("../../policies/roles/operations-manager.cedar"),
-        include_str!("../../policies/roles/bookkeeper.cedar"),
-        include_str!("../../policies/roles/support-agent.cedar"),
-        include_str!("../../policies/guard-rails/frozen-teams.cedar"),
-        include_str!("../../policies/guard-rails/operator-transactions.cedar"),
-        include_str!("../../policies/scopes/teams.cedar"),
-        include_str!("../../policies/scopes/charge-points.cedar"),
-        include_str!("../../policies/scopes/charges.cedar"),
-        include_str!("../../policies/scopes/wallets.cedar"),
-    ]
-    .join("\n");
-    let present = own.matches("@id(").count();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let own = read_policies(&root.join("policies"), root).unwrap();
+    let present: usize = own.iter().map(|file| file.text.matches("@id(").count()).sum();
     let more = (present..policies).map(|n| match n % 3 {
         0 => format!(
             "@id(\"x{n}\") permit (principal == User::\"u{n}\", action in Action::\"teams:read\", resource in Operator::\"o{n}\");"
@@ -163,8 +155,7 @@ fn sources(policies: usize) -> Vec<PolicySource> {
         .chunks(1_000)
         .enumerate()
         .map(|(n, chunk)| PolicySource { name: format!("more-{n}.cedar"), text: chunk.join("\n") });
-    let own = PolicySource { name: "own.cedar".to_owned(), text: own };
-    std::iter::once(own).chain(files).collect()
+    own.into_iter().chain(files).collect()
 }
 
 fn reference(kind: &str, id: &str) -> Value {
@@ -173,29 +164,36 @@ fn reference(kind: &str, id: &str) -> Value {
 
 /// An organisation with so many teams, each `frozen`th of them frozen.
 fn records(teams: usize, frozen: usize) -> Vec<EntityRecord> {
-    let mut records = vec![json!({ "uid": "Operator::main" })];
+    let account = json!({ "tier": "business", "country": "DK", "kyb": "approved", "features": [],
+        "hub_run": false, "bank_account": false });
+    let mut records = vec![json!({ "uid": "Operator::main", "attributes": account })];
     for sub in 0..10 {
-        records.push(json!({ "uid": format!("Operator::s{sub}"), "parents": ["Operator::main"] }));
+        let uid = format!("Operator::s{sub}");
+        records.push(json!({ "uid": uid, "parents": ["Operator::main"], "attributes": account }));
     }
     for team in 0..teams {
         let id = format!("t{team}");
+        let above = format!("s{}", team % 10);
         records.push(
-            json!({ "uid": format!("Team::{id}"), "parents": [format!("Operator::s{}", team % 10)],
-            "attributes": { "kind": "private", "frozen": team % frozen == frozen - 1, "billing": "invoice" } }),
+            json!({ "uid": format!("Team::{id}"), "parents": [format!("Operator::{above}")],
+            "attributes": { "operator": reference("Operator", &above), "kind": "private",
+            "frozen": team % frozen == frozen - 1, "billing": "invoice", "country": "DK",
+            "kyb": "approved", "vat_registered": true, "payment_card": true } }),
         );
         records.push(json!({ "uid": format!("Site::p{team}"), "parents": [format!("Team::{id}")],
             "attributes": { "team": reference("Team", &id) } }));
         records.push(
             json!({ "uid": format!("ChargePoint::c{team}"), "parents": [format!("Site::p{team}")],
-            "attributes": { "team": reference("Team", &id) } }),
+            "attributes": { "team": reference("Team", &id), "operator": reference("Operator", &above) } }),
         );
     }
     records.into_iter().map(|record| serde_json::from_value(record).unwrap()).collect()
 }
 
-fn principal(partition: &Partition) -> PreparedPrincipal {
-    let record = json!({ "uid": "User::manager", "attributes": { "roles": {
-        "admin": [], "operations_manager": [reference("Operator", "main")],
-        "bookkeeper": [], "support_agent": [] } } });
-    partition.principal(&serde_json::from_value(record).unwrap()).unwrap()
+fn principal(schema: &PolicySchema, partition: &Partition) -> PreparedPrincipal {
+    let main = EntityUid::parse("Operator::main").unwrap();
+    let roles = [RoleAssignment { role: "operations_manager".to_owned(), on: main }];
+    let uid = EntityUid::parse("User::manager").unwrap();
+    let record = principal_entity(uid, &roles, schema.role_names("User"), serde_json::Map::new());
+    partition.principal(&record).unwrap()
 }

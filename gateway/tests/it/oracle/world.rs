@@ -121,7 +121,7 @@ impl World {
         let record = |(number, place): (usize, &Place)| {
             let uid = self.uid(number);
             let mut attributes = json!({
-                "plan": "enterprise", "country": "DK", "kyb": "approved", "features": [],
+                "tier": "enterprise", "country": "DK", "kyb": "approved", "features": [],
                 "hub_run": false, "bank_account": true, "kind": "professional",
                 "vat_registered": true, "payment_card": true, "frozen": place.frozen,
                 "billing": if place.settled { "operator_transaction" } else { "invoice" },
