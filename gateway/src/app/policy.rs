@@ -4,6 +4,7 @@
 
 mod desk;
 mod explain;
+mod recorded;
 mod story;
 mod what_can;
 mod who_can;

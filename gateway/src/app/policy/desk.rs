@@ -48,10 +48,10 @@ pub(super) struct FactArguments {
 /// Facts, read.
 #[derive(Debug)]
 pub(super) struct ReadFacts {
-    scopes: Scopes,
-    connection: Option<ConnectionId>,
-    source: IpAddr,
-    now: UnixNanos,
+    pub(super) scopes: Scopes,
+    pub(super) connection: Option<ConnectionId>,
+    pub(super) source: IpAddr,
+    pub(super) now: UnixNanos,
 }
 
 impl FactArguments {

@@ -7,6 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::desk::{Desk, FactArguments, ReadFacts};
+use super::recorded::Recorded;
 use super::story::Story;
 use super::{CommandError, PolicyCommandError};
 use crate::authz::{Change, Explanation, Inquiry};
@@ -15,21 +16,34 @@ use crate::model::{ActionId, EntityUid};
 /// Most members named as those who may make a change; the rest is counted.
 const NAMED_MAX: usize = 8;
 
+/// What a decision of the log says by itself.
+const QUESTION: [&str; 8] =
+    ["tenant", "principal", "action", "resource", "scopes", "connection", "source", "at"];
+
 /// The request that is asked about.
 #[derive(Debug, Args)]
 pub(in crate::app) struct ExplainArguments {
+    /// Takes the question from this decision of the log; the beginning of the id is enough. It is answered by the
+    /// files as they are now.
+    #[arg(long, value_name = "ID", conflicts_with_all = QUESTION)]
+    decision: Option<String>,
     /// The organisation.
-    #[arg(long, alias = "organisation", value_name = "ORGANISATION")]
-    tenant: String,
+    #[arg(
+        long,
+        alias = "organisation",
+        value_name = "ORGANISATION",
+        required_unless_present = "decision"
+    )]
+    tenant: Option<String>,
     /// Who asks: `User::<member>`, `ApiClient::<key id>` or `Anonymous::anonymous`.
-    #[arg(long, value_name = "TYPE::ID")]
-    principal: String,
+    #[arg(long, value_name = "TYPE::ID", required_unless_present = "decision")]
+    principal: Option<String>,
     /// What for.
-    #[arg(long, value_name = "ACTION")]
-    action: String,
+    #[arg(long, value_name = "ACTION", required_unless_present = "decision")]
+    action: Option<String>,
     /// On what.
-    #[arg(long, value_name = "TYPE::ID")]
-    resource: String,
+    #[arg(long, value_name = "TYPE::ID", required_unless_present = "decision")]
+    resource: Option<String>,
     #[command(flatten)]
     facts: FactArguments,
     /// The answer as JSON, for tools.
@@ -68,10 +82,20 @@ pub(super) struct Makers {
 
 impl ExplainArguments {
     pub(in crate::app) fn run(&self, file: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
-        let desk = Desk::open(file, &self.tenant)?;
-        let facts = self.facts.read()?;
-        let who = desk.who(&self.principal)?;
-        let (action, resource) = (desk.action(&self.action)?, Desk::resource(&self.resource)?);
+        let recorded = self.decision.as_deref().map(|id| Recorded::find(file, id)).transpose()?;
+        // What is not taken from the log was demanded on the command line.
+        let question = |written: &Option<String>, pointer: &str| match &recorded {
+            Some(recorded) => recorded.text(pointer).map(ToOwned::to_owned),
+            None => Ok(written.clone().unwrap_or_default()),
+        };
+        let desk = Desk::open(file, &question(&self.tenant, "/who/tenant")?)?;
+        let facts = match &recorded {
+            Some(recorded) => recorded.facts(&desk.loaded)?,
+            None => self.facts.read()?,
+        };
+        let who = desk.who(&question(&self.principal, "/who/principal")?)?;
+        let action = desk.action(&question(&self.action, "/what/action")?)?;
+        let resource = Desk::resource(&question(&self.resource, "/what/resource")?)?;
         let inquiry = Inquiry {
             tenant: Some(desk.tenant()),
             principal: &who.record,
