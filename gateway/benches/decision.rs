@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hubgate::authz::{Facts, Partition, Pdp, PolicySchema, PreparedPrincipal, Question};
-use hubgate::model::{ActionId, AuthMethod, EntityRecord, EntityUid, PolicySource, UnixNanos};
+use hubgate::model::{
+    ActionId, AuthMethod, EntityRecord, EntityUid, PolicySource, Scopes, UnixNanos,
+};
 use serde_json::{Value, json};
 
 const SCHEMA: &str = include_str!("../../schemas/hub.cedarschema");
@@ -41,12 +43,15 @@ fn measure(policies: usize) {
         .collect();
     let actions = ["teams:view", "charges:start"].map(|action| ActionId::parse(action).unwrap());
     let mut asked = 0_usize;
+    let scopes = Scopes::none();
     // The clock moves on by a minute with each pass over the resources: nothing is remembered.
     let mut ask = |new: bool| {
         let turn = if new { asked } else { asked % BATCH as usize };
         asked += 1;
         let facts = Facts {
             method: AuthMethod::Session,
+            connection: None,
+            scopes: &scopes,
             source: [192, 0, 2, 1].into(),
             now: UnixNanos::from_seconds(if new {
                 60 * (asked / resources.len()) as u64

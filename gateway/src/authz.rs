@@ -25,7 +25,7 @@ pub use cases::{CaseFailure, CaseFile, Expectation, PolicyCase, run_cases};
 pub use context::Facts;
 pub use decision::{Decision, Denial, Permit};
 pub use error::{EntityError, PolicyError};
-pub use partition::{Partition, PreparedPrincipal};
+pub use partition::{Partition, PreparedPrincipal, Standing};
 pub use pdp::{Pdp, Question};
 pub use schema::PolicySchema;
 

@@ -10,6 +10,7 @@ mod ids;
 mod policy;
 mod principal;
 mod refusal;
+mod scopes;
 mod secret;
 
 pub use clock::{Clock, ManualClock, SystemClock, UnixNanos};
@@ -23,4 +24,5 @@ pub use ids::{
 pub use policy::PolicySource;
 pub use principal::{AuthMethod, PersonId, Principal};
 pub use refusal::{Dependency, Malformed, Refusal};
+pub use scopes::{ScopeError, Scopes};
 pub use secret::Secret;

@@ -28,6 +28,6 @@ pub use head::RawHead;
 pub use head_limits::HeadLimits;
 pub use request::{CanonicalRequest, Protocol, Upgrade};
 pub use resource::{Matched, Parameters};
-pub use route::{BodyRule, LogClass, ResourceRule, Route, RouteSettings, Stream};
+pub use route::{BodyRule, Denials, LogClass, ResourceRule, Route, RouteSettings, Stream};
 pub use table::{RouteError, RouteTable};
 pub use template::is_gateway_path;

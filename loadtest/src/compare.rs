@@ -115,7 +115,7 @@ fn plans(key: &str, session: &str) -> Vec<Plan> {
         plan("bare Pingora", bearer(), own, 200, Through::Bare),
         plan("API key, decision, record", bearer(), own, 200, Through::Gateway),
         plan("session, decision, record", cookie, own, 200, Through::Gateway),
-        plan("denied", bearer(), foreign, 403, Through::Gateway),
+        plan("denied", bearer(), foreign, 404, Through::Gateway),
     ]
 }
 

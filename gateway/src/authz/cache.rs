@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::decision::Outcome;
 use super::schema::ActionNumber;
-use crate::model::{AuthMethod, UnixNanos};
+use crate::model::{AuthMethod, ConnectionId, Scopes, UnixNanos};
 
 /// How long an answer holds. PD-18: at most five seconds.
 const HOLDS: Duration = Duration::from_secs(5);
@@ -23,7 +23,7 @@ const SHARD_ENTRIES_MAX: usize = 4096;
 
 /// Everything an answer depends on. Facts nobody reads are left out; the time never is in here:
 /// an answer that depends on it is not remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     /// The partition's own number; it stands for the organisation and all its entities.
     pub(super) partition: u64,
@@ -32,7 +32,8 @@ pub(super) struct Key {
     pub(super) principal: [u8; 32],
     pub(super) action: ActionNumber,
     pub(super) resource: usize,
-    pub(super) method: Option<AuthMethod>,
+    pub(super) authentication: Option<(AuthMethod, Option<ConnectionId>)>,
+    pub(super) scopes: Option<Scopes>,
     pub(super) source: Option<IpAddr>,
 }
 

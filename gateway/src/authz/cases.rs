@@ -10,7 +10,9 @@ use super::context::Facts;
 use super::decision::Decision;
 use super::partition::Partition;
 use super::pdp::{Pdp, Question};
-use crate::model::{ActionId, AuthMethod, EntityRecord, EntityUid, TenantId, UnixNanos};
+use crate::model::{
+    ActionId, AuthMethod, ConnectionId, EntityRecord, EntityUid, Scopes, TenantId, UnixNanos,
+};
 
 /// One file of cases: a small organisation and what is asked of it.
 #[derive(Clone, Debug, Deserialize)]
@@ -50,6 +52,12 @@ pub struct PolicyCase {
     /// Seconds since 1970; the start of 2026 unless said.
     #[serde(default)]
     pub now_seconds: Option<u64>,
+    /// The API scopes the operation accepts; none unless said.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// The connection the person signed in by; none unless said.
+    #[serde(default)]
+    pub connection: Option<ConnectionId>,
     /// The answer.
     pub expect: Expectation,
     /// The policies that must decide; not looked at when left out.
@@ -140,11 +148,18 @@ fn run_file(pdp: &Pdp, file: &CaseFile) -> Vec<CaseFailure> {
             ));
             continue;
         };
+        let scopes = match Scopes::new(case.scopes.iter().map(String::as_str)) {
+            Ok(scopes) => scopes,
+            Err(error) => {
+                failures.push(failure(&case.name, error.to_string()));
+                continue;
+            }
+        };
         let question = Question {
             principal,
             action: &case.action,
             resource: &case.resource,
-            context: facts(case),
+            context: facts(case, &scopes),
         };
         let decision = pdp.decide(file.tenant.as_ref(), &partition, &question);
         failures.extend(judge(case, &decision).map(|message| failure(&case.name, message)));
@@ -152,7 +167,7 @@ fn run_file(pdp: &Pdp, file: &CaseFile) -> Vec<CaseFailure> {
     failures
 }
 
-fn facts(case: &PolicyCase) -> Facts {
+fn facts<'a>(case: &'a PolicyCase, scopes: &'a Scopes) -> Facts<'a> {
     /// 2026-01-01T00:00:00Z.
     const NOW_SECONDS: u64 = 1_767_225_600;
     Facts {
@@ -161,6 +176,8 @@ fn facts(case: &PolicyCase) -> Facts {
             "ApiClient" => AuthMethod::ApiKey,
             _ => AuthMethod::None,
         },
+        connection: case.connection.as_ref(),
+        scopes,
         // RFC 5737 §3: an address for documentation.
         source: case.source.unwrap_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
         now: UnixNanos::from_seconds(case.now_seconds.unwrap_or(NOW_SECONDS)),

@@ -3,19 +3,24 @@
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
-use cedar_policy_core::ast::{Context, Expr, ExprKind, Name, PartialValue, Value, Var};
+use cedar_policy_core::ast::{Context, Expr, ExprKind, Literal, Name, PartialValue, Value, Var};
 use cedar_policy_core::extensions::Extensions;
 
-use crate::model::{AuthMethod, UnixNanos};
+use crate::model::{AuthMethod, ConnectionId, Scopes, UnixNanos};
 
 /// What the gateway knows about a request besides who asks what.
 ///
-/// Becomes `context.authentication.method`, `context.network.source` and `context.now`. Their types
-/// are checked against the schema when it is loaded, for every action: no value can change a type.
+/// Becomes `context.authentication.method` and `.connection`, `context.network.source`,
+/// `context.operation.scopes` and `context.now`. Their types are checked against the schema when it is
+/// loaded, for every action: no value can change a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct Facts<'a> {
     /// How the principal proved who it is.
     pub method: AuthMethod,
+    /// The connection the person signed in by; without a session, none.
+    pub connection: Option<&'a ConnectionId>,
+    /// The API scopes of which the operation wants one.
+    pub scopes: &'a Scopes,
     /// The peer that connected.
     pub source: IpAddr,
     /// The time of the request.
@@ -32,7 +37,8 @@ impl Reads {
     pub(super) const NOW: Self = Self(4);
     /// The action variable: the action's entity must be at hand.
     pub(super) const ACTION: Self = Self(8);
-    const ALL: Self = Self(15);
+    pub(super) const OPERATION: Self = Self(16);
+    const ALL: Self = Self(31);
 
     /// What `condition` reads; everything when it handles the context as a whole.
     pub(super) fn of(condition: &Expr) -> Self {
@@ -59,6 +65,7 @@ impl Reads {
         match attribute {
             "authentication" => Self::AUTHENTICATION,
             "network" => Self::NETWORK,
+            "operation" => Self::OPERATION,
             "now" => Self::NOW,
             _ => Self::ALL,
         }
@@ -109,13 +116,20 @@ fn call(function: &Name, arguments: &[Value]) -> Option<Value> {
 }
 
 /// The Cedar context with the facts in `reads`; `None` when a fact cannot be expressed (a deny).
-pub(super) fn context(facts: &Facts, reads: Reads) -> Option<Context> {
-    let mut pairs: Vec<(&str, Value)> = Vec::with_capacity(3);
+pub(super) fn context(facts: &Facts<'_>, reads: Reads) -> Option<Context> {
+    let mut pairs: Vec<(&str, Value)> = Vec::with_capacity(4);
     if reads.has(Reads::AUTHENTICATION) {
-        pairs.push(("authentication", record("method", Value::from(facts.method.name()))));
+        let connection = facts.connection.map_or("", ConnectionId::as_str);
+        let known =
+            [("method", Value::from(facts.method.name())), ("connection", Value::from(connection))];
+        pairs.push(("authentication", Value::record(known, None)));
     }
     if reads.has(Reads::NETWORK) {
         pairs.push(("network", record("source", source_value(facts.source)?)));
+    }
+    if reads.has(Reads::OPERATION) {
+        let scopes = Value::set_of_lits(facts.scopes.names().map(Literal::from), None);
+        pairs.push(("operation", record("scopes", scopes)));
     }
     if reads.has(Reads::NOW) {
         pairs.push(("now", now_value(facts.now)?));
@@ -171,8 +185,12 @@ mod tests {
 
     #[test]
     fn writes_facts_as_cedar_values() {
+        let connection = ConnectionId::parse("sso").unwrap();
+        let scopes = Scopes::new(["teams:read"]).unwrap();
         let facts = Facts {
             method: AuthMethod::ApiKey,
+            connection: Some(&connection),
+            scopes: &scopes,
             source: "::ffff:192.0.2.7".parse().unwrap(),
             now: UnixNanos::from_seconds(86_400),
         };
@@ -181,7 +199,9 @@ mod tests {
         };
         let shown: Vec<_> = record.iter().map(|(k, v)| format!("{k}={v}")).collect();
         assert!(shown[0].contains("api_key"), "{shown:?}");
+        assert!(shown[0].contains("sso"), "{shown:?}");
         assert!(shown[1].contains("192.0.2.7") && !shown[1].contains("ffff"), "{shown:?}");
+        assert!(shown[3].contains("teams:read"), "{shown:?}");
         let day =
             call(&Name::parse_unqualified_name("datetime").unwrap(), &[Value::from("1970-01-02")]);
         assert_eq!(record.get("now"), day.as_ref());

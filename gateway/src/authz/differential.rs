@@ -70,6 +70,7 @@ fn policy(number: usize, bytes: [u8; 6]) -> String {
             "action in [Action::\"read\"]",
             "action == Action::\"items:move\" || resource.limit > 3",
             "context.authentication.method == \"session\"",
+            "context.authentication.connection == \"sso\" && context.operation.scopes.contains(\"items:read\")",
             "context.network.source.isInRange(ip(\"192.0.2.0/24\")) && context.now > datetime(\"2020-01-01\")",
             "principal in Group::\"g0\"",
             "resource.limit + resource.limit > 0",
@@ -285,7 +286,8 @@ fn compare((policies, nodes, items, people): &World, counts: &Counts) -> Result<
         policies: text.parse().unwrap(),
         world: world.clone(),
         context: json!({
-            "authentication": { "method": "session" },
+            "authentication": { "method": "session", "connection": "sso" },
+            "operation": { "scopes": ["items:read"] },
             "network": { "source": { "__extn": { "fn": "ip", "arg": "192.0.2.1" } } },
             "now": { "__extn": { "fn": "datetime", "arg": "2026-01-01" } },
         }),

@@ -22,7 +22,7 @@ pub(super) struct Found<'a> {
     pub(super) principal: &'a PreparedPrincipal,
     pub(super) action: &'a Action,
     pub(super) resource: &'a Node,
-    pub(super) facts: &'a Facts,
+    pub(super) facts: &'a Facts<'a>,
 }
 
 /// What becomes of each rule. `None` when the request itself cannot be built (a deny).

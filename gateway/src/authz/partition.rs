@@ -54,11 +54,30 @@ pub struct PreparedPrincipal {
     references: Vec<usize>,
 }
 
+/// What the entity of somebody who asks is made from, besides its name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Standing<'a> {
+    /// The roles given.
+    pub roles: &'a [RoleAssignment],
+    /// The scopes of an API client.
+    pub scopes: &'a [String],
+    /// Further attributes.
+    pub attributes: Option<&'a serde_json::Map<String, serde_json::Value>>,
+}
+
 #[derive(Debug)]
 struct Remembered {
     roles: Vec<RoleAssignment>,
     scopes: Vec<String>,
+    attributes: Option<serde_json::Map<String, serde_json::Value>>,
     principal: Arc<PreparedPrincipal>,
+}
+
+impl Remembered {
+    fn is_of(&self, standing: &Standing<'_>) -> bool {
+        let Standing { roles, scopes, attributes } = *standing;
+        self.roles == roles && self.scopes == scopes && self.attributes.as_ref() == attributes
+    }
 }
 
 impl Partition {
@@ -148,30 +167,29 @@ impl Partition {
         Ok(PreparedPrincipal { kind, uid, entity, digest, partition: self.identity, references })
     }
 
-    /// As [`Partition::principal`], remembered for as long as `roles` and `scopes` stay the same.
-    /// `record` is called only when the principal is not remembered; it must follow from the other three.
+    /// As [`Partition::principal`], remembered for as long as `standing` stays the same. `record` is
+    /// called only when the principal is not remembered; it must follow from the other two.
     ///
     /// # Errors
     /// As [`Partition::principal`].
     pub fn principal_for(
         &self,
         uid: &EntityUid,
-        roles: &[RoleAssignment],
-        scopes: &[String],
+        standing: Standing<'_>,
         record: impl FnOnce() -> EntityRecord,
     ) -> Result<Arc<PreparedPrincipal>, EntityError> {
         let remembered = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = remembered.get(uid)
-            && known.roles == roles
-            && known.scopes == scopes
+            && known.is_of(&standing)
         {
             return Ok(Arc::clone(&known.principal));
         }
         drop(remembered);
         let principal = Arc::new(self.principal(&record())?);
         let entry = Remembered {
-            roles: roles.to_vec(),
-            scopes: scopes.to_vec(),
+            roles: standing.roles.to_vec(),
+            scopes: standing.scopes.to_vec(),
+            attributes: standing.attributes.cloned(),
             principal: Arc::clone(&principal),
         };
         let mut remembered = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -180,6 +198,19 @@ impl Partition {
         }
         remembered.insert(uid.clone(), entry);
         Ok(principal)
+    }
+
+    /// Whether `resource` is one of `nodes` or stands below one. What is not there stands nowhere.
+    pub fn stands_under<'a>(
+        &self,
+        resource: &EntityUid,
+        mut nodes: impl Iterator<Item = &'a EntityUid>,
+    ) -> bool {
+        let Some((_, below)) = self.find(resource) else { return false };
+        nodes.any(|node| {
+            let above = self.schema.cedar_uid(node);
+            node == resource || above.is_some_and(|above| below.entity.is_descendant_of(&above))
+        })
     }
 
     /// The number of entities.

@@ -26,7 +26,7 @@ pub struct Question<'a> {
     /// On what.
     pub resource: &'a EntityUid,
     /// The facts of the request.
-    pub context: Facts,
+    pub context: Facts<'a>,
 }
 
 /// The decision point: a schema, the base policies and each organisation's own, indexed.
@@ -142,7 +142,10 @@ impl Pdp {
             principal: principal.digest,
             action: action.number,
             resource: number,
-            method: reads.has(Reads::AUTHENTICATION).then_some(question.context.method),
+            authentication: reads
+                .has(Reads::AUTHENTICATION)
+                .then(|| (question.context.method, question.context.connection.cloned())),
+            scopes: reads.has(Reads::OPERATION).then(|| question.context.scopes.clone()),
             source: reads.has(Reads::NETWORK).then_some(question.context.source),
         };
         let remembers = !reads.has(Reads::NOW);

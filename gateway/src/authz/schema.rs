@@ -8,13 +8,13 @@ use cedar_policy::Schema;
 use cedar_policy_core::ast::{Eid, Entity, EntityType, EntityUID, RequestSchema};
 use cedar_policy_core::entities::Dereference;
 use cedar_policy_core::extensions::Extensions;
-use cedar_policy_core::validator::types::{RequestEnv, Type};
+use cedar_policy_core::validator::types::{EntityKind, RequestEnv, Type};
 use cedar_policy_core::validator::{ValidationMode, ValidatorSchema};
 use sha2::{Digest, Sha256};
 
 use super::context::{Facts, Reads, context};
 use super::error::{PolicyError, Source};
-use crate::model::{ActionId, AuthMethod, EntityUid, UnixNanos};
+use crate::model::{ActionId, AuthMethod, EntityUid, Scopes, UnixNanos};
 
 /// An entity type by number: the same text gives the same numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,7 +47,7 @@ pub(super) struct Action {
 pub struct PolicySchema {
     cedar: Schema,
     digest: [u8; 32],
-    role_names: Vec<String>,
+    roles: BTreeMap<String, BTreeMap<String, String>>,
     kinds: HashMap<String, (Kind, EntityType)>,
     principal_kinds: HashSet<Kind>,
     actions: BTreeMap<String, Action>,
@@ -73,7 +73,7 @@ impl PolicySchema {
         let environments = environments_of(cedar.as_ref(), &kinds, &actions);
         Ok(Self {
             digest: Sha256::digest(text.as_bytes()).into(),
-            role_names: role_names_of(cedar.as_ref()),
+            roles: roles_of(cedar.as_ref()),
             principal_kinds: environments.iter().map(|e| e.principal).collect(),
             cedar,
             kinds,
@@ -82,9 +82,14 @@ impl PolicySchema {
         })
     }
 
-    /// The roles a member can be given: the keys of the `roles` record of `User`.
-    pub fn role_names(&self) -> &[String] {
-        &self.role_names
+    /// The roles a principal of type `principal` can be given: the keys of its `roles` record, in order.
+    pub fn role_names(&self, principal: &str) -> impl Iterator<Item = &str> {
+        self.roles.get(principal).into_iter().flatten().map(|(role, _)| role.as_str())
+    }
+
+    /// The type of the nodes such a role is given on; `None` for a role there is not.
+    pub fn role_node(&self, principal: &str, role: &str) -> Option<&str> {
+        self.roles.get(principal)?.get(role).map(String::as_str)
     }
 
     /// SHA-256 of the text.
@@ -210,8 +215,13 @@ fn check_contexts(
     actions: &BTreeMap<String, Action>,
     source: &Source,
 ) -> Result<(), PolicyError> {
+    // One scope: an empty set would pass for a set of anything.
+    let scopes = Scopes::new(["sample"])
+        .map_err(|error| PolicyError::new(source, format!("its sample does not fit: {error}")))?;
     let sample = Facts {
         method: AuthMethod::None,
+        connection: None,
+        scopes: &scopes,
         source: IpAddr::V4(Ipv4Addr::LOCALHOST),
         now: UnixNanos::default(),
     };
@@ -222,7 +232,8 @@ fn check_contexts(
         schema.validate_context(&context, &action.uid, Extensions::all_available()).map_err(
             |error| {
                 let wanted =
-                    "{authentication: {method: String}, network: {source: ipaddr}, now: datetime}";
+                    "{authentication: {method: String, connection: String}, network: {source: ipaddr}, \
+                     operation: {scopes: Set<String>}, now: datetime}";
                 let message = format!("the context of action `{name}` must be `{wanted}`: {error}");
                 PolicyError::new(source, message)
             },
@@ -231,13 +242,27 @@ fn check_contexts(
     Ok(())
 }
 
-fn role_names_of(schema: &ValidatorSchema) -> Vec<String> {
-    let user = schema.entity_types().find(|kind| kind.name().to_string() == "User");
-    let Some(roles) = user.and_then(|user| user.attr("roles")) else {
-        return Vec::new();
+/// The roles of each type that has some: an attribute `roles`, a record whose every field is a set of
+/// entities of one type.
+fn roles_of(schema: &ValidatorSchema) -> BTreeMap<String, BTreeMap<String, String>> {
+    let node = |field: &Type| match field {
+        Type::Set { element_type: Some(element) } => match &**element {
+            Type::Entity(EntityKind::Entity(kind)) => {
+                kind.get_single_entity().map(ToString::to_string)
+            }
+            _ => None,
+        },
+        _ => None,
     };
-    match &*roles.attr_type {
-        Type::Record { attrs, .. } => attrs.iter().map(|(name, _)| name.to_string()).collect(),
-        _ => Vec::new(),
-    }
+    let roles = |attribute: &Type| match attribute {
+        Type::Record { attrs, .. } => attrs
+            .iter()
+            .filter_map(|(name, field)| Some((name.to_string(), node(&field.attr_type)?)))
+            .collect(),
+        _ => BTreeMap::new(),
+    };
+    schema
+        .entity_types()
+        .filter_map(|kind| Some((kind.name().to_string(), roles(&kind.attr("roles")?.attr_type))))
+        .collect()
 }

@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::json;
 
 use super::*;
 use crate::model::{
-    ActionId, AuthMethod, EntityRecord, EntityUid, PolicySource, TenantId, UnixNanos,
+    ActionId, AuthMethod, ConnectionId, EntityRecord, EntityUid, PolicySource, Scopes, TenantId,
+    UnixNanos,
 };
 
 pub(super) const SCHEMA: &str = r#"
 type Context = {
-  authentication: { method: String },
+  authentication: { method: String, connection: String },
   network: { source: ipaddr },
+  operation: { scopes: Set<String> },
   now: datetime,
 };
 entity Node in [Node] { limit: Long };
@@ -76,15 +78,26 @@ pub(super) fn load(text: &str) -> Result<Pdp, Vec<PolicyError>> {
     Pdp::load(schema(), &[source(text)], &BTreeMap::new())
 }
 
-pub(super) fn facts() -> Facts {
+pub(super) fn facts() -> Facts<'static> {
+    static SCOPES: LazyLock<Scopes> = LazyLock::new(|| Scopes::new(["items:read"]).unwrap());
+    static CONNECTION: LazyLock<ConnectionId> =
+        LazyLock::new(|| ConnectionId::parse("sso").unwrap());
     Facts {
+        connection: Some(&CONNECTION),
+        scopes: &SCOPES,
         method: AuthMethod::Session,
         source: "192.0.2.1".parse().unwrap(),
         now: UnixNanos::from_seconds(1_767_225_600),
     }
 }
 
-fn decide_with(pdp: &Pdp, who: &EntityRecord, action: &str, on: &str, context: Facts) -> Decision {
+fn decide_with(
+    pdp: &Pdp,
+    who: &EntityRecord,
+    action: &str,
+    on: &str,
+    context: Facts<'_>,
+) -> Decision {
     let partition = Partition::build(pdp.schema(), records().iter()).unwrap();
     let principal = partition.principal(who).unwrap();
     let (action, resource) = (ActionId::parse(action).unwrap(), EntityUid::parse(on).unwrap());
@@ -214,7 +227,7 @@ fn conditions_read_the_facts_of_the_request() {
     )
     .unwrap();
     let who = user("u", &[], &[]);
-    let code = |action: &str, facts: Facts| {
+    let code = |action: &str, facts: Facts<'_>| {
         decide_with(&pdp, &who, action, "Item::a", facts).reason_code()
     };
     let from = |source: &str| Facts { source: source.parse::<IpAddr>().unwrap(), ..facts() };
@@ -240,7 +253,7 @@ fn a_repeated_question_is_remembered_for_five_seconds_and_never_for_another() {
     let partition = Partition::build(pdp.schema(), records().iter()).unwrap();
     let admin = partition.principal(&user("u", &["top"], &[])).unwrap();
     let demoted = partition.principal(&user("u", &[], &[])).unwrap();
-    let ask = |principal: &PreparedPrincipal, action: &str, on: &str, context: Facts| {
+    let ask = |principal: &PreparedPrincipal, action: &str, on: &str, context: Facts<'_>| {
         let (action, resource) = (ActionId::parse(action).unwrap(), EntityUid::parse(on).unwrap());
         let question = Question { principal, action: &action, resource: &resource, context };
         let decision = pdp.decide(None, &partition, &question);
@@ -322,26 +335,36 @@ fn a_remembered_principal_follows_its_roles() {
         role: "admin".into(),
         on: EntityUid::parse(on).unwrap(),
     };
-    let first = partition
-        .principal_for(&uid, &[role("Node::top")], &[], || user("u", &["top"], &[]))
-        .unwrap();
-    let again = partition
-        .principal_for(&uid, &[role("Node::top")], &[], || panic!("is remembered"))
-        .unwrap();
+    let nothing = Standing { roles: &[], scopes: &[], attributes: None };
+    let roles = [role("Node::top")];
+    let admin = Standing { roles: &roles, ..nothing };
+    let first = partition.principal_for(&uid, admin, || user("u", &["top"], &[])).unwrap();
+    let again = partition.principal_for(&uid, admin, || panic!("is remembered")).unwrap();
     assert!(Arc::ptr_eq(&first, &again));
-    let changed = partition.principal_for(&uid, &[], &[], || user("u", &[], &[])).unwrap();
+    let changed = partition.principal_for(&uid, nothing, || user("u", &[], &[])).unwrap();
     assert!(!Arc::ptr_eq(&first, &changed));
-    let scoped = partition.principal_for(&uid, &[], &["x".into()], || user("u", &[], &[])).unwrap();
+    let scopes = ["x".to_owned()];
+    let scoped = Standing { scopes: &scopes, ..nothing };
+    let scoped = partition.principal_for(&uid, scoped, || user("u", &[], &[])).unwrap();
     assert!(!Arc::ptr_eq(&changed, &scoped));
+    let attributes = serde_json::Map::from_iter([("rank".to_owned(), json!(1))]);
+    let ranked = Standing { attributes: Some(&attributes), ..nothing };
+    let ranked = partition.principal_for(&uid, ranked, || user("u", &[], &[])).unwrap();
+    assert!(!Arc::ptr_eq(&changed, &ranked));
 }
 
 #[test]
 fn a_schema_must_hold_the_facts_of_a_request() {
-    let role_names = schema().role_names().to_vec();
-    assert_eq!(role_names, ["admin", "viewer"]);
+    let schema = schema();
+    assert_eq!(schema.role_names("User").collect::<Vec<_>>(), ["admin", "viewer"]);
+    assert_eq!(schema.role_node("User", "admin"), Some("Node"));
+    assert_eq!(schema.role_node("User", "owner"), None);
+    assert_eq!(schema.role_names("Anonymous").count(), 0);
     for (from, to, wanted) in [
         ("now: datetime,", "", "the context of action"),
         ("source: ipaddr", "source: String", "the context of action"),
+        ("scopes: Set<String>", "scopes: Set<Long>", "the context of action"),
+        (", connection: String", "", "the context of action"),
         ("entity Anonymous;", "entity Anonymous", "unexpected"),
         ("entity Group;", "", "Group"),
     ] {

@@ -18,7 +18,7 @@ use super::guards::{
 use super::listen::{ListenFile, ListenSettings};
 use super::places::{LogFile, Places, PolicyFile, PolicyPlaces, SecretsFile, StateFile};
 use super::problem::{ConfigErrors, Problem};
-use super::route::RouteFile;
+use super::route::{RouteFile, Usual};
 use super::section::Section;
 use super::service::{ServiceFile, ServiceSettings};
 use super::{route_errors, shape, suggest};
@@ -159,8 +159,11 @@ impl<'p> Reader<'p> {
         let limits = self.section("limits", |file: LimitsFile, at| file.settings(at)).flatten();
         let telemetry = self.section("telemetry", |file: TelemetryFile, at| file.settings(at));
         let services = self.items("service", ServiceFile::settings);
-        let usual = listen.as_ref().map_or(u64::MAX, |listen| listen.body_bytes_max);
-        let routes = self.items("route", |file: &RouteFile, at| file.settings(at, usual));
+        let usual = Usual {
+            body_bytes_max: listen.as_ref().map_or(u64::MAX, |listen| listen.body_bytes_max),
+            denials: services.iter().map(|(_, it)| (it.name.clone(), it.denials)).collect(),
+        };
+        let routes = self.items("route", |file: &RouteFile, at| file.settings(at, &usual));
         self.check_names(&routes);
         match route_errors::compile(&routes) {
             Ok(table) => self.routes = Some(table),

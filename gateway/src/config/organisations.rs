@@ -7,8 +7,10 @@ use std::sync::Arc;
 use miette::Diagnostic as _;
 
 use crate::authz::{CaseFile, Partition, Pdp, PolicyError, PolicySchema, run_cases};
-use crate::directory::{Directory, DirectoryError, Organisation, OrganisationData};
-use crate::model::{PolicySource, TenantId};
+use crate::directory::{
+    Directory, DirectoryError, Organisation, OrganisationData, principal_entity,
+};
+use crate::model::{EntityUid, PolicySource, RoleAssignment, TenantId};
 use crate::routing::{ResourceRule, RouteSettings};
 
 use super::document::read_text;
@@ -36,6 +38,9 @@ pub struct Organisations {
     /// The decisions the policies were tested with; all came out as they must.
     pub cases: Vec<CaseFile>,
 }
+
+/// The type of members in the schema.
+const MEMBER: &str = "User";
 
 /// Reads policies and organisations; paths in messages start from `base`. `check` sees the schema even
 /// when other files are wrong.
@@ -210,15 +215,24 @@ impl Reader<'_> {
 
     /// A role the schema does not know gives nobody anything; most likely it is misspelt.
     fn roles(&mut self, schema: &PolicySchema, data: &OrganisationData, folder: &Path) {
-        let known: Vec<&str> = schema.role_names().iter().map(String::as_str).collect();
-        let given = data.members.iter().flat_map(|member| {
-            member.roles.iter().map(move |assignment| (&member.id, assignment.role.as_str()))
-        });
-        for (member, role) in given.filter(|(_, role)| !known.contains(role)) {
-            let message =
-                format!("the member `{member}` has the role `{role}`, which is not in the schema");
+        let known: Vec<&str> = schema.role_names(MEMBER).collect();
+        let given = data
+            .members
+            .iter()
+            .flat_map(|member| member.roles.iter().map(move |assignment| (&member.id, assignment)));
+        for (member, RoleAssignment { role, on }) in given {
+            let node = schema.role_node(MEMBER, role);
+            if node == Some(on.kind()) {
+                continue;
+            }
+            let message = match node {
+                None => format!("has the role `{role}`, which is not in the schema"),
+                Some(node) => format!("has the role `{role}` on `{on}`; it is given on a `{node}`"),
+            };
+            let message = format!("the member `{member}` {message}");
             let problem = Problem::new(&folder.join("members.toml"), "", message);
-            self.problems.push(match suggest::advice(role, &known) {
+            let advice = if node.is_none() { suggest::advice(role, &known) } else { None };
+            self.problems.push(match advice {
                 Some(help) => problem.with_help(help),
                 None => problem,
             });
@@ -234,6 +248,7 @@ impl Reader<'_> {
         for organisation in organisations {
             match Partition::build(schema, organisation.resources()) {
                 Ok(partition) => {
+                    self.members(schema, organisation, &partition);
                     partitions.insert(organisation.id().clone(), Arc::new(partition));
                 }
                 Err(errors) => {
@@ -246,6 +261,26 @@ impl Reader<'_> {
             }
         }
         partitions
+    }
+
+    /// Attributes the schema does not know would make a member nobody, silently.
+    fn members(
+        &mut self,
+        schema: &PolicySchema,
+        organisation: &Organisation,
+        partition: &Partition,
+    ) {
+        let file = self.places.tenants.join(organisation.id().as_str()).join("members.toml");
+        let told = organisation.members().filter(|member| !member.attributes.is_empty());
+        for member in told {
+            let Ok(uid) = EntityUid::new(MEMBER, member.id.as_str()) else { continue };
+            let names = schema.role_names(MEMBER);
+            let record = principal_entity(uid, &member.roles, names, member.attributes.clone());
+            if let Err(error) = partition.principal(&record) {
+                let key = format!("{}.attributes", member.id);
+                self.problems.push(Problem::new(&file, key, error.to_string()));
+            }
+        }
     }
 
     fn directory(&mut self, organisations: Vec<Arc<Organisation>>) -> Option<Arc<Directory>> {

@@ -1,15 +1,17 @@
 //! `[[route]]`: an operation of a service, and what policies are asked about it.
 
+use std::collections::HashMap;
+
 use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ActionId, RouteId, ServiceId};
-use crate::routing::{BodyRule, LogClass, ResourceRule, RouteSettings, Stream};
+use crate::model::{ActionId, RouteId, Scopes, ServiceId};
+use crate::routing::{BodyRule, Denials, LogClass, ResourceRule, RouteSettings, Stream};
 
 use super::resource::ResourceFile;
 use super::section::Section;
-use super::service::is_host_name;
+use super::service::{DeniedName, is_host_name};
 
 /// An operation of a service, and what policies are asked about it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +38,13 @@ pub(super) struct RouteFile {
     resource: ResourceFile,
     /// The service that answers.
     service: String,
+    /// The API scopes of which an API client needs one, as `teams:read`; policies see them as
+    /// `context.operation.scopes`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    scopes: Vec<String>,
+    /// How a denial looks to the one denied; as the service says unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    denied: Option<DeniedName>,
     /// How durable the decision record is before the request goes on.
     #[serde(default)]
     log: LogName,
@@ -50,6 +59,15 @@ pub(super) struct RouteFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_099_511_627_776_i64))]
     body_bytes_max: Option<u64>,
+}
+
+/// What holds for a route that does not say otherwise.
+#[derive(Debug)]
+pub(super) struct Usual {
+    /// The listener's largest body.
+    pub(super) body_bytes_max: u64,
+    /// How denials look, service by service.
+    pub(super) denials: HashMap<ServiceId, Denials>,
 }
 
 /// A request method.
@@ -114,11 +132,10 @@ impl MethodName {
 }
 
 impl RouteFile {
-    /// `body_bytes_max` is the listener's.
     pub(super) fn settings(
         &self,
         section: &mut Section<'_>,
-        body_bytes_max: u64,
+        usual: &Usual,
     ) -> Option<RouteSettings> {
         let action = section.keep("action", ActionId::parse(&self.action));
         let (id_key, id) = match &self.id {
@@ -133,17 +150,22 @@ impl RouteFile {
         };
         let service = section.keep("service", ServiceId::parse(&self.service));
         let host = section.keep("host", host(&self.host));
-        let resource = self.resource.rule(section);
-        let resource = resource?;
+        let scopes = section.keep("scopes", Scopes::new(self.scopes.iter().map(String::as_str)));
+        let resource = self.resource.rule(section)?;
+        let service = service?;
+        let denials = self.denied.map(DeniedName::denials);
+        let denials = denials.or_else(|| usual.denials.get(&service).copied()).unwrap_or_default();
         Some(RouteSettings {
             id: id?,
             host: host?,
             methods: self.methods(section),
             path: self.path.clone(),
             action: action?,
-            body_bytes_max: self.body_limit(section, &resource, body_bytes_max),
+            body_bytes_max: self.body_limit(section, &resource, usual.body_bytes_max),
             resource,
-            service: service?,
+            scopes: scopes?,
+            denials,
+            service,
             durability: match self.log {
                 LogName::CrashSafe => LogClass::CrashSafe,
                 LogName::Strict => LogClass::Strict,

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ServiceId;
+use crate::routing::Denials;
 
 use super::section::Section;
 
@@ -45,15 +46,39 @@ pub(super) struct ServiceFile {
     /// `cookie` hands on every cookie but the gateway's own.
     #[serde(default)]
     forward_headers: Vec<String>,
-    /// Answers a denial as 404, so that who may not see a thing does not learn that it exists.
+    /// How a denial looks to the one denied, unless a route says otherwise.
     #[serde(default)]
-    hide_denials: bool,
+    denied: DeniedName,
     /// Whether a request that may safely be repeated is tried once more at another address.
     #[serde(default)]
     retry: Retry,
     /// The HTTP version spoken to the service.
     #[serde(default)]
     http_version: HttpVersion,
+}
+
+/// How a denial looks to the one denied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum DeniedName {
+    /// 403 on what stands below a node the principal has a role on; elsewhere 404, exactly as if nothing
+    /// were there: nobody learns what others have.
+    #[default]
+    OutsideHidden,
+    /// Always 404, exactly as if nothing were there.
+    Hidden,
+    /// Always 403.
+    Forbidden,
+}
+
+impl DeniedName {
+    pub(super) const fn denials(self) -> Denials {
+        match self {
+            Self::OutsideHidden => Denials::OutsideHidden,
+            Self::Hidden => Denials::Hidden,
+            Self::Forbidden => Denials::Forbidden,
+        }
+    }
 }
 
 /// TLS to a service.
@@ -143,8 +168,8 @@ pub struct ServiceSettings {
     pub idle_timeout: Duration,
     /// Request fields handed on besides the usual ones.
     pub forward_headers: Vec<HeaderPattern>,
-    /// Answers a denial as 404.
-    pub hide_denials: bool,
+    /// How a denial looks, unless a route says otherwise.
+    pub denials: Denials,
     /// Whether a request is tried again.
     pub retry: Retry,
     /// The HTTP version.
@@ -234,7 +259,7 @@ impl ServiceFile {
             first_byte_timeout: milliseconds(self.first_byte_timeout_ms),
             idle_timeout: milliseconds(self.idle_timeout_ms),
             forward_headers,
-            hide_denials: self.hide_denials,
+            denials: self.denied.denials(),
             retry: self.retry,
             http_version: self.http_version,
         })

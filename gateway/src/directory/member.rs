@@ -26,6 +26,8 @@ pub struct Member {
     pub identities: Vec<Identity>,
     /// Their roles, each on a node of the tree.
     pub roles: Vec<RoleAssignment>,
+    /// Further attributes of its entity, in Cedar's entity JSON; never `roles`.
+    pub attributes: Map<String, Value>,
     /// A disabled member is as good as none.
     pub disabled: bool,
 }
@@ -33,23 +35,23 @@ pub struct Member {
 /// The entity of a member or an API client, as data: `roles` is a record that has every role of
 /// `role_names`, each the set of nodes the role was given on. A role the schema does not know is left
 /// out: it gives nothing. `extra` are further attributes, such as `scopes`.
-pub fn principal_entity(
+pub fn principal_entity<'a>(
     uid: EntityUid,
     roles: &[RoleAssignment],
-    role_names: &[String],
+    role_names: impl IntoIterator<Item = &'a str>,
     extra: Map<String, Value>,
 ) -> EntityRecord {
-    let nodes = |role: &String| -> Vec<Value> {
+    let nodes = |role: &str| -> Vec<Value> {
         roles
             .iter()
-            .filter(|assignment| assignment.role == *role)
+            .filter(|assignment| assignment.role == role)
             .map(|assignment| {
                 json!({ "__entity": { "type": assignment.on.kind(), "id": assignment.on.id() } })
             })
             .collect()
     };
     let record: Map<String, Value> =
-        role_names.iter().map(|role| (role.clone(), Value::Array(nodes(role)))).collect();
+        role_names.into_iter().map(|role| (role.to_owned(), Value::Array(nodes(role)))).collect();
     let mut attributes = extra;
     attributes.insert("roles".to_owned(), Value::Object(record));
     EntityRecord { uid, parents: Vec::new(), attributes }

@@ -371,6 +371,9 @@ fn digest(data: &OrganisationData) -> [u8; 32] {
             field(&role.role);
             field(&role.on.to_string());
         }
+        field("attributes");
+        // Text keys: it always has a JSON form.
+        field(&serde_json::to_string(&member.attributes).unwrap_or_default());
     }
     for record in &data.resources {
         field("resource");

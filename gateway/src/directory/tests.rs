@@ -27,6 +27,7 @@ fn member(id: &str, subject: &str) -> Member {
             subject: subject.to_owned(),
         }],
         roles: vec![RoleAssignment { role: "admin".to_owned(), on: uid("Operator::top") }],
+        attributes: serde_json::Map::new(),
         disabled: false,
     }
 }
@@ -199,8 +200,8 @@ fn a_principal_has_every_role_of_the_schema_and_no_other() {
         RoleAssignment { role: "admin".into(), on: uid("Operator::sub") },
         RoleAssignment { role: "made_up".into(), on: uid("Operator::top") },
     ];
-    let names = ["admin".to_owned(), "support_agent".to_owned()];
-    let entity = principal_entity(uid("User::ann"), &roles, &names, serde_json::Map::new());
+    let names = ["admin", "support_agent"];
+    let entity = principal_entity(uid("User::ann"), &roles, names, serde_json::Map::new());
     let wanted = serde_json::json!({ "roles": {
         "admin": [{ "__entity": { "type": "Operator", "id": "sub" } }],
         "support_agent": [],

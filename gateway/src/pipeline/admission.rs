@@ -23,7 +23,9 @@ use crate::model::{
     AuthMethod, Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Refusal, TenantId,
     UnixNanos,
 };
-use crate::routing::{CanonicalRequest, LogClass, Matched, Route, Stream, is_gateway_path};
+use crate::routing::{
+    CanonicalRequest, Denials, LogClass, Matched, Route, Stream, is_gateway_path,
+};
 
 /// The span of one stage. Without an exporter nobody wants it, and it costs one look at a flag.
 macro_rules! stage {
@@ -221,7 +223,7 @@ impl Pipeline {
             trail.decision = None;
             return Err(Refusal::Unavailable(Dependency::DecisionPoint));
         }
-        let hidden = snapshot.hides(matched.route.service());
+        let hidden = hides(&snapshot, &matched.route, &binding);
         let permit = decision
             .into_permit()
             .map_err(|denial| denied(request, &asker, denial.decision().reason(), hidden))?;
@@ -451,6 +453,21 @@ async fn resource(
     let read =
         if matched.needs_body() { Some(body.read(RESOURCE_BODY_BYTES_MAX).await?) } else { None };
     matched.resource(request, read.as_deref(), snapshot.root(tenant))
+}
+
+/// Whether a denial must look as if nothing were there.
+fn hides(snapshot: &Snapshot, route: &Route, binding: &LiveBinding) -> bool {
+    match route.denials() {
+        // Who is no member is told that, whatever was asked for.
+        Denials::OutsideHidden if binding.asker.entity().is_none() => false,
+        Denials::Forbidden => false,
+        Denials::Hidden => true,
+        // What stands below no node of a role is as good as somebody else's.
+        Denials::OutsideHidden => !snapshot.partition(binding.tenant.as_ref()).is_some_and(|own| {
+            let nodes = binding.asker.roles().iter().map(|role| &role.on);
+            own.stands_under(&binding.resource, nodes)
+        }),
+    }
 }
 
 /// Nobody known may sign in or bring a credential; somebody known is denied.

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::audit::{Pseudonym, PseudonymKey};
 use crate::authn::{ApiKey, Authenticated, Session};
 use crate::authz::PreparedPrincipal;
-use crate::model::{AuthMethod, EntityUid, Principal, RoleAssignment, TenantId};
+use crate::model::{AuthMethod, ConnectionId, EntityUid, Principal, RoleAssignment, TenantId};
 
 /// Who asks. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -71,6 +71,11 @@ impl Asker {
     /// How it was proved.
     pub fn method(&self) -> AuthMethod {
         self.0.authenticated.method()
+    }
+
+    /// The connection a person signed in by.
+    pub fn connection(&self) -> Option<&ConnectionId> {
+        Some(&self.0.authenticated.session()?.person.connection)
     }
 
     /// The Cedar entity.

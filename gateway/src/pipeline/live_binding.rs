@@ -36,7 +36,13 @@ impl LiveBinding {
             principal,
             action: route.action(),
             resource: &self.resource,
-            context: Facts { method: asker.method(), source: self.peer.ip(), now },
+            context: Facts {
+                method: asker.method(),
+                connection: asker.connection(),
+                scopes: route.scopes(),
+                source: self.peer.ip(),
+                now,
+            },
         };
         snapshot.pdp().decide(self.tenant.as_ref(), partition, &question)
     }

@@ -1,6 +1,6 @@
 //! Everything a request is decided under, as one immutable value (promise P4).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -8,11 +8,9 @@ use sha2::{Digest as _, Sha256};
 use super::asker::{Asker, Askers, Standing};
 use crate::audit::{Pseudonym, PseudonymKey};
 use crate::authn::Authenticated;
-use crate::authz::{Partition, Pdp, PolicySchema};
+use crate::authz::{self, Partition, Pdp, PolicySchema};
 use crate::directory::{Directory, Organisation, principal_entity};
-use crate::model::{
-    EntityRecord, EntityUid, PersonId, Principal, Refusal, ServiceId, SnapshotId, TenantId,
-};
+use crate::model::{EntityRecord, EntityUid, PersonId, Principal, Refusal, SnapshotId, TenantId};
 use crate::routing::RouteTable;
 
 /// What a snapshot is built from: every part was checked against the others when it was read.
@@ -28,8 +26,6 @@ pub struct SnapshotParts {
     pub directory: Arc<Directory>,
     /// Their entities, as the decision point sees them.
     pub partitions: BTreeMap<TenantId, Arc<Partition>>,
-    /// Services whose denials look like 404.
-    pub hidden: HashSet<ServiceId>,
     /// SHA-256 over the configuration.
     pub config_digest: [u8; 32],
     /// Names people in the log.
@@ -84,11 +80,6 @@ impl Snapshot {
     /// A person as the log names them.
     pub(super) fn pseudonym(&self, person: &PersonId) -> Pseudonym {
         self.parts.pseudonyms.person(person)
-    }
-
-    /// Whether denials of a service look like 404.
-    pub(super) fn hides(&self, service: &ServiceId) -> bool {
-        self.parts.hidden.contains(service)
     }
 
     /// The entities a principal's decision sees: its own organisation's, or none at all (promise P3).
@@ -150,8 +141,7 @@ impl Snapshot {
         });
         let authenticated = authenticated.with_member(member);
         let partition = self.partition(authenticated.principal().tenant().or(bound));
-        let standing =
-            standing(&authenticated, organisation, partition, self.parts.schema.role_names());
+        let standing = standing(&authenticated, organisation, partition, &self.parts.schema);
         Ok(Asker::new(authenticated, standing, &self.parts.pseudonyms))
     }
 }
@@ -160,30 +150,35 @@ fn standing(
     authenticated: &Authenticated,
     organisation: Option<&Arc<Organisation>>,
     partition: Option<&Partition>,
-    role_names: &[String],
+    schema: &PolicySchema,
 ) -> Standing {
     let (Some(entity), Some(partition)) = (authenticated.principal().entity(), partition) else {
         return Standing::default();
     };
     let none = &[][..];
-    let (roles, scopes) = match (authenticated.principal(), authenticated.api_key(), organisation) {
-        (Principal::User { member: Some(id), .. }, _, Some(organisation)) => {
-            let member = organisation.member(id);
-            (member.map_or(none, |member| &member.roles), None)
-        }
-        (Principal::ApiClient { .. }, Some(key), _) => (&key.roles[..], Some(&key.scopes[..])),
-        _ => (none, None),
-    };
-    let known = partition.principal_for(&entity, roles, scopes.unwrap_or_default(), || {
+    let (roles, scopes, attributes) =
+        match (authenticated.principal(), authenticated.api_key(), organisation) {
+            (Principal::User { member: Some(id), .. }, _, Some(organisation)) => {
+                let member = organisation.member(id);
+                let roles = member.map_or(none, |member| &member.roles);
+                (roles, None, member.map(|member| &member.attributes))
+            }
+            (Principal::ApiClient { .. }, Some(key), _) => {
+                (&key.roles[..], Some(&key.scopes[..]), None)
+            }
+            _ => (none, None, None),
+        };
+    let prepared = authz::Standing { roles, scopes: scopes.unwrap_or_default(), attributes };
+    let known = partition.principal_for(&entity, prepared, || {
         if authenticated.principal() == &Principal::Anonymous {
             let attributes = serde_json::Map::new();
             return EntityRecord { uid: entity.clone(), parents: Vec::new(), attributes };
         }
-        let mut attributes = serde_json::Map::new();
+        let mut attributes = attributes.cloned().unwrap_or_default();
         if let Some(scopes) = scopes {
             attributes.insert(String::from("scopes"), scopes.into());
         }
-        principal_entity(entity.clone(), roles, role_names, attributes)
+        principal_entity(entity.clone(), roles, schema.role_names(entity.kind()), attributes)
     });
     // An entity that does not fit the schema is no entity: no policy can speak of it, so it gets nothing.
     let prepared = known

@@ -391,7 +391,8 @@ mod tests {
             );
         }
         text.push_str(
-            "\nA service with `hide_denials` answers `denied` exactly as `route_not_found`.\n",
+            "\nWhere a route or service says `denied = \"hidden\"`, and by `\"outside-hidden\"` for what stands \
+             below no node the principal has a role on, `denied` is answered exactly as `route_not_found`.\n",
         );
         text
     }

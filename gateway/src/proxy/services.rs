@@ -60,8 +60,6 @@ pub struct ServiceSettings {
     pub forward_fields: Vec<String>,
     /// Speaks HTTP/2 (needed for gRPC).
     pub http2: bool,
-    /// Denials look like 404.
-    pub hide_denials: bool,
     /// A second attempt is made where nothing can have happened.
     pub retry: bool,
 }

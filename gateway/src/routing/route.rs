@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Method;
 use http::header::HeaderName;
 
-use crate::model::{ActionId, EntityUid, RouteId, ServiceId};
+use crate::model::{ActionId, EntityUid, RouteId, Scopes, ServiceId};
 
 use super::fields::{FieldClass, classify};
 use super::request::is_known_method;
@@ -55,6 +55,19 @@ impl BodyRule {
             Self::Refused => false,
         }
     }
+}
+
+/// How a denial looks to the one denied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Denials {
+    /// 403 on what stands below a node the principal has a role on; elsewhere exactly as if nothing were
+    /// there (404), so nobody learns what others have.
+    #[default]
+    OutsideHidden,
+    /// Always as if nothing were there.
+    Hidden,
+    /// Always 403.
+    Forbidden,
 }
 
 /// Where a request says which object it is about.
@@ -109,6 +122,10 @@ pub struct RouteSettings {
     pub action: ActionId,
     /// The Cedar resource.
     pub resource: ResourceRule,
+    /// The API scopes of which an API client needs one.
+    pub scopes: Scopes,
+    /// How a denial looks.
+    pub denials: Denials,
     /// The service it goes to.
     pub service: ServiceId,
     /// How durable its decision records are.
@@ -180,6 +197,16 @@ impl Route {
     /// Where requests say which object they are about.
     pub const fn resource_rule(&self) -> &ResourceRule {
         &self.settings.resource
+    }
+
+    /// The API scopes of which an API client needs one.
+    pub const fn scopes(&self) -> &Scopes {
+        &self.settings.scopes
+    }
+
+    /// How a denial looks.
+    pub const fn denials(&self) -> Denials {
+        self.settings.denials
     }
 
     /// The service it goes to.

@@ -72,7 +72,7 @@ pub fn trials() -> [Trial; 4] {
             method: Method::GET,
             path: "/api/v1/teams/team-meadow",
             body: None,
-            expected: StatusCode::FORBIDDEN,
+            expected: StatusCode::NOT_FOUND,
         },
     ]
 }

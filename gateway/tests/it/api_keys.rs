@@ -190,8 +190,8 @@ async fn a_key_of_another_organisation_is_denied() {
     let other = gateway.create_key("solarpark", "other", OTHER_ROLE, &["all:delete"]);
     for path in ["/echo/a", "/teams/team-harbour"] {
         let answer = gateway.get(path, &other).await;
-        assert_eq!(answer.status, 403, "{path}");
-        assert_eq!(problem(&answer)["code"], "denied", "{path}");
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(problem(&answer)["code"], "route_not_found", "{path}");
         let record = gateway.refusal_record(&answer).await;
         assert_eq!(record["who"]["tenant"], "solarpark");
         assert_eq!(record["decision"]["effect"], "deny");

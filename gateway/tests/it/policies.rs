@@ -12,7 +12,7 @@ use hubgate::authz::{
 };
 use hubgate::config::{read_cases, read_policies, read_tenants};
 use hubgate::directory::{Directory, Organisation, principal_entity};
-use hubgate::model::{ActionId, AuthMethod, EntityRecord, EntityUid, UnixNanos};
+use hubgate::model::{ActionId, AuthMethod, EntityRecord, EntityUid, Scopes, UnixNanos};
 use serde_json::{Map, json};
 
 struct Hub {
@@ -51,8 +51,11 @@ impl Hub {
     fn ask(&self, tenant: &str, who: &PreparedPrincipal, action: &str, on: &str) -> Decision {
         let (organisation, partition) = &self.organisations[tenant];
         let (action, resource) = (ActionId::parse(action).unwrap(), uid(on));
+        let accepted = Scopes::none();
         let context = Facts {
             method: AuthMethod::Session,
+            connection: None,
+            scopes: &accepted,
             source: Ipv4Addr::new(192, 0, 2, 1).into(),
             now: UnixNanos::from_seconds(1_767_225_600),
         };
@@ -65,7 +68,7 @@ impl Hub {
         let id = hubgate::model::MemberId::parse(id).unwrap();
         let roles = &organisation.member(&id).unwrap().roles;
         let uid = EntityUid::new("User", id.as_str()).unwrap();
-        let names = self.pdp.schema().role_names();
+        let names = self.pdp.schema().role_names("User");
         partition.principal(&principal_entity(uid, roles, names, Map::new())).unwrap()
     }
 
@@ -75,7 +78,7 @@ impl Hub {
         let roles = &organisation.member(&member).unwrap().roles;
         let extra = Map::from_iter([("scopes".to_owned(), json!(scopes))]);
         let uid = EntityUid::new("ApiClient", id).unwrap();
-        let names = self.pdp.schema().role_names();
+        let names = self.pdp.schema().role_names("ApiClient");
         partition.principal(&principal_entity(uid, roles, names, extra)).unwrap()
     }
 }

@@ -310,7 +310,7 @@ async fn a_client_that_was_told_to_continue_learns_that_the_service_failed() {
 #[tokio::test]
 async fn a_service_can_hide_what_it_denies() {
     let upstream = RecordingUpstream::start().await.unwrap();
-    let gateway = with_other(&[upstream.address()], "hide_denials = true").await;
+    let gateway = with_other(&[upstream.address()], "denied = \"hidden\"").await;
     let poor = gateway.create_key(
         "nordvolt",
         "poor",

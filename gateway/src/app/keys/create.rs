@@ -6,9 +6,10 @@ use clap::Args;
 
 use crate::audit::Event;
 use crate::authn::{ApiKeys as _, NewApiKey, Pepper};
+use crate::authz::PolicySchema;
 use crate::config::{Loaded, nearest_name};
 use crate::directory::Organisation;
-use crate::model::{Clock as _, EntityUid, OsEntropy, RoleAssignment, SystemClock};
+use crate::model::{Clock as _, EntityUid, OsEntropy, RoleAssignment, Scopes, SystemClock};
 
 use super::{CommandError, Desk, KeyError, tenant_id};
 use crate::app::moment;
@@ -76,7 +77,7 @@ impl Create {
             let known: Vec<&str> = directory.organisations().map(|it| it.id().as_str()).collect();
             return Err(unknown("organisation", tenant.as_str(), &known));
         };
-        let roles = loaded.organisations.schema.role_names();
+        let schema = &loaded.organisations.schema;
         let now = SystemClock.now();
         let expires = self.expires.as_deref().map(|text| moment::end(text, now)).transpose();
         Ok(NewApiKey {
@@ -84,7 +85,7 @@ impl Create {
             roles: self
                 .roles
                 .iter()
-                .map(|text| assignment(text, roles, organisation))
+                .map(|text| assignment(text, schema, organisation))
                 .collect::<Result<_, _>>()?,
             scopes: self.scopes.iter().map(|text| scope(text)).collect::<Result<_, _>>()?,
             expires: expires.map_err(|error| KeyError::Usage(error.to_string()))?,
@@ -93,18 +94,25 @@ impl Create {
     }
 }
 
+/// The type of API clients in the schema.
+const API_CLIENT: &str = "ApiClient";
+
 fn assignment(
     text: &str,
-    known: &[String],
+    schema: &PolicySchema,
     organisation: &Organisation,
 ) -> Result<RoleAssignment, KeyError> {
     let form = || KeyError::Usage(format!("`{text}` is no role: write `role=Type::id`"));
     let (role, on) = text.split_once(['=', '@']).ok_or_else(form)?;
-    if !known.iter().any(|name| name == role) {
-        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let Some(node) = schema.role_node(API_CLIENT, role) else {
+        let known: Vec<&str> = schema.role_names(API_CLIENT).collect();
         return Err(unknown("role", role, &known));
-    }
+    };
     let on = EntityUid::parse(on).map_err(|error| KeyError::Usage(error.to_string()))?;
+    if on.kind() != node {
+        let message = format!("the role `{role}` is given on a `{node}`, not on `{on}`");
+        return Err(KeyError::Usage(message));
+    }
     if organisation.resource(&on).is_none() {
         let message = format!("there is no `{on}` in `{}`", organisation.id());
         return Err(KeyError::Usage(message));
@@ -113,12 +121,8 @@ fn assignment(
 }
 
 fn scope(text: &str) -> Result<String, KeyError> {
-    // RFC 6749 §3.3: printable ASCII without quotes and backslashes.
-    let fits = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
-    if !text.is_empty() && text.len() <= 128 && text.bytes().all(fits) {
-        return Ok(text.to_owned());
-    }
-    Err(KeyError::Usage(format!("`{}` is no scope", text.escape_debug())))
+    Scopes::new([text]).map_err(|error| KeyError::Usage(error.to_string()))?;
+    Ok(text.to_owned())
 }
 
 pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> KeyError {

@@ -184,7 +184,6 @@ pub(super) fn snapshot(loaded: &Loaded, pseudonyms: PseudonymKey) -> Result<Snap
         pdp: Arc::clone(&read.pdp),
         directory: Arc::clone(&read.directory),
         partitions: read.partitions.clone(),
-        hidden: convert::hidden(&loaded.settings.services),
         config_digest: Sha256::digest(format!("{:?}", loaded.settings).as_bytes()).into(),
         pseudonyms,
     })

@@ -1,6 +1,5 @@
 //! Settings as the configuration says them, turned into what each module takes.
 
-use std::collections::HashSet;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::Path;
 use std::time::Duration;
@@ -68,11 +67,6 @@ pub(super) fn limits(said: &LimitsSettings) -> LimitSettings {
     }
 }
 
-/// Services whose denials look like 404.
-pub(super) fn hidden(said: &[SaidService]) -> HashSet<ServiceId> {
-    said.iter().filter(|service| service.hide_denials).map(|service| service.name.clone()).collect()
-}
-
 /// The services, their names resolved.
 ///
 /// # Errors
@@ -107,7 +101,6 @@ fn service(said: &SaidService) -> Result<ServiceSettings, ServeError> {
         idle_timeout: said.idle_timeout,
         forward_fields: said.forward_headers.iter().map(pattern).collect(),
         http2: said.http_version == HttpVersion::Http2,
-        hide_denials: said.hide_denials,
         retry: said.retry == Retry::Once,
     })
 }

@@ -1,6 +1,6 @@
 //! The TOML files of an organisation: shapes as written, and what they become.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,7 +33,17 @@ struct OrganisationFile {
 #[serde(deny_unknown_fields)]
 struct MembersFile {
     #[serde(default)]
+    group: Vec<GroupShape>,
+    #[serde(default)]
     member: Vec<Spanned<MemberShape>>,
+}
+
+/// Roles given together.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GroupShape {
+    id: Spanned<String>,
+    roles: Vec<RoleShape>,
 }
 
 #[derive(Deserialize)]
@@ -47,6 +57,10 @@ struct MemberShape {
     identities: Vec<IdentityShape>,
     #[serde(default)]
     roles: Vec<RoleShape>,
+    #[serde(default)]
+    groups: Vec<Spanned<String>>,
+    #[serde(default)]
+    attributes: serde_json::Map<String, serde_json::Value>,
     #[serde(default)]
     disabled: bool,
 }
@@ -162,11 +176,42 @@ pub(super) fn members(path: &Path, base: &Path, problems: &mut Vec<FileProblem>)
     let Some(shape) = reading.shape::<MembersFile>() else {
         return Vec::new();
     };
+    let groups = groups(shape.group, &mut reading);
     let members = shape.member.into_iter().enumerate();
-    members.filter_map(|(n, shape)| member(n, shape.into_inner(), &mut reading)).collect()
+    members.filter_map(|(n, shape)| member(n, shape.into_inner(), &groups, &mut reading)).collect()
 }
 
-fn member(number: usize, shape: MemberShape, reading: &mut Reading<'_>) -> Option<Member> {
+type Groups = BTreeMap<String, Vec<RoleAssignment>>;
+
+fn groups(shapes: Vec<GroupShape>, reading: &mut Reading<'_>) -> Groups {
+    let mut groups = Groups::new();
+    for (number, shape) in shapes.into_iter().enumerate() {
+        let key = format!("group[{number}]");
+        let given = roles(&format!("{key}.roles"), &shape.roles, reading);
+        let id = shape.id.get_ref().clone();
+        if groups.insert(id, given).is_some() {
+            let message = format!("the group `{}` is there twice", shape.id.get_ref());
+            reading.complain(format!("{key}.id"), message, shape.id.span());
+        }
+    }
+    groups
+}
+
+fn roles(key: &str, shapes: &[RoleShape], reading: &mut Reading<'_>) -> Vec<RoleAssignment> {
+    let mut roles = Vec::with_capacity(shapes.len());
+    for shape in shapes {
+        let on = reading.parsed(key, &shape.on, EntityUid::parse);
+        roles.extend(on.map(|on| RoleAssignment { role: shape.role.clone(), on }));
+    }
+    roles
+}
+
+fn member(
+    number: usize,
+    shape: MemberShape,
+    groups: &Groups,
+    reading: &mut Reading<'_>,
+) -> Option<Member> {
     let key = |field: &str| format!("member[{number}].{field}");
     let id = reading.parsed(&key("id"), &shape.id, MemberId::parse);
     let mut identities = Vec::new();
@@ -182,10 +227,22 @@ fn member(number: usize, shape: MemberShape, reading: &mut Reading<'_>) -> Optio
             identities.push(Identity { connection, subject: subject.clone() });
         }
     }
-    let mut roles = Vec::new();
-    for shape in &shape.roles {
-        let on = reading.parsed(&key("roles"), &shape.on, EntityUid::parse);
-        roles.extend(on.map(|on| RoleAssignment { role: shape.role.clone(), on }));
+    let mut roles = roles(&key("roles"), &shape.roles, reading);
+    for group in &shape.groups {
+        match groups.get(group.get_ref()) {
+            Some(given) => roles.extend_from_slice(given),
+            None => {
+                let message = format!("there is no group `{}`", group.get_ref());
+                reading.complain(key("groups"), message, group.span());
+            }
+        }
+    }
+    // A role may come twice, by a group and by hand; it counts once.
+    let mut seen = HashSet::new();
+    roles.retain(|role| seen.insert(role.clone()));
+    if shape.attributes.contains_key("roles") {
+        let message = "roles are given under `roles`, not as an attribute".to_owned();
+        reading.complain(key("attributes"), message, shape.id.span());
     }
     Some(Member {
         id: id?,
@@ -193,6 +250,7 @@ fn member(number: usize, shape: MemberShape, reading: &mut Reading<'_>) -> Optio
         email: shape.email,
         identities,
         roles,
+        attributes: shape.attributes,
         disabled: shape.disabled,
     })
 }

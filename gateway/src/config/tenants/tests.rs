@@ -47,6 +47,36 @@ fn reads_a_whole_organisation() {
 }
 
 #[test]
+fn a_group_gives_its_roles_and_attributes_are_kept() {
+    let members = "[[group]]\nid = \"desk\"\n\
+        roles = [{ role = \"viewer\", on = \"Operator::acme\" }, { role = \"pays\", on = \"Team::t\" }]\n\
+        [[member]]\nid = \"ann\"\nname = \"Ann\"\ngroups = [\"desk\"]\n\
+        roles = [{ role = \"viewer\", on = \"Operator::acme\" }]\n\
+        [member.attributes]\nbeta = true\n";
+    let organisation = read(&[("organisation.toml", HEAD), ("members.toml", members)]).unwrap();
+    let ann = &organisation.members[0];
+    let roles: Vec<_> = ann.roles.iter().map(|it| format!("{}={}", it.role, it.on)).collect();
+    assert_eq!(roles, ["viewer=Operator::acme", "pays=Team::t"], "each once");
+    assert_eq!(ann.attributes["beta"], true);
+}
+
+#[test]
+fn refuses_a_group_that_is_not_there_or_twice_and_roles_as_attribute() {
+    let members = "[[group]]\nid = \"desk\"\nroles = []\n[[group]]\nid = \"desk\"\nroles = []\n\
+        [[member]]\nid = \"ann\"\nname = \"Ann\"\ngroups = [\"desk\", \"none\"]\n\
+        [member.attributes]\nroles = 1\n";
+    let problems =
+        read(&[("organisation.toml", HEAD), ("members.toml", members)]).unwrap_err().join("\n");
+    for told in [
+        "acme/members.toml:5: group[1].id: the group `desk` is there twice",
+        "acme/members.toml:10: member[0].groups: there is no group `none`",
+        "acme/members.toml:8: member[0].attributes: roles are given under `roles`",
+    ] {
+        assert!(problems.contains(told), "{told}\n{problems}");
+    }
+}
+
+#[test]
 fn reads_a_secret_from_a_file_beside() {
     let connection = format!("{CONNECTION}client_secret_file = \"sso.secret\"\n");
     let files =

@@ -45,7 +45,7 @@ fn a_service_is_read() {
     assert_eq!(hub.forward_headers[0], HeaderPattern::Prefix("x-acme-".to_owned()));
     assert!(hub.forward_headers[0].matches("x-acme-trace"));
     assert!(!hub.forward_headers[1].matches("x-request-ids"));
-    assert!(hub.hide_denials);
+    assert_eq!(hub.denials, crate::routing::Denials::Hidden);
     assert_eq!((hub.retry, hub.http_version), (Retry::Never, HttpVersion::Http2));
 }
 

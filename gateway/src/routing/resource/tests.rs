@@ -1,10 +1,10 @@
 use http::Method;
 
 use super::super::testing::{parse_h1, request};
-use super::super::{BodyRule, LogClass, RouteSettings, RouteTable, Stream};
+use super::super::{BodyRule, Denials, LogClass, RouteSettings, RouteTable, Stream};
 use super::*;
 
-use crate::model::{ActionId, RouteId, ServiceId};
+use crate::model::{ActionId, RouteId, Scopes, ServiceId};
 
 use Malformed::{Body, Field, Path, Query, Repeated};
 
@@ -16,6 +16,8 @@ fn table(resource: ResourceRule) -> RouteTable {
         path: String::from("/t/{team}"),
         action: ActionId::parse("teams:read").unwrap(),
         resource,
+        scopes: Scopes::none(),
+        denials: Denials::default(),
         service: ServiceId::parse("hub").unwrap(),
         durability: LogClass::CrashSafe,
         stream: Stream::None,

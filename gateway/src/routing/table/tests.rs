@@ -1,8 +1,8 @@
 use super::super::testing::request;
-use super::super::{BodyRule, LogClass, ResourceRule};
+use super::super::{BodyRule, Denials, LogClass, ResourceRule};
 use super::*;
 
-use crate::model::{ActionId, ServiceId};
+use crate::model::{ActionId, Scopes, ServiceId};
 
 fn settings(id: &str, methods: &[Method], path: &str) -> RouteSettings {
     RouteSettings {
@@ -12,6 +12,8 @@ fn settings(id: &str, methods: &[Method], path: &str) -> RouteSettings {
         path: String::from(path),
         action: ActionId::parse("teams:read").unwrap(),
         resource: ResourceRule::Organisation,
+        scopes: Scopes::none(),
+        denials: Denials::default(),
         service: ServiceId::parse("hub").unwrap(),
         durability: LogClass::CrashSafe,
         stream: Stream::None,

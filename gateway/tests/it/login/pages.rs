@@ -38,7 +38,11 @@ async fn what_is_not_there_and_what_may_not_be_seen_have_pages() {
     let mut browser = world.signed_in("ada").await;
     checked(&browser.get("/nowhere").await, StatusCode::NOT_FOUND, "There is nothing at this path");
     let other = browser.get("/api/v1/teams/team-meadow").await;
-    checked(&other, StatusCode::FORBIDDEN, "Ask an administrator of your organisation");
+    checked(&other, StatusCode::NOT_FOUND, "There is nothing at this path");
+    let mut support = world.signed_in("sam").await;
+    let denied =
+        support.post("/api/v1/charge-points/cp-0001/reboot", "", &world.stage.hub_url()).await;
+    checked(&denied, StatusCode::FORBIDDEN, "Ask an administrator of your organisation");
 }
 
 #[tokio::test]

@@ -229,6 +229,7 @@ fn organisation(id: &str, connections: &[&str], hosts: &[&str], enabled: bool) -
             subject: String::from("ada"),
         }],
         roles: vec![RoleAssignment { role: String::from("admin"), on: root.clone() }],
+        attributes: serde_json::Map::new(),
         disabled: false,
     };
     let record =
