@@ -8,7 +8,10 @@ mod gateway;
 mod guards;
 mod listen;
 mod load;
+mod openapi;
+mod operations;
 mod organisations;
+mod origin;
 mod places;
 mod policies;
 mod problem;
@@ -31,7 +34,8 @@ pub use guards::{
     TelemetrySettings,
 };
 pub use listen::{CertificateSource, HeadSettings, HttpsSettings, ListenSettings};
-pub use load::{Loaded, load, load_with, places};
+pub use load::{Loaded, RouteNote, load, load_with, places, unmapped_operations};
+pub use operations::{OperationsSettings, Unmapped};
 pub use organisations::Organisations;
 pub use places::{Places, PolicyPlaces};
 pub use policies::{CASES_FOLDER, read_cases, read_policies};
@@ -42,7 +46,8 @@ pub use secrets::{
     SEAL_FILE, SealKey, Secrets,
 };
 pub use service::{
-    Address, HeaderPattern, HealthCheck, HttpVersion, Retry, ServiceSettings, ServiceTls,
+    Address, ErrorsName, HeaderPattern, HealthCheck, HttpVersion, Retry, ServiceSettings,
+    ServiceTls,
 };
 pub use suggest::nearest_name;
 pub use tenants::{FileProblem, Variables, read_tenant, read_tenants};

@@ -1,16 +1,19 @@
 //! Reads everything the gateway works from, as one value: settings, certificate, policies, organisations.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
 
 use crate::authz::PolicySchema;
+use crate::model::RouteId;
 use crate::routing::RouteTable;
 
 use super::document::read_text;
-use super::gateway::{Parsed, Settings};
+use super::gateway::{Declared, Parsed, Settings};
 use super::listen::{CertificateSource, HttpsSettings};
+use super::operations::Unmapped;
 use super::organisations::Organisations;
 use super::places::Places;
 use super::problem::{ConfigErrors, Problem};
@@ -29,10 +32,26 @@ pub struct Loaded {
     pub settings: Settings,
     /// Its routes, compiled.
     pub routes: Arc<RouteTable>,
+    /// What is told of each route besides.
+    pub notes: BTreeMap<RouteId, RouteNote>,
     /// The listener's certificate, where it comes from files.
     pub certificate: Option<Arc<CertifiedKey>>,
     /// Policies and organisations.
     pub organisations: Organisations,
+}
+
+/// What people are told of a route, and no decision depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteNote {
+    /// The scopes as stated: the route accepts every one that includes one of them.
+    pub scopes: Vec<String>,
+    /// What its document calls it; empty for a `[[route]]`.
+    pub summary: String,
+}
+
+fn note(declared: Declared) -> (RouteId, RouteNote) {
+    let Declared { route, scopes, summary, .. } = declared;
+    (route.id, RouteNote { scopes, summary })
 }
 
 impl Loaded {
@@ -52,6 +71,8 @@ impl Loaded {
         let services = self.settings.services.iter().filter_map(|service| service.tls.as_ref());
         places.extend(services.filter_map(|tls| tls.ca_file.clone()));
         places.extend(self.settings.outbound.ca_file.clone());
+        let operations = self.settings.services.iter().flat_map(|service| &service.operations);
+        places.extend(operations.flat_map(|from| [from.document.clone(), from.overlay.clone()]));
         places
     }
 }
@@ -76,10 +97,8 @@ pub fn load_with(path: &Path, variables: Variables<'_>) -> Result<Loaded, Config
     // A fault in one section hides nothing behind the others.
     let base = path.parent().unwrap_or(Path::new(""));
     let settings = read.settings;
-    let check = |schema: &PolicySchema| {
-        let routes = settings.as_ref().map(|settings| settings.routes.as_slice());
-        organisations::check_routes(&parsed, routes.unwrap_or_default(), schema)
-    };
+    let declared = read.declared;
+    let check = |schema: &PolicySchema| organisations::check_routes(&parsed, &declared, schema);
     let organisations = read
         .policy
         .and_then(|places| organisations::read(&places, base, variables, &mut problems, check));
@@ -89,11 +108,22 @@ pub fn load_with(path: &Path, variables: Variables<'_>) -> Result<Loaded, Config
     match (settings, read.routes, organisations) {
         (Some(settings), Some(routes), Some(organisations)) => {
             let (file, routes) = (path.to_path_buf(), Arc::new(routes));
-            Ok(Loaded { file, settings, routes, certificate, organisations })
+            let notes = declared.into_iter().map(note).collect();
+            Ok(Loaded { file, settings, routes, notes, certificate, organisations })
         }
         // Without a problem everything is there; a slip in that rule refuses instead of guessing.
         _ => Err(Problem::new(path, "", "cannot be used").into()),
     }
+}
+
+/// The operations of the API documents that no overlay maps: for writing the overlay, so it works while the
+/// rest is broken.
+///
+/// # Errors
+/// What is wrong with the services or the documents.
+pub fn unmapped_operations(path: &Path) -> Result<Vec<Unmapped>, ConfigErrors> {
+    let text = settings_text(path)?;
+    Parsed::read(path, &text)?.unmapped()
 }
 
 /// Reads only where the gateway writes: for commands that must work while the configuration is broken.

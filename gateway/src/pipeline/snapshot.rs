@@ -1,6 +1,6 @@
 //! Everything a request is decided under, as one immutable value (promise P4).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -10,7 +10,9 @@ use crate::audit::{Pseudonym, PseudonymKey};
 use crate::authn::Authenticated;
 use crate::authz::{self, Partition, Pdp, PolicySchema};
 use crate::directory::{Directory, Organisation, principal_entity};
-use crate::model::{EntityRecord, EntityUid, PersonId, Principal, Refusal, SnapshotId, TenantId};
+use crate::model::{
+    EntityRecord, EntityUid, ErrorStyle, PersonId, Principal, Refusal, SnapshotId, TenantId,
+};
 use crate::routing::RouteTable;
 
 /// What a snapshot is built from: every part was checked against the others when it was read.
@@ -26,6 +28,8 @@ pub struct SnapshotParts {
     pub directory: Arc<Directory>,
     /// Their entities, as the decision point sees them.
     pub partitions: BTreeMap<TenantId, Arc<Partition>>,
+    /// How refusals are written, host by host; the default where a host is not named.
+    pub error_styles: HashMap<String, ErrorStyle>,
     /// SHA-256 over the configuration.
     pub config_digest: [u8; 32],
     /// Names people in the log.
@@ -75,6 +79,11 @@ impl Snapshot {
     /// The routes.
     pub fn routes(&self) -> &RouteTable {
         &self.parts.routes
+    }
+
+    /// How refusals are written on a host.
+    pub fn error_style(&self, host: &str) -> ErrorStyle {
+        self.parts.error_styles.get(host).copied().unwrap_or_default()
     }
 
     /// A person as the log names them.

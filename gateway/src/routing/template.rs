@@ -105,7 +105,9 @@ impl<'a> Parameter<'a> {
         let named = name.starts_with(|first: char| first.is_ascii_alphabetic())
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
         if !named {
-            return Err("a parameter name begins with a letter and holds letters, digits, `_` and `-`");
+            return Err(
+                "a parameter name begins with a letter and holds letters, digits, `_` and `-`",
+            );
         }
         Ok(Some(Self { before, name, after, rest }))
     }

@@ -184,6 +184,7 @@ pub(super) fn snapshot(loaded: &Loaded, pseudonyms: PseudonymKey) -> Result<Snap
         pdp: Arc::clone(&read.pdp),
         directory: Arc::clone(&read.directory),
         partitions: read.partitions.clone(),
+        error_styles: convert::error_styles(&loaded.settings),
         config_digest: Sha256::digest(format!("{:?}", loaded.settings).as_bytes()).into(),
         pseudonyms,
     })
