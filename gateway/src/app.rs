@@ -8,6 +8,7 @@ mod keys;
 mod log;
 mod moment;
 mod reload;
+mod routes;
 mod secrets;
 mod self_signed;
 mod serve;
@@ -18,6 +19,7 @@ pub use log::LogError;
 pub use reload::{
     Apply, ApplyError, Bell, ReloadStatus, ReloadWatch, Reloader, WatchError, reload_on_hangup,
 };
+pub use routes::RoutesError;
 pub use secrets::{Rotation, SecretsError, prepare_secrets, rotate_assertion_key};
 pub use self_signed::{SelfSignedError, self_signed_certificate};
 pub use serve::{ServeError, serve};

@@ -11,6 +11,7 @@ use crate::config::{self, ConfigErrors, Loaded};
 use super::check::check;
 use super::keys::{KeyCommand, KeyError};
 use super::log::{LogCommand, LogError};
+use super::routes::{RoutesArguments, RoutesError};
 use super::serve::{ServeError, serve};
 
 /// A policy-driven authorization and identity gateway.
@@ -32,6 +33,13 @@ enum Verb {
         /// One line per error: `file:line: key: message`.
         #[arg(long)]
         plain: bool,
+    },
+    /// Lists the routes: operation, action, resource, scopes.
+    Routes {
+        #[command(flatten)]
+        config: Config,
+        #[command(flatten)]
+        arguments: RoutesArguments,
     },
     /// Makes, lists and revokes API keys; rotates the gateway's signing key.
     Key {
@@ -76,6 +84,9 @@ pub enum CommandError {
     /// About the decision log.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// About routes.
+    #[error(transparent)]
+    Routes(#[from] RoutesError),
     /// Serving failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -124,6 +135,7 @@ impl Cli {
         match self.verb {
             Verb::Serve(config) => Ok(serve(&config.load()?)?),
             Verb::Check { config, .. } => Ok(check(&config.load()?, out)?),
+            Verb::Routes { config, arguments } => arguments.run(&config.config, out),
             Verb::Key { config, command } => command.run(&config.config, out),
             Verb::Log { config, command } => command.run(&config.config, out),
             Verb::Version => Ok(writeln!(out, "hubgate {}", env!("CARGO_PKG_VERSION"))?),
@@ -150,7 +162,9 @@ fn is_broken_pipe(error: &CommandError) -> bool {
 
 fn exit_code(error: &CommandError) -> ExitCode {
     match error {
-        CommandError::Config(_) | CommandError::Key(KeyError::Usage(_)) => ExitCode::from(EX_USAGE),
+        CommandError::Config(_)
+        | CommandError::Key(KeyError::Usage(_))
+        | CommandError::Routes(_) => ExitCode::from(EX_USAGE),
         _ => ExitCode::FAILURE,
     }
 }
