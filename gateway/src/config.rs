@@ -8,6 +8,7 @@ mod gateway;
 mod guards;
 mod listen;
 mod load;
+mod navigation;
 mod openapi;
 mod operations;
 mod organisations;
@@ -35,6 +36,7 @@ pub use guards::{
 };
 pub use listen::{CertificateSource, HeadSettings, HttpsSettings, ListenSettings};
 pub use load::{Loaded, RouteNote, load, load_with, places, unmapped_operations};
+pub use navigation::NavigationSettings;
 pub use operations::{OperationsSettings, Unmapped};
 pub use organisations::Organisations;
 pub use places::{Places, PolicyPlaces};

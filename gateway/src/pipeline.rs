@@ -10,6 +10,7 @@ mod floods;
 mod gateway_paths;
 mod ids;
 mod live_binding;
+mod navigation;
 mod outcome;
 mod recording;
 mod sign_in;
@@ -19,6 +20,7 @@ pub use admission::{Pipeline, PipelineParts};
 pub use answer::{Answer, PageKind, STYLE_PATH};
 pub use asker::Asker;
 pub use live_binding::LiveBinding;
+pub use navigation::{Area, Menu, Navigation};
 pub use outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused, Reply};
 pub use recording::Identity;
 pub use sign_in::{

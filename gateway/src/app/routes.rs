@@ -149,6 +149,8 @@ fn resource(rule: &ResourceRule) -> String {
     match rule {
         ResourceRule::Fixed(uid) => uid.to_string(),
         ResourceRule::Organisation => "organisation".to_owned(),
+        ResourceRule::Active => "active".to_owned(),
+        ResourceRule::Among { kinds } => format!("among {}", kinds.join(", ")),
         ResourceRule::Path { kind, parameter } => format!("{kind}::path.{parameter}"),
         ResourceRule::Query { kind, key } => format!("{kind}::query.{key}"),
         ResourceRule::Header { kind, name } => format!("{kind}::header.{name}"),

@@ -124,6 +124,8 @@ pub struct Statement {
     pub credential: Arc<str>,
     /// Their roles.
     pub roles: Arc<[RoleAssignment]>,
+    /// The node of the organisation they work in.
+    pub active: Option<EntityUid>,
     /// What was allowed.
     pub action: ActionId,
     /// On what.
@@ -145,6 +147,8 @@ struct Claims<'a> {
     tenant: Option<&'a str>,
     auth_method: &'static str,
     roles: &'a [RoleAssignment],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active: Option<String>,
     action: &'a str,
     resource: String,
     policy_snapshot: &'a str,
@@ -254,6 +258,7 @@ impl AssertionSigner {
             tenant: statement.tenant.as_ref().map(TenantId::as_str),
             auth_method: statement.method.name(),
             roles: &statement.roles,
+            active: statement.active.as_ref().map(ToString::to_string),
             action: statement.action.as_str(),
             resource: statement.resource.to_string(),
             policy_snapshot: statement.snapshot.as_str(),
@@ -296,6 +301,7 @@ mod tests {
             method: AuthMethod::Session,
             credential: Arc::from("s1"),
             roles: Arc::from([]),
+            active: Some(EntityUid::parse("Operator::o").unwrap()),
             action: ActionId::parse("teams:view").unwrap(),
             resource: EntityUid::parse("Team::t-1").unwrap(),
             snapshot: SnapshotId::from_digest(&[7; 32]),
@@ -332,6 +338,7 @@ mod tests {
         assert_eq!(said["sub"], "User::ada");
         assert_eq!(said["tenant"], "nordvolt");
         assert_eq!(said["action"], "teams:view");
+        assert_eq!(said["active"], "Operator::o");
         assert_eq!(said["resource"], "Team::t-1");
         assert_eq!(said["jti"], id(1).to_string());
         assert_eq!(said["exp"].as_u64().unwrap() - said["iat"].as_u64().unwrap(), 60);
@@ -363,6 +370,7 @@ mod tests {
             Statement { method: AuthMethod::ApiKey, ..statement() },
             Statement { credential: Arc::from("s2"), ..statement() },
             Statement { roles: Arc::from([role]), ..statement() },
+            Statement { active: None, ..statement() },
             Statement { action: ActionId::parse("teams:update").unwrap(), ..statement() },
             Statement { resource: EntityUid::parse("Team::t-2").unwrap(), ..statement() },
             Statement { snapshot: SnapshotId::from_digest(&[8; 32]), ..statement() },

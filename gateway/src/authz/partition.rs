@@ -200,6 +200,16 @@ impl Partition {
         Ok(principal)
     }
 
+    /// Whether there is an entity of this name.
+    pub fn contains(&self, uid: &EntityUid) -> bool {
+        self.numbers.contains_key(uid)
+    }
+
+    /// The entities of one type, in no order.
+    pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a EntityUid> {
+        self.numbers.keys().filter(move |uid| uid.kind() == kind)
+    }
+
     /// Whether `resource` is one of `nodes` or stands below one. What is not there stands nowhere.
     pub fn stands_under<'a>(
         &self,

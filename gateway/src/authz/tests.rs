@@ -343,10 +343,10 @@ fn a_remembered_principal_follows_its_roles() {
     assert!(Arc::ptr_eq(&first, &again));
     let changed = partition.principal_for(&uid, nothing, || user("u", &[], &[])).unwrap();
     assert!(!Arc::ptr_eq(&first, &changed));
-    let scopes = ["x".to_owned()];
-    let scoped = Standing { scopes: &scopes, ..nothing };
-    let scoped = partition.principal_for(&uid, scoped, || user("u", &[], &[])).unwrap();
-    assert!(!Arc::ptr_eq(&changed, &scoped));
+    let own = ["x".to_owned()];
+    let client = Standing { scopes: &own, ..nothing };
+    let client = partition.principal_for(&uid, client, || user("u", &[], &[])).unwrap();
+    assert!(!Arc::ptr_eq(&changed, &client));
     let attributes = serde_json::Map::from_iter([("rank".to_owned(), json!(1))]);
     let ranked = Standing { attributes: Some(&attributes), ..nothing };
     let ranked = partition.principal_for(&uid, ranked, || user("u", &[], &[])).unwrap();

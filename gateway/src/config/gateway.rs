@@ -16,6 +16,7 @@ use super::guards::{
     TelemetryFile, TelemetrySettings,
 };
 use super::listen::{ListenFile, ListenSettings};
+use super::navigation::{NavigationFile, NavigationSettings};
 use super::operations::{Import, Imported, Unmapped, unmapped};
 use super::origin::Origin;
 use super::places::{LogFile, Places, PolicyFile, PolicyPlaces, SecretsFile, StateFile};
@@ -36,6 +37,7 @@ pub(super) struct GatewayFile {
     log: LogFile,
     policy: PolicyFile,
     sign_in: SignInFile,
+    navigation: NavigationFile,
     outbound: OutboundFile,
     limits: LimitsFile,
     telemetry: TelemetryFile,
@@ -54,6 +56,8 @@ pub struct Settings {
     pub policy: PolicyPlaces,
     /// How long a session lasts.
     pub sign_in: SignInSettings,
+    /// What menus are made from.
+    pub navigation: Option<NavigationSettings>,
     /// Which addresses the gateway itself may call.
     pub outbound: OutboundSettings,
     /// How many requests are let in.
@@ -154,6 +158,11 @@ impl<'t> Parsed<'t> {
         places.ok_or_else(|| Problem::new(self.document.path(), "", "cannot be used").into())
     }
 
+    /// A problem with a key of `[navigation]`.
+    pub(super) fn navigation_problem(&self, key: &str, message: impl Into<String>) -> Problem {
+        self.document.problem(&KeyPath::default().key("navigation").key(key), message)
+    }
+
     /// A problem with `key` of the route that was declared at `origin`.
     pub(super) fn route_problem(
         &self,
@@ -195,6 +204,8 @@ impl<'p> Reader<'p> {
         let places = self.places();
         self.policy = self.section("policy", |file: PolicyFile, at| file.settings(at)).flatten();
         let sign_in = self.section("sign_in", |file: SignInFile, at| file.settings(at));
+        let navigation =
+            self.section("navigation", |file: NavigationFile, at| file.settings(at)).flatten();
         let outbound = self.section("outbound", |file: OutboundFile, at| file.settings(at));
         let limits = self.section("limits", |file: LimitsFile, at| file.settings(at)).flatten();
         let telemetry = self.section("telemetry", |file: TelemetryFile, at| file.settings(at));
@@ -219,6 +230,7 @@ impl<'p> Reader<'p> {
             places: places?,
             policy: self.policy.clone()?,
             sign_in: sign_in?,
+            navigation: navigation?,
             outbound: outbound.flatten()?,
             limits: limits?,
             telemetry: telemetry.flatten()?,

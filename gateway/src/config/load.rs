@@ -98,7 +98,14 @@ pub fn load_with(path: &Path, variables: Variables<'_>) -> Result<Loaded, Config
     let base = path.parent().unwrap_or(Path::new(""));
     let settings = read.settings;
     let declared = read.declared;
-    let check = |schema: &PolicySchema| organisations::check_routes(&parsed, &declared, schema);
+    let check = |schema: &PolicySchema| {
+        let mut found = organisations::check_routes(&parsed, &declared, schema);
+        let navigation = settings.as_ref().and_then(|settings| settings.navigation.as_ref());
+        found.extend(
+            navigation.into_iter().flat_map(|it| organisations::check_menu(&parsed, it, schema)),
+        );
+        found
+    };
     let organisations = read
         .policy
         .and_then(|places| organisations::read(&places, base, variables, &mut problems, check));

@@ -10,11 +10,12 @@ use crate::authz::{CaseFile, Partition, Pdp, PolicyError, PolicySchema, run_case
 use crate::directory::{
     Directory, DirectoryError, Organisation, OrganisationData, principal_entity,
 };
-use crate::model::{EntityUid, PolicySource, RoleAssignment, TenantId};
+use crate::model::{ActionId, EntityUid, PolicySource, RoleAssignment, TenantId};
 use crate::routing::ResourceRule;
 
 use super::document::read_text;
 use super::gateway::{Declared, Parsed};
+use super::navigation::NavigationSettings;
 use super::places::PolicyPlaces;
 use super::policies::{CASES_FOLDER, read_cases, read_policies};
 use super::problem::Problem;
@@ -96,11 +97,34 @@ pub(super) fn check_routes(
     declared.iter().filter_map(check).collect()
 }
 
+/// Points at the actions of a menu that no policy could decide on its nodes.
+pub(super) fn check_menu(
+    parsed: &Parsed<'_>,
+    menu: &NavigationSettings,
+    schema: &PolicySchema,
+) -> Vec<Problem> {
+    let kind = &menu.kind;
+    let areas = menu.areas.iter().map(|(_, action)| ("areas", action));
+    let wrong = |(key, action): (&'static str, &ActionId)| {
+        if schema.action_accepts(action, kind) {
+            return None;
+        }
+        let message = format!("`{action}` is never asked about a `{kind}`: see the schema");
+        let near = suggest::nearest(action.as_str(), schema.actions());
+        let problem = parsed.navigation_problem(key, message);
+        Some(match near.filter(|_| !schema.knows_action(action)) {
+            Some(near) => problem.with_help(format!("did you mean `{near}`?")),
+            None => problem,
+        })
+    };
+    std::iter::once(("enter", &menu.enter)).chain(areas).filter_map(wrong).collect()
+}
+
 /// The type of the resource; `None` where it depends on who asks.
 fn kind(rule: &ResourceRule) -> Option<&str> {
     match rule {
         ResourceRule::Fixed(uid) => Some(uid.kind()),
-        ResourceRule::Organisation => None,
+        ResourceRule::Organisation | ResourceRule::Active | ResourceRule::Among { .. } => None,
         ResourceRule::Path { kind, .. }
         | ResourceRule::Query { kind, .. }
         | ResourceRule::Header { kind, .. }

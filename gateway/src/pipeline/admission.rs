@@ -24,7 +24,7 @@ use crate::model::{
     UnixNanos,
 };
 use crate::routing::{
-    CanonicalRequest, Denials, LogClass, Matched, Route, Stream, is_gateway_path,
+    CanonicalRequest, Denials, LogClass, Matched, Place, Route, Stream, is_gateway_path,
 };
 
 /// The span of one stage. Without an exporter nobody wants it, and it costs one look at a flag.
@@ -205,7 +205,8 @@ impl Pipeline {
             stage!("limit").in_scope(|| limiter.admit_credential(tenant, asker.credential()))?;
         }
         same_site(&matched.route, request, &asker)?;
-        let resource = resource(&snapshot, &matched, request, tenant.as_ref(), body).await?;
+        let resource =
+            resource(&snapshot, &matched, request, (tenant.as_ref(), &asker), body).await?;
         trail.resource = Some(resource.clone());
         let binding = LiveBinding {
             asker: asker.clone(),
@@ -289,6 +290,7 @@ impl Pipeline {
             method: asker.method(),
             credential: Arc::clone(asker.credential()),
             roles: Arc::clone(asker.roles()),
+            active: asker.active().cloned(),
             action: route.action().clone(),
             resource: binding.resource.clone(),
             snapshot: trail.snapshot.id().clone(),
@@ -447,12 +449,13 @@ async fn resource(
     snapshot: &Snapshot,
     matched: &Matched,
     request: &CanonicalRequest,
-    tenant: Option<&TenantId>,
+    (tenant, asker): (Option<&TenantId>, &Asker),
     body: &mut dyn BodySource,
 ) -> Result<EntityUid, Refusal> {
     let read =
         if matched.needs_body() { Some(body.read(RESOURCE_BODY_BYTES_MAX).await?) } else { None };
-    matched.resource(request, read.as_deref(), snapshot.root(tenant))
+    let place = Place { root: snapshot.root(tenant), active: asker.active() };
+    matched.resource(request, read.as_deref(), place)
 }
 
 /// Whether a denial must look as if nothing were there.

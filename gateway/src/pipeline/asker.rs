@@ -21,6 +21,7 @@ struct Known {
     roles: Arc<[RoleAssignment]>,
     credential: Arc<str>,
     person: Option<Pseudonym>,
+    active: Option<EntityUid>,
 }
 
 /// What the directory and the decision point add to an authenticated principal.
@@ -30,6 +31,8 @@ pub(super) struct Standing {
     pub(super) prepared: Option<Arc<PreparedPrincipal>>,
     /// The roles given.
     pub(super) roles: Arc<[RoleAssignment]>,
+    /// The node worked in; none for who belongs to no organisation.
+    pub(super) active: Option<EntityUid>,
 }
 
 impl Asker {
@@ -49,6 +52,7 @@ impl Asker {
             authenticated,
             prepared: standing.prepared,
             roles: standing.roles,
+            active: standing.active,
             person,
         }))
     }
@@ -91,6 +95,11 @@ impl Asker {
     /// The roles given.
     pub fn roles(&self) -> &Arc<[RoleAssignment]> {
         &self.0.roles
+    }
+
+    /// The node of the organisation's tree the asker works in.
+    pub fn active(&self) -> Option<&EntityUid> {
+        self.0.active.as_ref()
     }
 
     /// The handle of the credential.

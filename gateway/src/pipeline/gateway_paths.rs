@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::admission::Pipeline;
 use super::answer::Answer;
+use super::navigation::Menu;
 use super::outcome::{BodySource, Reply};
 use super::recording::Trail;
-use super::sign_in::{GatewayRequest, SignIn, SignInEvent};
+use super::sign_in::{GatewayRequest, ME_PATH, SignIn, SignInEvent};
 use crate::audit::{Effect, Event, EventRecord, Verdict};
 use crate::authn::Authenticated;
 use crate::model::{Dependency, Malformed, Principal, Refusal};
@@ -55,7 +56,9 @@ impl Pipeline {
         };
         let principal =
             authenticated.as_ref().map_or(&Principal::Anonymous, Authenticated::principal);
+        let menu = self.menu(trail, request);
         let asked = GatewayRequest {
+            menu: menu.as_ref(),
             method: request.method(),
             scheme: if trail.arrival.secure { "https" } else { "http" },
             host: request.host(),
@@ -75,6 +78,13 @@ impl Pipeline {
             self.record_event(trail, event)?;
         }
         Ok(answered.answer)
+    }
+
+    /// What may be chosen from; worked out only for "who am I".
+    fn menu(&self, trail: &Trail<'_>, request: &CanonicalRequest) -> Option<Menu> {
+        let asker = trail.asker.as_ref().filter(|_| request.path() == ME_PATH)?;
+        let source = trail.arrival.peer.ip();
+        Some(trail.snapshot.menu(asker, source, trail.arrival.at))
     }
 
     /// Who asks; a stale cookie counts as nobody, so that one can sign in again.

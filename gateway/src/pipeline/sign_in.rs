@@ -97,6 +97,7 @@ impl SignIn {
             (SIGN_OUT_PATH, "POST") => self.sign_out(directory, request).await,
             (SIGNED_OUT_PATH, "GET") => sign_out::signed_out(request),
             (ME_PATH, "GET") => self.me(directory, request),
+            (ME_PATH, "POST") => self.work_in(request).await,
             (STYLE_PATH, "GET") => Ok(Answered::plain(pages::style())),
             (path, "GET") if path.starts_with(CALLBACK_PREFIX) => {
                 self.callback(directory, request).await
@@ -108,7 +109,7 @@ impl SignIn {
 
 fn no_such_operation(path: &str) -> Refusal {
     match path {
-        SIGN_OUT_PATH => Refusal::MethodNotAllowed { allow: String::from("GET, POST") },
+        SIGN_OUT_PATH | ME_PATH => Refusal::MethodNotAllowed { allow: String::from("GET, POST") },
         path if SignIn::serves(path) => Refusal::MethodNotAllowed { allow: String::from("GET") },
         _ => Refusal::RouteNotFound,
     }
@@ -131,6 +132,6 @@ const fn failed(code: &'static str) -> Refusal {
 const SIGN_IN_PATH: &str = "/.hubgate/sign-in";
 const SIGN_OUT_PATH: &str = "/.hubgate/sign-out";
 const SIGNED_OUT_PATH: &str = "/.hubgate/signed-out";
-const ME_PATH: &str = "/.hubgate/me";
+pub(super) const ME_PATH: &str = "/.hubgate/me";
 const CALLBACK_PREFIX: &str = "/.hubgate/callback/";
 const PATHS: [&str; 5] = [SIGN_IN_PATH, SIGN_OUT_PATH, SIGNED_OUT_PATH, ME_PATH, STYLE_PATH];

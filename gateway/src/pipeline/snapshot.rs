@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::asker::{Asker, Askers, Standing};
+use super::navigation::{Navigation, active_node};
 use crate::audit::{Pseudonym, PseudonymKey};
 use crate::authn::Authenticated;
 use crate::authz::{self, Partition, Pdp, PolicySchema};
@@ -30,6 +31,8 @@ pub struct SnapshotParts {
     pub partitions: BTreeMap<TenantId, Arc<Partition>>,
     /// How refusals are written, host by host; the default where a host is not named.
     pub error_styles: HashMap<String, ErrorStyle>,
+    /// What menus are made from.
+    pub navigation: Option<Navigation>,
     /// SHA-256 over the configuration.
     pub config_digest: [u8; 32],
     /// Names people in the log.
@@ -84,6 +87,11 @@ impl Snapshot {
     /// How refusals are written on a host.
     pub fn error_style(&self, host: &str) -> ErrorStyle {
         self.parts.error_styles.get(host).copied().unwrap_or_default()
+    }
+
+    /// What menus are made from.
+    pub(super) fn navigation(&self) -> Option<&Navigation> {
+        self.parts.navigation.as_ref()
     }
 
     /// A person as the log names them.
@@ -150,50 +158,58 @@ impl Snapshot {
         });
         let authenticated = authenticated.with_member(member);
         let partition = self.partition(authenticated.principal().tenant().or(bound));
-        let standing = standing(&authenticated, organisation, partition, &self.parts.schema);
+        let standing = self.standing(&authenticated, organisation, partition);
         Ok(Asker::new(authenticated, standing, &self.parts.pseudonyms))
     }
-}
 
-fn standing(
-    authenticated: &Authenticated,
-    organisation: Option<&Arc<Organisation>>,
-    partition: Option<&Partition>,
-    schema: &PolicySchema,
-) -> Standing {
-    let (Some(entity), Some(partition)) = (authenticated.principal().entity(), partition) else {
-        return Standing::default();
-    };
-    let none = &[][..];
-    let (roles, scopes, attributes) =
-        match (authenticated.principal(), authenticated.api_key(), organisation) {
-            (Principal::User { member: Some(id), .. }, _, Some(organisation)) => {
-                let member = organisation.member(id);
-                let roles = member.map_or(none, |member| &member.roles);
-                (roles, None, member.map(|member| &member.attributes))
-            }
-            (Principal::ApiClient { .. }, Some(key), _) => {
-                (&key.roles[..], Some(&key.scopes[..]), None)
-            }
-            _ => (none, None, None),
+    fn standing(
+        &self,
+        authenticated: &Authenticated,
+        organisation: Option<&Arc<Organisation>>,
+        partition: Option<&Partition>,
+    ) -> Standing {
+        let schema = &self.parts.schema;
+        let (Some(entity), Some(partition)) = (authenticated.principal().entity(), partition)
+        else {
+            return Standing::default();
         };
-    let prepared = authz::Standing { roles, scopes: scopes.unwrap_or_default(), attributes };
-    let known = partition.principal_for(&entity, prepared, || {
-        if authenticated.principal() == &Principal::Anonymous {
-            let attributes = serde_json::Map::new();
-            return EntityRecord { uid: entity.clone(), parents: Vec::new(), attributes };
-        }
-        let mut attributes = attributes.cloned().unwrap_or_default();
-        if let Some(scopes) = scopes {
-            attributes.insert(String::from("scopes"), scopes.into());
-        }
-        principal_entity(entity.clone(), roles, schema.role_names(entity.kind()), attributes)
-    });
-    // An entity that does not fit the schema is no entity: no policy can speak of it, so it gets nothing.
-    let prepared = known
-        .inspect_err(|error| tracing::warn!(%entity, %error, "principal does not fit the schema"))
-        .ok();
-    Standing { prepared, roles: Arc::from(roles) }
+        let none = &[][..];
+        let (roles, scopes, attributes) =
+            match (authenticated.principal(), authenticated.api_key(), organisation) {
+                (Principal::User { member: Some(id), .. }, _, Some(organisation)) => {
+                    let member = organisation.member(id);
+                    let roles = member.map_or(none, |member| &member.roles);
+                    (roles, None, member.map(|member| &member.attributes))
+                }
+                (Principal::ApiClient { .. }, Some(key), _) => {
+                    (&key.roles[..], Some(&key.scopes[..]), None)
+                }
+                _ => (none, None, None),
+            };
+        let prepared = authz::Standing { roles, scopes: scopes.unwrap_or_default(), attributes };
+        let known = partition.principal_for(&entity, prepared, || {
+            if authenticated.principal() == &Principal::Anonymous {
+                let attributes = serde_json::Map::new();
+                return EntityRecord { uid: entity.clone(), parents: Vec::new(), attributes };
+            }
+            let mut attributes = attributes.cloned().unwrap_or_default();
+            if let Some(scopes) = scopes {
+                attributes.insert(String::from("scopes"), scopes.into());
+            }
+            principal_entity(entity.clone(), roles, schema.role_names(entity.kind()), attributes)
+        });
+        // An entity that does not fit the schema is no entity: no policy can speak of it, so it gets nothing.
+        let prepared = known
+            .inspect_err(
+                |error| tracing::warn!(%entity, %error, "principal does not fit the schema"),
+            )
+            .ok();
+        let chosen = authenticated.session().and_then(|session| session.active.as_ref());
+        let active = organisation.map(|organisation| {
+            active_node(self.navigation(), organisation, partition, roles, chosen)
+        });
+        Standing { prepared, roles: Arc::from(roles), active }
+    }
 }
 
 fn snapshot_id(parts: &SnapshotParts) -> SnapshotId {

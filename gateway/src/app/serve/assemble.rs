@@ -185,6 +185,7 @@ pub(super) fn snapshot(loaded: &Loaded, pseudonyms: PseudonymKey) -> Result<Snap
         directory: Arc::clone(&read.directory),
         partitions: read.partitions.clone(),
         error_styles: convert::error_styles(&loaded.settings),
+        navigation: loaded.settings.navigation.as_ref().map(convert::navigation),
         config_digest: Sha256::digest(format!("{:?}", loaded.settings).as_bytes()).into(),
         pseudonyms,
     })

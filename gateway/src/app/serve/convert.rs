@@ -12,11 +12,12 @@ use super::ServeError;
 use crate::authn::SessionLimits;
 use crate::config::{
     Address, ErrorsName, HeadSettings, HeaderPattern, HttpVersion, LimitSettings as Said,
-    LimitsSettings, LogFormat as SaidFormat, Retry, ServiceSettings as SaidService, Settings,
-    SignInSettings, TelemetrySettings as SaidTelemetry,
+    LimitsSettings, LogFormat as SaidFormat, NavigationSettings, Retry,
+    ServiceSettings as SaidService, Settings, SignInSettings, TelemetrySettings as SaidTelemetry,
 };
 use crate::limits::{KEYS_MAX, Limit, LimitSettings};
-use crate::model::{ErrorStyle, ServiceId};
+use crate::model::{ActionId, ErrorStyle, ServiceId};
+use crate::pipeline::{Area, Navigation};
 use crate::proxy::{DoorLimits, HealthCheck, ServiceSettings, UpstreamTls};
 use crate::routing::{HeadLimits, RouteSettings};
 use crate::telemetry::{LogFormat, TelemetrySettings};
@@ -79,6 +80,16 @@ pub(super) fn error_styles(said: &Settings) -> HashMap<String, ErrorStyle> {
     let of_route =
         |route: &RouteSettings| Some((route.host.clone(), styles.get(&route.service).copied()?));
     said.routes.iter().filter_map(of_route).collect()
+}
+
+/// What menus are made from.
+pub(super) fn navigation(said: &NavigationSettings) -> Navigation {
+    let area = |(id, action): &(String, ActionId)| Area { id: id.clone(), action: action.clone() };
+    Navigation {
+        kind: said.kind.clone(),
+        enter: said.enter.clone(),
+        areas: said.areas.iter().map(area).collect(),
+    }
 }
 
 /// The services, their names resolved.

@@ -229,12 +229,11 @@ fn member(
     }
     let mut roles = roles(&key("roles"), &shape.roles, reading);
     for group in &shape.groups {
-        match groups.get(group.get_ref()) {
-            Some(given) => roles.extend_from_slice(given),
-            None => {
-                let message = format!("there is no group `{}`", group.get_ref());
-                reading.complain(key("groups"), message, group.span());
-            }
+        if let Some(given) = groups.get(group.get_ref()) {
+            roles.extend_from_slice(given);
+        } else {
+            let message = format!("there is no group `{}`", group.get_ref());
+            reading.complain(key("groups"), message, group.span());
         }
     }
     // A role may come twice, by a group and by hand; it counts once.

@@ -129,6 +129,7 @@ impl SignIn {
             created: now,
             last_seen: now,
             provider_session: identity.sid.clone(),
+            active: None,
             csrf: Secret::new(self.parts.entropy.token().map_err(no_entropy)?),
         })
     }

@@ -1,13 +1,13 @@
-//! "Who am I": what the gateway knows of the one who asks, and nothing about policies.
+//! "Who am I": what the gateway knows of the one who asks, and what the policies let them choose from.
 
 use serde_json::{Value, json};
 
 use crate::authn::{ApiKey, Session};
 use crate::directory::{Directory, Member};
-use crate::model::{Principal, Refusal, RoleAssignment, UnixNanos};
+use crate::model::{EntityUid, Malformed, Principal, Refusal, RoleAssignment, UnixNanos};
 
 use super::request::GatewayRequest;
-use super::{Answer, Answered, SignIn};
+use super::{Answer, Answered, SignIn, failed, store_down};
 
 impl SignIn {
     /// `GET /.hubgate/me`, for people and for API clients.
@@ -16,12 +16,35 @@ impl SignIn {
         directory: &Directory,
         request: &GatewayRequest<'_>,
     ) -> Result<Answered, Refusal> {
-        let body = match (request.principal, request.session, request.api_key) {
+        let mut body = match (request.principal, request.session, request.api_key) {
             (Principal::User { .. }, Some(session), _) => self.person(directory, session),
             (Principal::ApiClient { .. }, _, Some(key)) => client(directory, key),
             _ => return Err(Refusal::CredentialMissing),
         };
+        if let (Some(facts), Some(menu)) = (body.as_object_mut(), request.menu) {
+            // Plain data with text keys: it always has a JSON form.
+            facts.insert(String::from("menu"), serde_json::to_value(menu).unwrap_or_default());
+        }
         Ok(Answered::plain(Answer::Json { body: body.to_string() }))
+    }
+
+    /// `POST /.hubgate/me` with `active=Type::id`: a person goes on in another node. The next request does.
+    pub(super) async fn work_in(&self, request: &GatewayRequest<'_>) -> Result<Answered, Refusal> {
+        if !request.is_same_origin() {
+            return Err(failed("form_foreign"));
+        }
+        let session = request.session.ok_or(Refusal::CredentialMissing)?;
+        let form = request.form_parameters()?;
+        let wished = form.value("active").and_then(|text| EntityUid::parse(text).ok());
+        let wished = wished.ok_or(Refusal::Malformed(Malformed::Body))?;
+        let offered = request.menu.is_some_and(|menu| menu.nodes.contains(&wished));
+        if !offered {
+            let reason = Some(String::from("you may not work there"));
+            return Err(Refusal::Denied { reason, hidden: false });
+        }
+        self.parts.sessions.work_in(&session.key, Some(&wished)).await.map_err(store_down)?;
+        let body = json!({ "active": wished }).to_string();
+        Ok(Answered::plain(Answer::Json { body }))
     }
 
     fn person(&self, directory: &Directory, session: &Session) -> Value {

@@ -75,6 +75,10 @@ impl Sessions for MemorySessions {
         Ok(())
     }
 
+    async fn work_in(&self, _: &SessionKey, _: Option<&EntityUid>) -> Result<(), StoreUnavailable> {
+        Ok(())
+    }
+
     async fn remove(&self, key: &SessionKey) -> Result<(), StoreUnavailable> {
         self.kept.lock().unwrap().remove(key);
         Ok(())
@@ -289,6 +293,7 @@ impl Browser {
         let (path, query) = target.split_once('?').map_or((target, None), |(p, q)| (p, Some(q)));
         let authority = self.authority.unwrap_or(HOST);
         let request = GatewayRequest {
+            menu: None,
             method: &method,
             scheme: "https",
             host: authority.split(':').next().unwrap(),
