@@ -10,6 +10,7 @@ mod header_hygiene;
 mod kill;
 mod limits;
 mod login;
+mod operations;
 mod policies;
 mod raw_socket;
 mod reload;
