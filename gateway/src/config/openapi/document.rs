@@ -116,7 +116,7 @@ impl<'d> Reader<'d> {
             Some(node) if node.text().is_some_and(|text| text.starts_with("3.")) => {}
             Some(node) => self.wrong("openapi", node, "only OpenAPI 3 is read"),
             None => {
-                self.wrong("openapi", root, "required, but missing: this is no OpenAPI document")
+                self.wrong("openapi", root, "required, but missing: this is no OpenAPI document");
             }
         }
     }
