@@ -7,6 +7,7 @@ mod cli;
 mod keys;
 mod log;
 mod moment;
+mod policy;
 mod reload;
 mod routes;
 mod secrets;
@@ -16,6 +17,7 @@ mod serve;
 pub use cli::{Cli, CommandError, run};
 pub use keys::KeyError;
 pub use log::LogError;
+pub use policy::PolicyCommandError;
 pub use reload::{
     Apply, ApplyError, Bell, ReloadStatus, ReloadWatch, Reloader, WatchError, reload_on_hangup,
 };

@@ -8,12 +8,14 @@
 //! policies whose scope can match ([`Pdp::load`] indexes them); a differential test compares every
 //! answer with Cedar's plain evaluation of the whole set.
 
+mod access;
 mod cache;
 mod cases;
 mod context;
 mod decision;
 mod error;
 mod evaluate;
+mod explain;
 mod index;
 mod load;
 mod partition;
@@ -21,10 +23,14 @@ mod pdp;
 mod rule;
 mod schema;
 
+pub use access::{AccessQuestion, AccessSet, AccessSetError};
 pub use cases::{CaseFailure, CaseFile, Expectation, PolicyCase, run_cases};
 pub use context::Facts;
 pub use decision::{Decision, Denial, Permit};
 pub use error::{EntityError, PolicyError};
+pub use explain::{
+    Change, ChangeTable, Explanation, Inquiry, Part, PolicyAccount, Records, Remedy, Seen, Truth,
+};
 pub use partition::{Partition, PreparedPrincipal, Standing};
 pub use pdp::{Pdp, Question};
 pub use schema::PolicySchema;

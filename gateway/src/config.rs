@@ -3,6 +3,7 @@
 //! Floor 4. It must never start anything, write a file or read a clock.
 
 mod certificate;
+mod changes;
 mod document;
 mod gateway;
 mod guards;

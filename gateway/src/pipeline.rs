@@ -9,6 +9,7 @@ mod asker;
 mod floods;
 mod gateway_paths;
 mod ids;
+mod listing;
 mod live_binding;
 mod navigation;
 mod outcome;

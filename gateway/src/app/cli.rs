@@ -11,6 +11,7 @@ use crate::config::{self, ConfigErrors, Loaded};
 use super::check::check;
 use super::keys::{KeyCommand, KeyError};
 use super::log::{LogCommand, LogError};
+use super::policy::{PolicyCommand, PolicyCommandError};
 use super::routes::{RoutesArguments, RoutesError};
 use super::serve::{ServeError, serve};
 
@@ -55,6 +56,13 @@ enum Verb {
         #[command(subcommand)]
         command: LogCommand,
     },
+    /// Tells why the policies answer as they do, and who may do what.
+    Policy {
+        #[command(flatten)]
+        config: Config,
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
     /// Says which version this is.
     Version,
 }
@@ -87,6 +95,9 @@ pub enum CommandError {
     /// About routes.
     #[error(transparent)]
     Routes(#[from] RoutesError),
+    /// About the policies.
+    #[error(transparent)]
+    Policy(#[from] PolicyCommandError),
     /// Serving failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -138,6 +149,7 @@ impl Cli {
             Verb::Routes { config, arguments } => arguments.run(&config.config, out),
             Verb::Key { config, command } => command.run(&config.config, out),
             Verb::Log { config, command } => command.run(&config.config, out),
+            Verb::Policy { config, command } => command.run(&config.config, out),
             Verb::Version => Ok(writeln!(out, "hubgate {}", env!("CARGO_PKG_VERSION"))?),
         }
     }
@@ -164,7 +176,8 @@ fn exit_code(error: &CommandError) -> ExitCode {
     match error {
         CommandError::Config(_)
         | CommandError::Key(KeyError::Usage(_))
-        | CommandError::Routes(_) => ExitCode::from(EX_USAGE),
+        | CommandError::Routes(_)
+        | CommandError::Policy(PolicyCommandError::Usage(_)) => ExitCode::from(EX_USAGE),
         _ => ExitCode::FAILURE,
     }
 }

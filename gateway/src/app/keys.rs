@@ -141,7 +141,10 @@ impl Drop for Desk {
     }
 }
 
-fn open_keys(places: &Places) -> Result<(StoredApiKeys, tokio::runtime::Runtime), KeyError> {
+/// The API keys, as the gateway keeps them, and a runtime to ask for them.
+pub(super) fn open_keys(
+    places: &Places,
+) -> Result<(StoredApiKeys, tokio::runtime::Runtime), KeyError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

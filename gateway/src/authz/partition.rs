@@ -39,7 +39,7 @@ pub(super) struct Node {
     pub(super) uid: Arc<EntityUID>,
     pub(super) entity: Arc<Entity>,
     /// The other entities conditions can reach from here by following attributes.
-    references: Vec<usize>,
+    pub(super) references: Vec<usize>,
 }
 
 /// Somebody who asks, as Cedar sees them: checked against the schema, with their roles.
@@ -51,7 +51,7 @@ pub struct PreparedPrincipal {
     pub(super) digest: [u8; 32],
     /// The partition it was prepared for; it means nothing in another.
     pub(super) partition: u64,
-    references: Vec<usize>,
+    pub(super) references: Vec<usize>,
 }
 
 /// What the entity of somebody who asks is made from, besides its name.
@@ -246,6 +246,21 @@ impl Partition {
         Some((number, self.nodes.get(number)?))
     }
 
+    /// Every entity, by number.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = (usize, &Node)> {
+        self.nodes.iter().enumerate()
+    }
+
+    /// The entity with this number.
+    pub(super) fn node(&self, number: usize) -> Option<&Node> {
+        self.nodes.get(number)
+    }
+
+    /// As [`Partition::find`], by Cedar's own name.
+    pub(super) fn find_cedar(&self, uid: &EntityUID) -> Option<(usize, &Node)> {
+        self.find(&model_uid(uid)?)
+    }
+
     /// The entities a condition can look into, given who asks and what for. Level validation bounds
     /// how far conditions follow references, so this slice answers like the whole partition.
     pub(super) fn slice<'a>(
@@ -314,7 +329,7 @@ impl<'a> Tree<'a> {
     }
 }
 
-fn model_uid(uid: &EntityUID) -> Option<EntityUid> {
+pub(super) fn model_uid(uid: &EntityUID) -> Option<EntityUid> {
     let id: &str = uid.eid().as_ref();
     EntityUid::new(&uid.entity_type().to_string(), id).ok()
 }

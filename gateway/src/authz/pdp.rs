@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::access::AccessCache;
 use super::cache::{DecisionCache, Key};
 use super::context::{Facts, Reads};
 use super::decision::{Code, Decision, Outcome};
@@ -13,6 +14,7 @@ use super::evaluate::{Found, evaluate};
 use super::index::RuleSet;
 use super::load::{Accepted, accept};
 use super::partition::{Partition, PreparedPrincipal};
+use super::rule::Rule;
 use super::schema::{Environment, PolicySchema};
 use crate::model::{ActionId, EntityUid, PolicySource, TenantId};
 
@@ -39,6 +41,7 @@ pub struct Pdp {
     own: Vec<RuleSet>,
     digest: [u8; 32],
     cache: DecisionCache,
+    access_cache: AccessCache,
 }
 
 impl Pdp {
@@ -74,8 +77,8 @@ impl Pdp {
             return Err(errors);
         }
         let digest = digest(&schema, base, tenants);
-        let cache = DecisionCache::new();
-        Ok(Self { base: base_rules, tenants: numbers, own, digest, cache, schema })
+        let (cache, access_cache) = (DecisionCache::new(), AccessCache::default());
+        Ok(Self { base: base_rules, tenants: numbers, own, digest, cache, access_cache, schema })
     }
 
     /// The schema.
@@ -130,12 +133,9 @@ impl Pdp {
         if !self.schema.environments().contains(&environment) {
             return Decision::refused(Code::InvalidRequest);
         }
-        let policies = tenant.and_then(|tenant| self.tenants.get(tenant)).copied().unwrap_or(0);
+        let policies = self.policies_of(tenant);
         let own = self.own.get(policies);
-        let reads = own
-            .map(|own| own.reads(environment))
-            .unwrap_or_default()
-            .and(self.base.reads(environment));
+        let reads = self.reads(own, environment);
         let key = Key {
             partition: partition.identity(),
             policies,
@@ -160,13 +160,55 @@ impl Pdp {
         Decision::new(outcome, false)
     }
 
-    fn ask(&self, own: Option<&RuleSet>, environment: Environment, found: Found<'_>) -> Outcome {
+    /// The number of a tenant's own policies; 0 is nobody's.
+    pub(super) fn policies_of(&self, tenant: Option<&TenantId>) -> usize {
+        tenant.and_then(|tenant| self.tenants.get(tenant)).copied().unwrap_or(0)
+    }
+
+    /// A tenant's own policies, by their number.
+    pub(super) fn own(&self, policies: usize) -> Option<&RuleSet> {
+        self.own.get(policies)
+    }
+
+    /// The base policies.
+    pub(super) const fn base(&self) -> &RuleSet {
+        &self.base
+    }
+
+    /// The access sets given lately.
+    pub(super) const fn access_cache(&self) -> &AccessCache {
+        &self.access_cache
+    }
+
+    /// What the answer to a question of this shape can depend on.
+    pub(super) fn reads(&self, own: Option<&RuleSet>, environment: Environment) -> Reads {
+        let own = own.map(|own| own.reads(environment)).unwrap_or_default();
+        own.and(self.base.reads(environment))
+    }
+
+    /// The rules whose scope matches, base policies first.
+    pub(super) fn rules<'r>(
+        &'r self,
+        own: Option<&'r RuleSet>,
+        environment: Environment,
+        found: Found<'_>,
+    ) -> Vec<&'r Rule> {
         let (principal, resource) = (&found.principal.entity, &found.resource.entity);
         let mut rules = self.base.matching(environment, principal, resource);
         if let Some(own) = own {
             rules.append(&mut own.matching(environment, principal, resource));
         }
-        match evaluate(found, rules) {
+        rules
+    }
+
+    /// Evaluates the policies, without remembering.
+    pub(super) fn ask(
+        &self,
+        own: Option<&RuleSet>,
+        environment: Environment,
+        found: Found<'_>,
+    ) -> Outcome {
+        match evaluate(found, self.rules(own, environment, found)) {
             Some(verdicts) => Outcome::conclude(&verdicts),
             None => Outcome::refused(Code::InvalidRequest),
         }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use miette::Diagnostic as _;
 
-use crate::authz::{CaseFile, Partition, Pdp, PolicyError, PolicySchema, run_cases};
+use crate::authz::{CaseFile, ChangeTable, Partition, Pdp, PolicyError, PolicySchema, run_cases};
 use crate::directory::{
     Directory, DirectoryError, Organisation, OrganisationData, principal_entity,
 };
 use crate::model::{ActionId, EntityUid, PolicySource, RoleAssignment, TenantId};
 use crate::routing::ResourceRule;
 
+use super::changes::read_changes;
 use super::document::read_text;
 use super::gateway::{Declared, Parsed};
 use super::navigation::NavigationSettings;
@@ -38,6 +39,8 @@ pub struct Organisations {
     pub partitions: BTreeMap<TenantId, Arc<Partition>>,
     /// The decisions the policies were tested with; all came out as they must.
     pub cases: Vec<CaseFile>,
+    /// Which action manages what decisions depend on.
+    pub changes: ChangeTable,
 }
 
 /// The type of members in the schema.
@@ -67,7 +70,8 @@ pub(super) fn read(
     let directory = reader.directory(organisations);
     let (pdp, cases) = (pdp?, cases?);
     reader.cases(&pdp, &cases);
-    Some(Organisations { schema, pdp, directory: directory?, partitions, cases })
+    let changes = read_changes(&places.policies, base, &schema, reader.problems);
+    Some(Organisations { schema, pdp, directory: directory?, partitions, cases, changes })
 }
 
 /// Points at the routes no policy could decide: an action the schema does not know, or one that is never

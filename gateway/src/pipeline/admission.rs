@@ -10,6 +10,7 @@ use tracing::Instrument as _;
 use super::asker::Asker;
 use super::floods::Floods;
 use super::ids::Ids;
+use super::listing::Listing;
 use super::live_binding::LiveBinding;
 use super::outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused};
 use super::recording::{Identity, Trail};
@@ -207,7 +208,16 @@ impl Pipeline {
         same_site(&matched.route, request, &asker)?;
         let resource =
             resource(&snapshot, &matched, request, (tenant.as_ref(), &asker), body).await?;
+        let listing = Listing {
+            snapshot: &snapshot,
+            route: &matched.route,
+            asker: &asker,
+            tenant: tenant.as_ref(),
+            arrival: trail.arrival,
+        };
+        let (resource, access) = listing.nodes(resource)?;
         trail.resource = Some(resource.clone());
+        trail.access.clone_from(&access);
         let binding = LiveBinding {
             asker: asker.clone(),
             route: Arc::clone(&matched.route),
@@ -291,6 +301,7 @@ impl Pipeline {
             credential: Arc::clone(asker.credential()),
             roles: Arc::clone(asker.roles()),
             active: asker.active().cloned(),
+            access: trail.access.clone(),
             action: route.action().clone(),
             resource: binding.resource.clone(),
             snapshot: trail.snapshot.id().clone(),

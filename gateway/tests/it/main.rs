@@ -11,6 +11,7 @@ mod kill;
 mod limits;
 mod login;
 mod operations;
+mod oracle;
 mod policies;
 mod raw_socket;
 mod reload;
