@@ -10,7 +10,10 @@ mod guards;
 mod listen;
 mod load;
 mod navigation;
+mod openapi;
+mod operations;
 mod organisations;
+mod origin;
 mod places;
 mod policies;
 mod problem;
@@ -36,8 +39,9 @@ pub use guards::{
     TelemetrySettings,
 };
 pub use listen::{CertificateSource, HeadSettings, HttpsSettings, ListenSettings};
-pub use load::{Loaded, load, load_after, load_with, places};
+pub use load::{Loaded, RouteNote, load, load_after, load_with, places, unmapped_operations};
 pub use navigation::NavigationSettings;
+pub use operations::{OperationsSettings, Unmapped};
 pub use organisations::Organisations;
 pub use places::{Places, PolicyPlaces};
 pub use policies::{CASES_FOLDER, read_cases, read_policies};
@@ -48,7 +52,8 @@ pub use secrets::{
     SEAL_FILE, SealKey, Secrets,
 };
 pub use service::{
-    Address, HeaderPattern, HealthCheck, HttpVersion, Retry, ServiceSettings, ServiceTls,
+    Address, ErrorsName, HeaderPattern, HealthCheck, HttpVersion, Retry, ServiceSettings,
+    ServiceTls,
 };
 pub use source::FileSource;
 pub use suggest::nearest_name;

@@ -12,6 +12,7 @@ use super::check::check;
 use super::keys::{KeyCommand, KeyError};
 use super::log::{LogCommand, LogError};
 use super::policy::{PolicyCommand, PolicyCommandError};
+use super::routes::{RoutesArguments, RoutesError};
 use super::serve::{ServeError, serve};
 
 /// A policy-driven authorization and identity gateway.
@@ -33,6 +34,13 @@ enum Verb {
         /// One line per error: `file:line: key: message`.
         #[arg(long)]
         plain: bool,
+    },
+    /// Lists the routes: operation, action, resource, scopes.
+    Routes {
+        #[command(flatten)]
+        config: Config,
+        #[command(flatten)]
+        arguments: RoutesArguments,
     },
     /// Makes, lists and revokes API keys; rotates the gateway's signing key.
     Key {
@@ -84,6 +92,9 @@ pub enum CommandError {
     /// About the decision log.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// About routes.
+    #[error(transparent)]
+    Routes(#[from] RoutesError),
     /// About the policies.
     #[error(transparent)]
     Policy(#[from] PolicyCommandError),
@@ -135,6 +146,7 @@ impl Cli {
         match self.verb {
             Verb::Serve(config) => Ok(serve(&config.load()?)?),
             Verb::Check { config, .. } => Ok(check(&config.load()?, out)?),
+            Verb::Routes { config, arguments } => arguments.run(&config.config, out),
             Verb::Key { config, command } => command.run(&config.config, out),
             Verb::Log { config, command } => command.run(&config.config, out),
             Verb::Policy { config, command } => command.run(&config.config, out),
@@ -164,6 +176,7 @@ fn exit_code(error: &CommandError) -> ExitCode {
     match error {
         CommandError::Config(_)
         | CommandError::Key(KeyError::Usage(_))
+        | CommandError::Routes(_)
         | CommandError::Policy(PolicyCommandError::Usage(_)) => ExitCode::from(EX_USAGE),
         _ => ExitCode::FAILURE,
     }

@@ -9,11 +9,11 @@ use miette::Diagnostic as _;
 use crate::authz::{CaseFile, ChangeTable, Pdp, PolicyError, PolicySchema, run_cases};
 use crate::directory::{Directory, Organisation};
 use crate::model::{ActionId, PolicySource, TenantId};
-use crate::routing::{ResourceRule, RouteSettings};
+use crate::routing::ResourceRule;
 
 use super::changes::read_changes;
 use super::document::read_text;
-use super::gateway::Parsed;
+use super::gateway::{Declared, Parsed};
 use super::navigation::NavigationSettings;
 use super::places::PolicyPlaces;
 use super::policies::{CASES_FOLDER, read_cases, read_policies};
@@ -83,17 +83,17 @@ pub(super) fn read(
 }
 
 /// Points at the routes no policy could decide: an action the schema does not know, or one that is never
-/// asked about such a resource. Item `n` of `routes` is route `n` of the file.
+/// asked about such a resource.
 pub(super) fn check_routes(
     parsed: &Parsed<'_>,
-    routes: &[RouteSettings],
+    declared: &[Declared],
     schema: &PolicySchema,
 ) -> Vec<Problem> {
-    let check = |(index, route): (usize, &RouteSettings)| {
+    let check = |Declared { origin, route, .. }: &Declared| {
         let action = &route.action;
         if !schema.knows_action(action) {
             let problem = format!("the schema knows no action `{action}` that can be asked for");
-            let problem = parsed.route_problem(index, "action", problem);
+            let problem = parsed.route_problem(origin, "action", problem);
             let near = suggest::nearest(action.as_str(), schema.actions());
             return Some(match near {
                 Some(near) => problem.with_help(format!("did you mean `{near}`?")),
@@ -103,10 +103,10 @@ pub(super) fn check_routes(
         let kind = kind(&route.resource)?;
         (!schema.action_accepts(action, kind)).then(|| {
             let problem = format!("`{action}` is never asked about a `{kind}`: see the schema");
-            parsed.route_problem(index, "resource", problem)
+            parsed.route_problem(origin, "resource", problem)
         })
     };
-    routes.iter().enumerate().filter_map(check).collect()
+    declared.iter().filter_map(check).collect()
 }
 
 /// Points at the actions of a menu that no policy could decide on its nodes.

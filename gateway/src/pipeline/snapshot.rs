@@ -1,5 +1,6 @@
 //! Everything a request is decided under, as one immutable value (promise P4).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use crate::authn::Authenticated;
 use crate::authz::{self, EntityError, Partition, Pdp, PolicySchema};
 use crate::directory::{Directory, Members, Organisation, principal_entity};
 use crate::model::{
-    Change, EntityRecord, EntityUid, PersonId, Principal, Refusal, SnapshotId, TenantId, UnixNanos,
+    Change, EntityRecord, EntityUid, ErrorStyle, PersonId, Principal, Refusal, SnapshotId,
+    TenantId, UnixNanos,
 };
 use crate::routing::RouteTable;
 
@@ -30,6 +32,8 @@ pub struct SnapshotParts {
     pub directory: Arc<Directory>,
     /// Where their members and resources come from.
     pub source: Arc<dyn OrganisationSource>,
+    /// How refusals are written, host by host; the default where a host is not named.
+    pub error_styles: HashMap<String, ErrorStyle>,
     /// What menus are made from.
     pub navigation: Option<Navigation>,
     /// SHA-256 over the configuration.
@@ -200,6 +204,11 @@ impl Snapshot {
     /// The routes.
     pub fn routes(&self) -> &RouteTable {
         &self.parts.routes
+    }
+
+    /// How refusals are written on a host.
+    pub fn error_style(&self, host: &str) -> ErrorStyle {
+        self.parts.error_styles.get(host).copied().unwrap_or_default()
     }
 
     /// What menus are made from.

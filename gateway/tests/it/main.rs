@@ -11,6 +11,7 @@ mod header_hygiene;
 mod kill;
 mod limits;
 mod login;
+mod operations;
 mod oracle;
 mod policies;
 mod raw_socket;

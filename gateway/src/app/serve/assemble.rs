@@ -183,6 +183,7 @@ pub(super) fn snapshot_parts(loaded: &Loaded, pseudonyms: PseudonymKey) -> Snaps
         pdp: Arc::clone(&read.pdp),
         directory: Arc::clone(&read.directory),
         source: Arc::clone(&read.source) as _,
+        error_styles: convert::error_styles(&loaded.settings),
         navigation: loaded.settings.navigation.as_ref().map(convert::navigation),
         config_digest: Sha256::digest(format!("{:?}", loaded.settings).as_bytes()).into(),
         pseudonyms,

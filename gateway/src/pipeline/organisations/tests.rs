@@ -93,6 +93,7 @@ fn parts(source: &Arc<Counting>) -> SnapshotParts {
             Directory::build(vec![organisation("first"), organisation("second")]).unwrap(),
         ),
         source: Arc::clone(source) as _,
+        error_styles: std::collections::HashMap::new(),
         navigation: None,
         config_digest: [0; 32],
         pseudonyms: PseudonymKey::new(Secret::new([0; 32])),
