@@ -39,12 +39,17 @@ pub use guards::{
     TelemetrySettings,
 };
 pub use listen::{CertificateSource, HeadSettings, HttpsSettings, ListenSettings};
-pub use load::{Loaded, RouteNote, load, load_after, load_with, places, unmapped_operations};
+pub use load::{
+    Loaded, RouteNote, load, load_after, load_with, places, policies, unmapped_operations,
+};
 pub use navigation::NavigationSettings;
 pub use operations::{OperationsSettings, Unmapped};
-pub use organisations::Organisations;
+pub use organisations::{Organisations, PolicyFiles};
 pub use places::{Places, PolicyPlaces};
-pub use policies::{CASES_FOLDER, read_cases, read_policies};
+pub use policies::{
+    CASES_FOLDER, PROBE_FILE, REVIEWED_FILE, read_cases, read_own_policies, read_policies,
+    read_probe,
+};
 pub use problem::{ConfigErrors, Problem};
 pub use reference::{settings_reference, settings_schema};
 pub use secrets::{

@@ -4,8 +4,12 @@ use std::io::Write;
 
 use crate::config::{CertificateSource, Loaded};
 
-/// Tells what `loaded` holds. That it exists means that every check passed.
-pub(super) fn check(loaded: &Loaded, out: &mut dyn Write) -> std::io::Result<()> {
+use super::cli::CommandError;
+use super::policy::check_reviewed;
+
+/// Tells what `loaded` holds. That it exists means that every check passed but one: whether the policies
+/// still come to the matrix that was reviewed.
+pub(super) fn check(loaded: &Loaded, out: &mut dyn Write) -> Result<(), CommandError> {
     let settings = &loaded.settings;
     let organisations = &loaded.organisations;
     let mut line = |what: &str, told: String| writeln!(out, "{what:<14} {told}");
@@ -40,5 +44,6 @@ pub(super) fn check(loaded: &Loaded, out: &mut dyn Write) -> std::io::Result<()>
         0 => line("policy tests", "none".to_owned())?,
         count => line("policy tests", format!("{count}, all as expected"))?,
     }
-    line("OK", loaded.file.display().to_string())
+    check_reviewed(loaded, out)?;
+    Ok(writeln!(out, "{:<14} {}", "OK", loaded.file.display())?)
 }

@@ -56,7 +56,7 @@ enum Verb {
         #[command(subcommand)]
         command: LogCommand,
     },
-    /// Tells why the policies answer as they do, and who may do what.
+    /// Tests the policies, shows what they come to, and tells why they answer as they do.
     Policy {
         #[command(flatten)]
         config: Config,
@@ -145,7 +145,7 @@ impl Cli {
     fn run(self, out: &mut dyn Write) -> Result<(), CommandError> {
         match self.verb {
             Verb::Serve(config) => Ok(serve(&config.load()?)?),
-            Verb::Check { config, .. } => Ok(check(&config.load()?, out)?),
+            Verb::Check { config, .. } => check(&config.load()?, out),
             Verb::Routes { config, arguments } => arguments.run(&config.config, out),
             Verb::Key { config, command } => command.run(&config.config, out),
             Verb::Log { config, command } => command.run(&config.config, out),

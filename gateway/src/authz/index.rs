@@ -119,7 +119,8 @@ impl Bucket {
     }
 }
 
-fn action_matches(
+/// Whether a rule with this action scope speaks of the action `uid`, whose groups are in `closure`.
+pub(super) fn action_matches(
     constraint: &ActionConstraint,
     closure: &HashSet<EntityUID>,
     uid: &EntityUID,

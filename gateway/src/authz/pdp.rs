@@ -8,14 +8,15 @@ use sha2::{Digest, Sha256};
 use super::access::AccessCache;
 use super::cache::{DecisionCache, Key};
 use super::context::{Facts, Reads};
-use super::decision::{Code, Decision, Outcome};
+use super::decision::{Code, Decision, Outcome, Verdict};
+use super::entity::Node;
 use super::error::PolicyError;
 use super::evaluate::{Found, evaluate};
 use super::index::RuleSet;
 use super::load::{Accepted, accept};
 use super::partition::{Partition, PreparedPrincipal};
 use super::rule::Rule;
-use super::schema::{Environment, PolicySchema};
+use super::schema::{Action, Environment, PolicySchema};
 use crate::model::{ActionId, EntityUid, PolicySource, TenantId};
 
 /// One question: may this principal do this to that, under these facts?
@@ -29,6 +30,28 @@ pub struct Question<'a> {
     pub resource: &'a EntityUid,
     /// The facts of the request.
     pub context: Facts<'a>,
+}
+
+/// A question whose every part is there.
+pub(super) struct Located<'a> {
+    pub(super) environment: Environment,
+    partition: &'a Partition,
+    question: &'a Question<'a>,
+    action: &'a Action,
+    resource: Arc<Node>,
+}
+
+impl Located<'_> {
+    /// As the evaluation wants it.
+    pub(super) fn found(&self) -> Found<'_> {
+        Found {
+            partition: self.partition,
+            principal: self.question.principal,
+            action: self.action,
+            resource: &self.resource,
+            facts: &self.question.context,
+        }
+    }
 }
 
 /// The decision point: a schema, the base policies and each organisation's own, indexed.
@@ -114,34 +137,20 @@ impl Pdp {
         partition: &Partition,
         question: &Question<'_>,
     ) -> Decision {
-        let Some(action) = self.schema.action(question.action) else {
-            return Decision::refused(Code::UnknownAction);
+        let located = match self.locate(partition, question) {
+            Ok(located) => located,
+            Err(code) => return Decision::refused(code),
         };
-        let same_schema = partition.schema().digest() == self.schema.digest();
-        if !same_schema || question.principal.partition != partition.identity() {
-            return Decision::refused(Code::InvalidRequest);
-        }
-        let Some(resource) = partition.find(question.resource) else {
-            return Decision::refused(Code::UnknownResource);
-        };
-        let principal = question.principal;
-        let environment = Environment {
-            principal: principal.kind,
-            action: action.number,
-            resource: resource.kind,
-        };
-        if !self.schema.environments().contains(&environment) {
-            return Decision::refused(Code::InvalidRequest);
-        }
+        let environment = located.environment;
         let policies = self.policies_of(tenant);
         let own = self.own.get(policies);
         let reads = self.reads(own, environment);
         let key = Key {
             partition: partition.identity(),
             policies,
-            principal: principal.digest,
-            action: action.number,
-            resource: resource.number,
+            principal: question.principal.digest,
+            action: located.environment.action,
+            resource: located.resource.number,
             authentication: reads
                 .has(Reads::AUTHENTICATION)
                 .then(|| (question.context.method, question.context.connection.cloned())),
@@ -152,9 +161,7 @@ impl Pdp {
         if remembers && let Some(outcome) = self.cache.find(&key, question.context.now) {
             return Decision::new(outcome, true);
         }
-        let resource = &*resource;
-        let found = Found { partition, principal, action, resource, facts: &question.context };
-        let outcome = Arc::new(self.ask(own, environment, found));
+        let outcome = Arc::new(self.ask(own, environment, located.found()));
         if remembers {
             self.cache.insert(key, Arc::clone(&outcome), question.context.now);
         }
@@ -185,6 +192,40 @@ impl Pdp {
     pub(super) fn reads(&self, own: Option<&RuleSet>, environment: Environment) -> Reads {
         let own = own.map(|own| own.reads(environment)).unwrap_or_default();
         own.and(self.base.reads(environment))
+    }
+
+    /// Everything the question speaks of; or why no policy is asked.
+    pub(super) fn locate<'a>(
+        &'a self,
+        partition: &'a Partition,
+        question: &'a Question<'_>,
+    ) -> Result<Located<'a>, Code> {
+        let action = self.schema.action(question.action).ok_or(Code::UnknownAction)?;
+        let same_schema = partition.schema().digest() == self.schema.digest();
+        if !same_schema || question.principal.partition != partition.identity() {
+            return Err(Code::InvalidRequest);
+        }
+        let resource = partition.find(question.resource).ok_or(Code::UnknownResource)?;
+        let environment = Environment {
+            principal: question.principal.kind,
+            action: action.number,
+            resource: resource.kind,
+        };
+        if !self.schema.environments().contains(&environment) {
+            return Err(Code::InvalidRequest);
+        }
+        Ok(Located { environment, partition, question, action, resource })
+    }
+
+    /// What becomes of every rule whose scope matches, remembered by nobody. `None` when the request
+    /// cannot be built (a deny).
+    pub(super) fn verdicts(
+        &self,
+        tenant: Option<&TenantId>,
+        located: &Located<'_>,
+    ) -> Option<Vec<(&Rule, Verdict)>> {
+        let (environment, found) = (located.environment, located.found());
+        evaluate(found, self.rules(self.own(self.policies_of(tenant)), environment, found))
     }
 
     /// The rules whose scope matches, base policies first.

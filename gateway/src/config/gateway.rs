@@ -158,6 +158,14 @@ impl<'t> Parsed<'t> {
         places.ok_or_else(|| Problem::new(self.document.path(), "", "cannot be used").into())
     }
 
+    /// Where policies are read from; looks at nothing else.
+    pub(super) fn policy_places(&self) -> Result<PolicyPlaces, ConfigErrors> {
+        let mut reader = self.reader();
+        let places = reader.section("policy", |file: PolicyFile, at| file.settings(at)).flatten();
+        ConfigErrors::check(reader.problems)?;
+        places.ok_or_else(|| Problem::new(self.document.path(), "", "cannot be used").into())
+    }
+
     /// A problem with a key of `[navigation]`.
     pub(super) fn navigation_problem(&self, key: &str, message: impl Into<String>) -> Problem {
         self.document.problem(&KeyPath::default().key("navigation").key(key), message)

@@ -14,7 +14,7 @@ use super::document::read_text;
 use super::gateway::{Declared, Parsed, Settings};
 use super::listen::{CertificateSource, HttpsSettings};
 use super::operations::Unmapped;
-use super::organisations::Organisations;
+use super::organisations::{Organisations, PolicyFiles};
 use super::places::Places;
 use super::problem::{ConfigErrors, Problem};
 use super::survey::Reading;
@@ -149,6 +149,21 @@ fn read(
 pub fn unmapped_operations(path: &Path) -> Result<Vec<Unmapped>, ConfigErrors> {
     let text = settings_text(path)?;
     Parsed::read(path, &text)?.unmapped()
+}
+
+/// Reads only the schema, the policies and what tests them; a case that comes out otherwise is no error
+/// here, and other sections and files may be wrong.
+///
+/// # Errors
+/// What is wrong with `[policy]`, and with the files it names.
+pub fn policies(path: &Path) -> Result<PolicyFiles, ConfigErrors> {
+    let text = settings_text(path)?;
+    let places = Parsed::read(path, &text)?.policy_places()?;
+    let mut problems = Vec::new();
+    let base = path.parent().unwrap_or(Path::new(""));
+    let files = organisations::read_policy_files(&places, base, &mut problems);
+    ConfigErrors::check(problems)?;
+    files.ok_or_else(|| Problem::new(path, "policy", "cannot be used").into())
 }
 
 /// Reads only where the gateway writes: for commands that must work while the configuration is broken.

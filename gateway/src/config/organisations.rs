@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use miette::Diagnostic as _;
 
-use crate::authz::{CaseFile, ChangeTable, Pdp, PolicyError, PolicySchema, run_cases};
+use crate::authz::{CaseFile, ChangeTable, Pdp, PolicyError, PolicySchema, Probe, run_cases};
 use crate::directory::{Directory, Organisation};
 use crate::model::{ActionId, PolicySource, TenantId};
 use crate::routing::ResourceRule;
@@ -16,7 +16,9 @@ use super::document::read_text;
 use super::gateway::{Declared, Parsed};
 use super::navigation::NavigationSettings;
 use super::places::PolicyPlaces;
-use super::policies::{CASES_FOLDER, read_cases, read_policies};
+use super::policies::{
+    CASES_FOLDER, PROBE_FILE, read_cases, read_own_policies, read_policies, read_probe,
+};
 use super::problem::Problem;
 use super::source::FileSource;
 use super::suggest;
@@ -80,6 +82,40 @@ pub(super) fn read(
     let source = FileSource::new(places.tenants.clone(), base.to_path_buf());
     let (directory, source) = (directory?, Arc::new(source));
     Some(Organisations { schema, pdp, directory, source, sizes, cases, changes })
+}
+
+/// The policies with what tests and shows them, before any test has passed.
+#[derive(Clone, Debug)]
+pub struct PolicyFiles {
+    /// The decision point over all policies.
+    pub pdp: Arc<Pdp>,
+    /// The base policies as they are written.
+    pub base: Vec<PolicySource>,
+    /// The cases.
+    pub cases: Vec<CaseFile>,
+    /// The organisation the matrix is computed on, where there is one.
+    pub probe: Option<Probe>,
+    /// Where everything is.
+    pub places: PolicyPlaces,
+}
+
+/// Reads the schema, all policies and what tests them, and no organisation's data: neither secrets nor
+/// resources are needed to work on policies.
+pub(super) fn read_policy_files(
+    places: &PolicyPlaces,
+    base: &Path,
+    problems: &mut Vec<Problem>,
+) -> Option<PolicyFiles> {
+    let mut reader = Reader { places, base, problems };
+    let schema = reader.schema();
+    let sources = reader.files(read_policies(&places.policies, base));
+    let own = reader.files(read_own_policies(&places.tenants, base));
+    let cases = reader.files(read_cases(&places.policies.join(CASES_FOLDER), base));
+    let probe = read_probe(&places.policies.join(PROBE_FILE), base);
+    let probe = reader.files(probe.map_err(|problem| vec![problem]));
+    let (schema, sources) = (schema?, sources?);
+    let pdp = reader.pdp(&schema, &sources, &own?)?;
+    Some(PolicyFiles { pdp, base: sources, cases: cases?, probe: probe?, places: places.clone() })
 }
 
 /// Points at the routes no policy could decide: an action the schema does not know, or one that is never
