@@ -160,7 +160,7 @@ impl<'t> Parsed<'t> {
 
     /// Where policies are read from; looks at nothing else.
     pub(super) fn policy_places(&self) -> Result<PolicyPlaces, ConfigErrors> {
-        let mut reader = self.reader();
+        let mut reader = Reader::new(self);
         let places = reader.section("policy", |file: PolicyFile, at| file.settings(at)).flatten();
         ConfigErrors::check(reader.problems)?;
         places.ok_or_else(|| Problem::new(self.document.path(), "", "cannot be used").into())

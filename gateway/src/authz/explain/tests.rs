@@ -218,7 +218,7 @@ fn a_scope_or_an_attribute_may_be_what_is_missing() {
         "from": "small", "to": null });
     let seats = json!({ "change": "attribute", "of": "Crew::c", "attribute": "seats",
         "from": 5, "to": 4 });
-    assert_eq!(remedies(&told), [json!([plan]), json!([seats])]);
+    assert_eq!(remedies(&told), [json!([seats]), json!([plan])]);
 }
 
 #[test]

@@ -27,7 +27,9 @@ pub(super) fn candidates(
         found.append(&mut scopes(inquiry, &rules));
         if let Some(reader) = Reader::new(asked) {
             let attributes = Attributes { inquiry, slice, reader: &reader };
-            rules.iter().for_each(|rule| attributes.of_rule(rule, &mut found));
+            for rule in &rules {
+                attributes.of_rule(rule, &mut found);
+            }
         }
     }
     let mut each: Vec<Change> = Vec::with_capacity(found.len());
