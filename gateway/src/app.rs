@@ -9,6 +9,7 @@ mod log;
 mod moment;
 mod policy;
 mod reload;
+mod routes;
 mod secrets;
 mod self_signed;
 mod serve;
@@ -20,6 +21,7 @@ pub use policy::PolicyCommandError;
 pub use reload::{
     Apply, ApplyError, Bell, ReloadStatus, ReloadWatch, Reloader, WatchError, reload_on_hangup,
 };
+pub use routes::RoutesError;
 pub use secrets::{Rotation, SecretsError, prepare_secrets, rotate_assertion_key};
 pub use self_signed::{SelfSignedError, self_signed_certificate};
 pub use serve::{ServeError, serve};

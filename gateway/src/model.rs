@@ -15,7 +15,7 @@ mod secret;
 
 pub use clock::{Clock, ManualClock, SystemClock, UnixNanos};
 pub use connection::{Connection, ConnectionKey};
-pub use entity::{EntityRecord, EntityUid, EntityUidError, RoleAssignment};
+pub use entity::{Change, EntityRecord, EntityUid, EntityUidError, RoleAssignment};
 pub use entropy::{Entropy, EntropyError, OsEntropy};
 pub use ids::{
     ActionId, ConnectionId, DecisionId, IdError, KeyId, MemberId, RouteId, ServiceId, SnapshotId,
@@ -23,6 +23,6 @@ pub use ids::{
 };
 pub use policy::PolicySource;
 pub use principal::{AuthMethod, PersonId, Principal};
-pub use refusal::{Dependency, Malformed, Refusal};
+pub use refusal::{Dependency, ErrorStyle, Malformed, Refusal};
 pub use scopes::{ScopeError, Scopes};
 pub use secret::Secret;

@@ -32,12 +32,10 @@ pub(super) fn check(loaded: &Loaded, out: &mut dyn Write) -> Result<(), CommandE
     line("routes", settings.routes.len().to_string())?;
     line("policies", organisations.pdp.policy_count().to_string())?;
     let members = |count: usize| if count == 1 { "member" } else { "members" };
-    let mut known: Vec<_> = organisations.directory.organisations().collect();
-    known.sort_by_key(|organisation| organisation.id().clone());
-    for organisation in known {
-        let (people, resources) =
-            (organisation.members().count(), organisation.resources().count());
+    for organisation in organisations.directory.organisations() {
+        let size = organisations.sizes.get(organisation.id()).copied().unwrap_or_default();
         let suspended = if organisation.suspended() { ", suspended" } else { "" };
+        let (people, resources) = (size.members, size.resources);
         let told = format!("{people} {}, {resources} resources{suspended}", members(people));
         line("organisation", format!("{}: {told}", organisation.id()))?;
     }

@@ -12,6 +12,7 @@ use super::check::check;
 use super::keys::{KeyCommand, KeyError};
 use super::log::{LogCommand, LogError};
 use super::policy::{PolicyCommand, PolicyCommandError};
+use super::routes::{RoutesArguments, RoutesError};
 use super::serve::{ServeError, serve};
 
 /// A policy-driven authorization and identity gateway.
@@ -34,6 +35,13 @@ enum Verb {
         #[arg(long)]
         plain: bool,
     },
+    /// Lists the routes: operation, action, resource, scopes.
+    Routes {
+        #[command(flatten)]
+        config: Config,
+        #[command(flatten)]
+        arguments: RoutesArguments,
+    },
     /// Makes, lists and revokes API keys; rotates the gateway's signing key.
     Key {
         #[command(flatten)]
@@ -48,7 +56,7 @@ enum Verb {
         #[command(subcommand)]
         command: LogCommand,
     },
-    /// Tests the policies, and shows and explains what they come to.
+    /// Tests the policies, shows what they come to, and tells why they answer as they do.
     Policy {
         #[command(flatten)]
         config: Config,
@@ -84,7 +92,10 @@ pub enum CommandError {
     /// About the decision log.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// About policies.
+    /// About routes.
+    #[error(transparent)]
+    Routes(#[from] RoutesError),
+    /// About the policies.
     #[error(transparent)]
     Policy(#[from] PolicyCommandError),
     /// Serving failed.
@@ -135,6 +146,7 @@ impl Cli {
         match self.verb {
             Verb::Serve(config) => Ok(serve(&config.load()?)?),
             Verb::Check { config, .. } => check(&config.load()?, out),
+            Verb::Routes { config, arguments } => arguments.run(&config.config, out),
             Verb::Key { config, command } => command.run(&config.config, out),
             Verb::Log { config, command } => command.run(&config.config, out),
             Verb::Policy { config, command } => command.run(&config.config, out),
@@ -164,6 +176,7 @@ fn exit_code(error: &CommandError) -> ExitCode {
     match error {
         CommandError::Config(_)
         | CommandError::Key(KeyError::Usage(_))
+        | CommandError::Routes(_)
         | CommandError::Policy(PolicyCommandError::Usage(_)) => ExitCode::from(EX_USAGE),
         _ => ExitCode::FAILURE,
     }

@@ -130,6 +130,8 @@ pub struct Statement {
     pub action: ActionId,
     /// On what.
     pub resource: EntityUid,
+    /// For a list: on which nodes the action is allowed, as JSON.
+    pub access: Option<Arc<str>>,
     /// Under which snapshot.
     pub snapshot: SnapshotId,
 }
@@ -151,6 +153,8 @@ struct Claims<'a> {
     active: Option<String>,
     action: &'a str,
     resource: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access: Option<serde_json::Value>,
     policy_snapshot: &'a str,
 }
 
@@ -242,6 +246,8 @@ impl AssertionSigner {
         decision: DecisionId,
         now: UnixNanos,
     ) -> Result<http::HeaderValue, AssertionError> {
+        // Unreadable would be a bug of ours; a service then gets no set, which lets it list nothing.
+        let access = statement.access.as_deref().map(|text| serde_json::from_str(text));
         let header = Header {
             typ: Some(String::from(ASSERTION_TYPE)),
             kid: Some(keys.signing.id.clone()),
@@ -261,6 +267,7 @@ impl AssertionSigner {
             active: statement.active.as_ref().map(ToString::to_string),
             action: statement.action.as_str(),
             resource: statement.resource.to_string(),
+            access: access.and_then(Result::ok),
             policy_snapshot: statement.snapshot.as_str(),
         };
         let token =
@@ -304,6 +311,7 @@ mod tests {
             active: Some(EntityUid::parse("Operator::o").unwrap()),
             action: ActionId::parse("teams:view").unwrap(),
             resource: EntityUid::parse("Team::t-1").unwrap(),
+            access: Some(Arc::from(r#"{"within":["Operator::o"]}"#)),
             snapshot: SnapshotId::from_digest(&[7; 32]),
         }
     }
@@ -339,6 +347,7 @@ mod tests {
         assert_eq!(said["tenant"], "nordvolt");
         assert_eq!(said["action"], "teams:view");
         assert_eq!(said["active"], "Operator::o");
+        assert_eq!(said["access"]["within"][0], "Operator::o");
         assert_eq!(said["resource"], "Team::t-1");
         assert_eq!(said["jti"], id(1).to_string());
         assert_eq!(said["exp"].as_u64().unwrap() - said["iat"].as_u64().unwrap(), 60);
@@ -371,6 +380,7 @@ mod tests {
             Statement { credential: Arc::from("s2"), ..statement() },
             Statement { roles: Arc::from([role]), ..statement() },
             Statement { active: None, ..statement() },
+            Statement { access: None, ..statement() },
             Statement { action: ActionId::parse("teams:update").unwrap(), ..statement() },
             Statement { resource: EntityUid::parse("Team::t-2").unwrap(), ..statement() },
             Statement { snapshot: SnapshotId::from_digest(&[8; 32]), ..statement() },

@@ -11,7 +11,8 @@ use cedar_policy_core::extensions::Extensions;
 
 use super::context::{Facts, Reads, context};
 use super::decision::Verdict;
-use super::partition::{Node, Partition, PreparedPrincipal};
+use super::entity::Node;
+use super::partition::{Partition, PreparedPrincipal};
 use super::rule::Rule;
 use super::schema::Action;
 
@@ -57,6 +58,11 @@ pub(super) fn evaluate<'r>(
     Some(rules.into_iter().map(|rule| (rule, verdict(rule))).collect())
 }
 
+/// Who asks what of which entities, with every fact at hand, for one who looks into conditions.
+pub(super) fn scene(found: Found<'_>) -> Option<(Request, Entities)> {
+    Some((request(found, Reads::everything())?, entities(found, Reads::everything())?))
+}
+
 /// The shape of the request was checked against the schema's environments, the shape of the context
 /// when the schema was loaded; so nothing is left to check here.
 fn request(found: Found<'_>, reads: Reads) -> Option<Request> {
@@ -71,7 +77,8 @@ fn request(found: Found<'_>, reads: Reads) -> Option<Request> {
 
 fn entities(found: Found<'_>, reads: Reads) -> Option<Entities> {
     let action = reads.has(Reads::ACTION).then_some(&found.action.entity);
-    let slice = found.partition.slice(found.principal, found.resource).chain(action).cloned();
+    let slice = found.partition.slice(found.principal, found.resource)?;
+    let slice = slice.into_iter().chain(action.cloned());
     // The entities were checked and their ancestors worked out when the partition was built.
     Entities::new()
         .add_entities(

@@ -208,8 +208,8 @@ impl<'a> MutantTrial<'a> {
         let known = |asked: &'a Asked| {
             let world = trial.world(asked)?;
             let question = asked.question(world)?;
-            let (environment, _, found) = pdp.find(&world.partition, &question).ok()?;
-            pdp.verdicts(asked.tenant.as_ref(), environment, found)
+            let located = pdp.locate(&world.partition, &question).ok()?;
+            pdp.verdicts(asked.tenant.as_ref(), &located)
         };
         let verdicts = trial.questions.iter().map(known).collect();
         Ok(Self { pdp, trial, verdicts })
@@ -282,10 +282,8 @@ impl<'a> MutantTrial<'a> {
         let Some(question) = asked.question(world) else { return false };
         let partition = &world.partition;
         let before = known.iter().find(|(rule, _)| *rule.id == *mutant.policy);
-        let now = match self.pdp.find(partition, &question) {
-            Ok((_, _, found)) => verdict(found, changed),
-            Err(_) => return false,
-        };
+        let Ok(located) = self.pdp.locate(partition, &question) else { return false };
+        let now = verdict(located.found(), changed);
         if before.is_none() && now.is_none() {
             return false;
         }

@@ -9,7 +9,7 @@ use cedar_policy_core::ast::{Eid, Entity, EntityType, EntityUID, RequestSchema};
 use cedar_policy_core::entities::Dereference;
 use cedar_policy_core::extensions::Extensions;
 use cedar_policy_core::validator::types::{EntityKind, RequestEnv, Type};
-use cedar_policy_core::validator::{ValidationMode, ValidatorSchema};
+use cedar_policy_core::validator::{ValidationMode, ValidatorEntityTypeKind, ValidatorSchema};
 use sha2::{Digest, Sha256};
 
 use super::context::{Facts, Reads, context};
@@ -92,6 +92,25 @@ impl PolicySchema {
         self.roles.get(principal)?.get(role).map(String::as_str)
     }
 
+    /// Whether a principal of some type can be given this role.
+    pub fn knows_role(&self, role: &str) -> bool {
+        self.roles.values().any(|roles| roles.contains_key(role))
+    }
+
+    /// Whether entities of type `kind` can have this attribute.
+    pub fn knows_attribute(&self, kind: &str, attribute: &str) -> bool {
+        let core: &ValidatorSchema = self.cedar.as_ref();
+        let kind = self.kinds.get(kind).and_then(|(_, kind)| core.get_entity_type(kind));
+        kind.is_some_and(|kind| kind.attr(attribute).is_some())
+    }
+
+    /// The types of entities, in order.
+    pub fn types(&self) -> Vec<&str> {
+        let mut types: Vec<&str> = self.kinds.keys().map(String::as_str).collect();
+        types.sort_unstable();
+        types
+    }
+
     /// SHA-256 of the text.
     pub const fn digest(&self) -> [u8; 32] {
         self.digest
@@ -127,6 +146,15 @@ impl PolicySchema {
     pub(super) fn cedar_uid(&self, uid: &EntityUid) -> Option<EntityUID> {
         let (_, kind) = self.kinds.get(uid.kind())?;
         Some(EntityUID::from_components(kind.clone(), Eid::new(uid.id()), None))
+    }
+
+    /// Whether the schema lists the ids that entities of this type may have.
+    pub(super) fn is_enumerated(&self, kind: &str) -> bool {
+        let named = self.kinds.get(kind);
+        named.is_some_and(|(_, name)| {
+            let described = self.cedar.as_ref().get_entity_type(name);
+            described.is_some_and(|it| matches!(it.kind, ValidatorEntityTypeKind::Enum(_)))
+        })
     }
 
     pub(super) fn is_principal(&self, kind: Kind) -> bool {

@@ -1,6 +1,6 @@
 //! All organisations of one snapshot, found by id, by host name and by e-mail domain.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::organisation::Organisation;
@@ -37,7 +37,7 @@ pub enum RegisterError {
 /// All organisations of one snapshot.
 #[derive(Debug, Default)]
 pub struct Directory {
-    organisations: HashMap<TenantId, Arc<Organisation>>,
+    organisations: BTreeMap<TenantId, Arc<Organisation>>,
     hosts: HashMap<String, TenantId>,
     domains: HashMap<String, Arc<Connection>>,
 }
@@ -83,7 +83,7 @@ impl Directory {
         self.organisations.get(id)
     }
 
-    /// All organisations, in no order.
+    /// All organisations, in order of their ids.
     pub fn organisations(&self) -> impl Iterator<Item = &Arc<Organisation>> {
         self.organisations.values()
     }

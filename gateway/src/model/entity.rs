@@ -54,6 +54,16 @@ impl EntityUid {
         &self.kind
     }
 
+    /// The same name, with the text of its type shared with `other`'s where they are of one type: of many
+    /// names that are kept, most are of a few types.
+    #[must_use]
+    pub fn sharing_kind(mut self, other: &Self) -> Self {
+        if self.kind == other.kind {
+            self.kind = Arc::clone(&other.kind);
+        }
+        self
+    }
+
     /// The id within its type.
     pub fn id(&self) -> &str {
         &self.id
@@ -107,6 +117,15 @@ pub struct EntityRecord {
     /// Its attributes.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub attributes: serde_json::Map<String, serde_json::Value>,
+}
+
+/// One change of an organisation's resources.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// There is such a resource from now on; it takes the place of one with the same name.
+    Put(EntityRecord),
+    /// There is no such resource from now on. There need not have been one.
+    Delete(EntityUid),
 }
 
 /// A role given on a node of the tree; it reaches everything below that node.

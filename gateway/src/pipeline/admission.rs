@@ -1,7 +1,7 @@
 //! Takes a request through every stage, in order. There is no other way to an upstream.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -10,18 +10,19 @@ use tracing::Instrument as _;
 use super::asker::Asker;
 use super::floods::Floods;
 use super::ids::Ids;
+use super::listing::Listing;
 use super::live_binding::LiveBinding;
 use super::outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused};
 use super::recording::{Identity, Trail};
 use super::sign_in::SignIn;
-use super::snapshot::Snapshot;
+use super::snapshot::{ChangeError, Snapshot, SnapshotError, SnapshotParts};
 use crate::audit::{Durability, OutcomeRecord, RecordBody, Recorded, Sink};
 use crate::authn::{AssertionSigner, Authenticator, Statement};
-use crate::authz::{Decision, Permit};
+use crate::authz::{Decision, Partition, Permit};
 use crate::limits::Limiter;
 use crate::model::{
-    AuthMethod, Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Refusal, TenantId,
-    UnixNanos,
+    AuthMethod, Change, Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Refusal,
+    TenantId, UnixNanos,
 };
 use crate::routing::{
     CanonicalRequest, Denials, LogClass, Matched, Place, Route, Stream, is_gateway_path,
@@ -65,6 +66,8 @@ pub struct PipelineParts {
 pub struct Pipeline {
     pub(super) parts: PipelineParts,
     snapshot: ArcSwap<Snapshot>,
+    /// Held while the next snapshot is made from the present one.
+    swapping: Mutex<()>,
     pub(super) limiter: ArcSwap<Limiter>,
     ids: Ids,
     floods: Floods,
@@ -81,7 +84,7 @@ impl Pipeline {
         let limiter = ArcSwap::new(Arc::clone(&parts.limiter));
         let ids = Ids::new(entropy)?;
         let (floods, failures) = (Floods::default(), AtomicU64::new(0));
-        Ok(Self { parts, snapshot, limiter, ids, floods, failures })
+        Ok(Self { parts, snapshot, swapping: Mutex::default(), limiter, ids, floods, failures })
     }
 
     /// The snapshot in force.
@@ -89,9 +92,38 @@ impl Pipeline {
         self.snapshot.load_full()
     }
 
-    /// Puts a snapshot in force: requests that start from now on are decided under it (promise P10).
-    pub fn activate(&self, snapshot: Arc<Snapshot>) {
-        self.snapshot.store(snapshot);
+    /// Puts a snapshot of `parts` in force: requests that start from now on are decided under it (promise P10).
+    /// `ready` sees it before that. Changes of resources wait meanwhile, so none is lost. It may block.
+    ///
+    /// # Errors
+    /// [`SnapshotError`]; the snapshot before stays in force.
+    pub fn activate(
+        &self,
+        parts: SnapshotParts,
+        ready: impl FnOnce(&Snapshot),
+    ) -> Result<(), SnapshotError> {
+        let _one = self.swapping.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = Snapshot::new(parts, Some(&self.snapshot()))?;
+        ready(&snapshot);
+        self.snapshot.store(Arc::new(snapshot));
+        Ok(())
+    }
+
+    /// Puts changes of one organisation's resources in force, all of them or none, once they are where the
+    /// organisation's source reads them from: the source is asked what state they are in now. Requests that
+    /// start from now on see them. It may block, for some milliseconds.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; nothing changed.
+    pub fn change(&self, tenant: &TenantId, changes: &[Change]) -> Result<(), ChangeError> {
+        let _one = self.swapping.lock().unwrap_or_else(PoisonError::into_inner);
+        self.snapshot.store(Arc::new(self.snapshot().changed(tenant, changes)?));
+        Ok(())
+    }
+
+    /// Forgets members and resources of organisations nobody asked about for `idle`; how many.
+    pub fn forget_idle(&self, idle: Duration) -> usize {
+        self.snapshot().forget_idle(self.now(), idle)
     }
 
     /// The time, as this gateway sees it.
@@ -194,7 +226,7 @@ impl Pipeline {
         trail.route = Some(Arc::clone(&matched.route));
         let bound = snapshot.directory().organisation_for_host(request.host());
         let bound = bound.map(|organisation| organisation.id());
-        let asker = self
+        let (asker, partition) = self
             .authenticate(&snapshot, request, bound, trail.arrival.at)
             .instrument(stage!("authenticate"))
             .await?;
@@ -207,7 +239,17 @@ impl Pipeline {
         same_site(&matched.route, request, &asker)?;
         let resource =
             resource(&snapshot, &matched, request, (tenant.as_ref(), &asker), body).await?;
+        let listing = Listing {
+            snapshot: &snapshot,
+            route: &matched.route,
+            asker: &asker,
+            partition: &partition,
+            tenant: tenant.as_ref(),
+            arrival: trail.arrival,
+        };
+        let (resource, access) = listing.nodes(resource)?;
         trail.resource = Some(resource.clone());
+        trail.access.clone_from(&access);
         let binding = LiveBinding {
             asker: asker.clone(),
             route: Arc::clone(&matched.route),
@@ -216,7 +258,9 @@ impl Pipeline {
             peer: trail.arrival.peer,
         };
         let (decision, took) = stage!("authorize").in_scope(|| {
-            timed(|| binding.decide(&snapshot, &matched.route, &asker, trail.arrival.at))
+            timed(|| {
+                binding.decide(&snapshot, &matched.route, (&asker, &partition), trail.arrival.at)
+            })
         });
         trail.evaluation = took;
         trail.decision = Some(decision.clone());
@@ -224,7 +268,7 @@ impl Pipeline {
             trail.decision = None;
             return Err(Refusal::Unavailable(Dependency::DecisionPoint));
         }
-        let hidden = hides(&snapshot, &matched.route, &binding);
+        let hidden = hides(&partition, &matched.route, &binding);
         let permit = decision
             .into_permit()
             .map_err(|denial| denied(request, &asker, denial.decision().reason(), hidden))?;
@@ -240,10 +284,10 @@ impl Pipeline {
         request: &CanonicalRequest,
         bound: Option<&TenantId>,
         now: UnixNanos,
-    ) -> Result<Asker, Refusal> {
+    ) -> Result<(Asker, Arc<Partition>), Refusal> {
         let authenticated = self.parts.authenticator.authenticate(request.headers(), now).await;
         let authenticated = authenticated.map_err(|refusal| to_sign_in(refusal, request))?;
-        snapshot.asker(authenticated, bound)
+        snapshot.asker(authenticated, bound, now).await
     }
 
     /// Records the permit. Until the request is handed to the door, the guard stands for its outcome: an
@@ -291,6 +335,7 @@ impl Pipeline {
             credential: Arc::clone(asker.credential()),
             roles: Arc::clone(asker.roles()),
             active: asker.active().cloned(),
+            access: trail.access.clone(),
             action: route.action().clone(),
             resource: binding.resource.clone(),
             snapshot: trail.snapshot.id().clone(),
@@ -300,7 +345,7 @@ impl Pipeline {
             tracing::error!(%error, "no assertion: the request is refused");
             broken
         })?;
-        let snapshot = trail.snapshot.id().clone();
+        let snapshot = trail.snapshot.settings().clone();
         Ok(Forward { permit, request, assertion, binding, snapshot })
     }
 
@@ -371,11 +416,10 @@ impl Pipeline {
             return false;
         }
         let snapshot = self.snapshot();
-        let Ok(asker) = snapshot.asker(authenticated.clone(), binding.tenant.as_ref()) else {
-            return false;
-        };
+        let asker = snapshot.asker(authenticated.clone(), binding.tenant.as_ref(), now).await;
+        let Ok((asker, partition)) = asker else { return false };
         let Some(route) = snapshot.routes().route(binding.route.id()) else { return false };
-        binding.decide(&snapshot, route, &asker, now).allowed()
+        binding.decide(&snapshot, route, (&asker, &partition), now).allowed()
     }
 }
 
@@ -459,17 +503,17 @@ async fn resource(
 }
 
 /// Whether a denial must look as if nothing were there.
-fn hides(snapshot: &Snapshot, route: &Route, binding: &LiveBinding) -> bool {
+fn hides(partition: &Partition, route: &Route, binding: &LiveBinding) -> bool {
     match route.denials() {
         // Who is no member is told that, whatever was asked for.
         Denials::OutsideHidden if binding.asker.entity().is_none() => false,
         Denials::Forbidden => false,
         Denials::Hidden => true,
         // What stands below no node of a role is as good as somebody else's.
-        Denials::OutsideHidden => !snapshot.partition(binding.tenant.as_ref()).is_some_and(|own| {
+        Denials::OutsideHidden => {
             let nodes = binding.asker.roles().iter().map(|role| &role.on);
-            own.stands_under(&binding.resource, nodes)
-        }),
+            !partition.stands_under(&binding.resource, nodes)
+        }
     }
 }
 

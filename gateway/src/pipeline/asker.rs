@@ -21,6 +21,7 @@ struct Known {
     roles: Arc<[RoleAssignment]>,
     credential: Arc<str>,
     person: Option<Pseudonym>,
+    partition: u64,
     active: Option<EntityUid>,
 }
 
@@ -31,6 +32,8 @@ pub(super) struct Standing {
     pub(super) prepared: Option<Arc<PreparedPrincipal>>,
     /// The roles given.
     pub(super) roles: Arc<[RoleAssignment]>,
+    /// The partition it was worked out in, by its own number.
+    pub(super) partition: u64,
     /// The node worked in; none for who belongs to no organisation.
     pub(super) active: Option<EntityUid>,
 }
@@ -52,6 +55,7 @@ impl Asker {
             authenticated,
             prepared: standing.prepared,
             roles: standing.roles,
+            partition: standing.partition,
             active: standing.active,
             person,
         }))
@@ -90,6 +94,11 @@ impl Asker {
     /// The entity, prepared for decisions.
     pub(super) fn prepared(&self) -> Option<&PreparedPrincipal> {
         self.0.prepared.as_deref()
+    }
+
+    /// The partition it was worked out in.
+    pub(super) fn partition(&self) -> u64 {
+        self.0.partition
     }
 
     /// The roles given.

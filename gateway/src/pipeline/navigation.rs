@@ -74,14 +74,16 @@ pub(super) fn active_node(
 impl Snapshot {
     /// The menu of somebody who asks from `source` at `now`. Empty for who belongs nowhere and where no menu
     /// is configured.
-    pub(super) fn menu(&self, asker: &Asker, source: IpAddr, now: UnixNanos) -> Menu {
+    pub(super) fn menu(
+        &self,
+        (asker, partition): (&Asker, &Partition),
+        source: IpAddr,
+        now: UnixNanos,
+    ) -> Menu {
         let (Some(navigation), Some(tenant)) = (self.navigation(), asker.tenant()) else {
             return Menu::default();
         };
-        let (Some(partition), Some(principal)) = (self.partition(Some(tenant)), asker.prepared())
-        else {
-            return Menu::default();
-        };
+        let Some(principal) = asker.prepared() else { return Menu::default() };
         let scopes = Scopes::none();
         let context = Facts {
             method: asker.method(),

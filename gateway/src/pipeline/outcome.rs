@@ -78,7 +78,7 @@ impl Forward {
         self.binding.tenant.as_ref()
     }
 
-    /// The snapshot it was decided under: it is carried out with the services of the same.
+    /// The snapshot whose services carry it out: the one the settings it was decided under came with.
     pub fn snapshot(&self) -> &SnapshotId {
         &self.snapshot
     }

@@ -16,14 +16,15 @@ use super::route::{ResourceRule, Route};
 pub struct Parameters(Vec<(Arc<str>, String)>);
 
 impl Parameters {
-    /// Reads each name by `find` and decodes what it gives.
+    /// Pairs each name with the `next` value of the path, decoded.
     pub(super) fn read<'a>(
         names: &[Arc<str>],
-        find: impl Fn(&str) -> Option<&'a str>,
+        mut next: impl FnMut() -> Option<&'a str>,
     ) -> Result<Self, Refusal> {
         let decode = |name: &Arc<str>| {
-            // The router's names are the template's; a missing one would be a bug, and refuses.
-            let value = find(name)?;
+            // The router's parameters are the template's, in its order; a missing one would be a bug, and
+            // refuses.
+            let value = next()?;
             let decoded = percent_encoding::percent_decode_str(value).decode_utf8().ok()?;
             Some((Arc::clone(name), decoded.into_owned()))
         };

@@ -11,15 +11,15 @@ use hubgate::authz::{
     PreparedPrincipal, Question, ReviewFormat, Trial, changes, mutants, run_cases,
 };
 use hubgate::config::{
-    PROBE_FILE, REVIEWED_FILE, read_cases, read_policies, read_probe, read_tenants,
+    PROBE_FILE, REVIEWED_FILE, TenantData, read_cases, read_policies, read_probe, read_tenants,
 };
-use hubgate::directory::{Directory, Organisation, principal_entity};
+use hubgate::directory::{Directory, Members, Organisation, principal_entity};
 use hubgate::model::{ActionId, AuthMethod, EntityUid, Scopes, UnixNanos};
 use serde_json::{Map, json};
 
 struct Hub {
     pdp: Pdp,
-    organisations: BTreeMap<String, (Arc<Organisation>, Partition)>,
+    organisations: BTreeMap<String, (Arc<Organisation>, Partition, Members)>,
 }
 
 fn root() -> PathBuf {
@@ -34,24 +34,25 @@ fn hub() -> Hub {
     let base = read_policies(&root.join("policies"), &root).unwrap();
     let variables = |_: &str| Some("demo".to_owned());
     let tenants = read_tenants(&root.join("tenants"), &root, &variables).unwrap();
-    let organisations: Vec<_> =
-        tenants.into_iter().map(|data| Arc::new(Organisation::build(data).unwrap())).collect();
-    let own = organisations.iter().map(|o| (o.id().clone(), o.policies().to_vec())).collect();
-    let pdp = Pdp::load(schema, &base, &own).unwrap();
-    Directory::build(organisations.clone()).unwrap();
-    let organisations = organisations
-        .into_iter()
-        .map(|organisation| {
-            let partition = Partition::build(pdp.schema(), organisation.resources()).unwrap();
-            (organisation.id().to_string(), (organisation, partition))
-        })
-        .collect();
+    let own = tenants
+        .iter()
+        .map(|read| (read.organisation.id.clone(), read.organisation.policies.clone()));
+    let pdp = Pdp::load(schema, &base, &own.collect()).unwrap();
+    let read = |read: TenantData| {
+        let organisation = Arc::new(Organisation::build(read.organisation).unwrap());
+        let partition = Partition::build(pdp.schema(), read.resources.iter()).unwrap();
+        let exists = |uid: &EntityUid| partition.contains(uid);
+        let members = Members::build(&organisation, read.members, &exists).unwrap();
+        (organisation.id().to_string(), (organisation, partition, members))
+    };
+    let organisations: BTreeMap<_, _> = tenants.into_iter().map(read).collect();
+    Directory::build(organisations.values().map(|(it, ..)| Arc::clone(it)).collect()).unwrap();
     Hub { pdp, organisations }
 }
 
 impl Hub {
     fn ask(&self, tenant: &str, who: &PreparedPrincipal, action: &str, on: &str) -> Decision {
-        let (organisation, partition) = &self.organisations[tenant];
+        let (organisation, partition, _) = &self.organisations[tenant];
         let (action, resource) = (ActionId::parse(action).unwrap(), uid(on));
         let accepted = Scopes::none();
         let context = Facts {
@@ -66,18 +67,18 @@ impl Hub {
     }
 
     fn member(&self, tenant: &str, id: &str) -> PreparedPrincipal {
-        let (organisation, partition) = &self.organisations[tenant];
+        let (_, partition, members) = &self.organisations[tenant];
         let id = hubgate::model::MemberId::parse(id).unwrap();
-        let roles = &organisation.member(&id).unwrap().roles;
+        let roles = &members.member(&id).unwrap().roles;
         let uid = EntityUid::new("User", id.as_str()).unwrap();
         let names = self.pdp.schema().role_names("User");
         partition.principal(&principal_entity(uid, roles, names, Map::new())).unwrap()
     }
 
     fn key(&self, tenant: &str, id: &str, scopes: &[&str], role_of: &str) -> PreparedPrincipal {
-        let (organisation, partition) = &self.organisations[tenant];
+        let (_, partition, members) = &self.organisations[tenant];
         let member = hubgate::model::MemberId::parse(role_of).unwrap();
-        let roles = &organisation.member(&member).unwrap().roles;
+        let roles = &members.member(&member).unwrap().roles;
         let extra = Map::from_iter([("scopes".to_owned(), json!(scopes))]);
         let uid = EntityUid::new("ApiClient", id).unwrap();
         let names = self.pdp.schema().role_names("ApiClient");

@@ -69,7 +69,8 @@ impl Gateway {
         let state = open_state(loaded, &secrets, core)?;
         let signer =
             Arc::new(AssertionSigner::new(ASSERTION_ISSUER.to_owned(), assertion_keys(&secrets)?));
-        let snapshot = snapshot(loaded, pseudonyms.clone())?;
+        let snapshot = Snapshot::new(snapshot_parts(loaded, pseudonyms.clone()), None)
+            .map_err(|error| ServeError::Assembly(error.to_string()))?;
         let limits = convert::session_limits(&settings.sign_in);
         let relying_party = OpenIdRelyingParty::new(outbound(loaded)?, Arc::clone(&clock) as _);
         let pipeline = Pipeline::new(
@@ -103,6 +104,7 @@ impl Gateway {
         let first = pipeline.snapshot().id().clone();
         follow_keys(core, &signer, settings.places.secrets_directory.clone());
         shrink_limits(core, &pipeline);
+        forget_idle(core, &pipeline);
         Ok(Self {
             pipeline,
             services: Arc::new(Generations::new(first, services)),
@@ -172,23 +174,20 @@ pub(super) fn record_event(
     sink.append(record.encode()).map(drop)
 }
 
-/// The snapshot of what was read.
-///
-/// # Errors
-/// [`ServeError::Assembly`].
-pub(super) fn snapshot(loaded: &Loaded, pseudonyms: PseudonymKey) -> Result<Snapshot, ServeError> {
+/// What a snapshot of what was read is made from.
+pub(super) fn snapshot_parts(loaded: &Loaded, pseudonyms: PseudonymKey) -> SnapshotParts {
     let read = &loaded.organisations;
-    Snapshot::new(SnapshotParts {
+    SnapshotParts {
         routes: Arc::clone(&loaded.routes),
         schema: Arc::clone(&read.schema),
         pdp: Arc::clone(&read.pdp),
         directory: Arc::clone(&read.directory),
-        partitions: read.partitions.clone(),
+        source: Arc::clone(&read.source) as _,
+        error_styles: convert::error_styles(&loaded.settings),
         navigation: loaded.settings.navigation.as_ref().map(convert::navigation),
         config_digest: Sha256::digest(format!("{:?}", loaded.settings).as_bytes()).into(),
         pseudonyms,
-    })
-    .map_err(|error| ServeError::Assembly(error.to_string()))
+    }
 }
 
 /// The key that signs now and all that are published.
@@ -289,6 +288,25 @@ fn shrink_limits(core: &Handle, pipeline: &Arc<Pipeline>) {
             tokio::time::sleep(Duration::from_secs(30)).await;
             let Some(pipeline) = pipeline.upgrade() else { return };
             pipeline.shrink_limits();
+        }
+    });
+}
+
+/// Organisations nobody asked about for a quarter of an hour are forgotten: a person at work asks more often,
+/// and reading a usual one anew takes milliseconds.
+const IDLE: Duration = Duration::from_mins(15);
+
+/// Looks for idle organisations every half minute.
+fn forget_idle(core: &Handle, pipeline: &Arc<Pipeline>) {
+    let pipeline = Arc::downgrade(pipeline);
+    core.spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            let Some(pipeline) = pipeline.upgrade() else { return };
+            let forgotten = pipeline.forget_idle(IDLE);
+            if forgotten > 0 {
+                tracing::debug!(forgotten, "idle organisations forgotten");
+            }
         }
     });
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 
-use super::assemble::{Gateway, assertion_keys, record_event, snapshot};
+use super::assemble::{Gateway, assertion_keys, record_event, snapshot_parts};
 use super::convert;
 use crate::app::reload::{Apply, ApplyError};
 use crate::audit::{Event, PseudonymKey};
@@ -105,9 +105,8 @@ impl Live {
         if let Some(key) = self.fixed.changed(&Fixed::of(loaded)) {
             return Err(ApplyError::NeedsRestart { key });
         }
-        // Everything that can fail comes first; what follows cannot.
+        // Everything that can fail comes before anything is put in force.
         let failed = |error: &dyn std::fmt::Display| ApplyError::Failed(error.to_string());
-        let snapshot = snapshot(loaded, self.pseudonyms.clone()).map_err(|error| failed(&error))?;
         let services =
             convert::services(&loaded.settings.services).map_err(|error| failed(&error))?;
         let services = Services::build(services).map_err(|error| failed(&error))?;
@@ -117,8 +116,10 @@ impl Live {
         services.watch_health(&self.core);
         // Services first: a request decided by the new snapshot finds the services it names, and one decided
         // by the old snapshot those of the old.
-        self.services.add(snapshot.id(), services);
-        self.pipeline.activate(Arc::new(snapshot));
+        let parts = snapshot_parts(loaded, self.pseudonyms.clone());
+        self.pipeline
+            .activate(parts, |snapshot| self.services.add(snapshot.settings(), services))
+            .map_err(|error| failed(&error))?;
         self.signer.rotate(keys);
         if let Some(limiter) = limiter {
             self.pipeline.limit_by(limiter);

@@ -189,9 +189,9 @@ impl<'p> Setting<'p> {
         let facts = self.variant.is_none_or(Variant::changes_facts);
         let within = || {
             let principal = self.world.principal(who)?;
-            let (_, node) = self.world.partition.find(resource)?;
-            let mut slice = self.world.partition.slice(principal, node);
-            Some(slice.any(|entity| self.touched.contains(entity.uid())))
+            let node = self.world.partition.find(resource)?;
+            let slice = self.world.partition.slice(principal, &node)?;
+            Some(slice.iter().any(|entity| self.touched.contains(entity.uid())))
         };
         facts || within().unwrap_or(true)
     }

@@ -3,21 +3,30 @@
 use serde_json::{Value, json};
 
 use crate::authn::{ApiKey, Session};
-use crate::directory::{Directory, Member};
+use crate::directory::{Directory, Member, Members};
 use crate::model::{EntityUid, Malformed, Principal, Refusal, RoleAssignment, UnixNanos};
 
 use super::request::GatewayRequest;
-use super::{Answer, Answered, SignIn, failed, store_down};
+use super::{Answer, Answered, Memberships, SignIn, failed, store_down};
 
 impl SignIn {
     /// `GET /.hubgate/me`, for people and for API clients.
-    pub(super) fn me(
+    pub(super) async fn me(
         &self,
         directory: &Directory,
+        memberships: &dyn Memberships,
         request: &GatewayRequest<'_>,
     ) -> Result<Answered, Refusal> {
         let mut body = match (request.principal, request.session, request.api_key) {
-            (Principal::User { .. }, Some(session), _) => self.person(directory, session),
+            (Principal::User { .. }, Some(session), _) => {
+                // Whoever's organisation is gone may still see whom they are signed in as.
+                let members = memberships.members(&session.person.tenant).await;
+                let members = match members {
+                    Err(refusal @ Refusal::Unavailable(_)) => return Err(refusal),
+                    members => members.ok(),
+                };
+                self.person(directory, members.as_deref(), session)
+            }
             (Principal::ApiClient { .. }, _, Some(key)) => client(directory, key),
             _ => return Err(Refusal::CredentialMissing),
         };
@@ -47,10 +56,10 @@ impl SignIn {
         Ok(Answered::plain(Answer::Json { body }))
     }
 
-    fn person(&self, directory: &Directory, session: &Session) -> Value {
+    fn person(&self, directory: &Directory, members: Option<&Members>, session: &Session) -> Value {
         let person = &session.person;
         let organisation = directory.organisation(&person.tenant);
-        let member = organisation.and_then(|organisation| organisation.member_of(person));
+        let member = members.and_then(|members| members.member_of(person));
         let limits = &self.parts.limits;
         json!({
             "kind": "user",
