@@ -247,7 +247,7 @@ impl AssertionSigner {
         now: UnixNanos,
     ) -> Result<http::HeaderValue, AssertionError> {
         // Unreadable would be a bug of ours; a service then gets no set, which lets it list nothing.
-        let access = statement.access.as_deref().map(|text| serde_json::from_str(text));
+        let access = statement.access.as_deref().map(serde_json::from_str);
         let header = Header {
             typ: Some(String::from(ASSERTION_TYPE)),
             kid: Some(keys.signing.id.clone()),

@@ -238,7 +238,7 @@ impl<'p> Reader<'p> {
             places: places?,
             policy: self.policy.clone()?,
             sign_in: sign_in?,
-            navigation: navigation?,
+            navigation,
             outbound: outbound.flatten()?,
             limits: limits?,
             telemetry: telemetry.flatten()?,

@@ -51,14 +51,13 @@ pub struct NavigationSettings {
 const AREAS_MAX: usize = 200;
 
 impl NavigationFile {
-    /// `None` within when there is no menu; without, when something is wrong.
-    pub(super) fn settings(&self, section: &mut Section<'_>) -> Option<Option<NavigationSettings>> {
+    /// `None` when there is no menu, and when something is wrong, which is then told.
+    pub(super) fn settings(&self, section: &mut Section<'_>) -> Option<NavigationSettings> {
         let Some(kind) = &self.kind else {
             if self.enter.is_some() || !self.areas.is_empty() {
                 section.wrong("kind", "is missing: the type of the nodes people work in");
-                return None;
             }
-            return Some(None);
+            return None;
         };
         if EntityUid::new(kind, "x").is_err() {
             section.wrong("kind", format!("`{kind}` is no entity type"));
@@ -81,6 +80,6 @@ impl NavigationFile {
             }
         }
         (areas.len() == self.areas.len())
-            .then(|| Some(NavigationSettings { kind: kind.clone(), enter, areas }))
+            .then(|| NavigationSettings { kind: kind.clone(), enter, areas })
     }
 }

@@ -74,7 +74,7 @@ impl Pipeline {
         };
         let principal =
             authenticated.as_ref().map_or(&Principal::Anonymous, Authenticated::principal);
-        let menu = self.menu(trail, request).await;
+        let menu = menu(trail, request).await;
         let asked = GatewayRequest {
             menu: menu.as_ref(),
             method: request.method(),
@@ -97,18 +97,6 @@ impl Pipeline {
             self.record_event(trail, event)?;
         }
         Ok(answered.answer)
-    }
-
-    /// What may be chosen from; worked out only for "who am I".
-    async fn menu(&self, trail: &Trail<'_>, request: &CanonicalRequest) -> Option<Menu> {
-        let asker = trail.asker.as_ref().filter(|_| request.path() == ME_PATH)?;
-        let now = trail.arrival.at;
-        let content = trail.snapshot.content(asker.tenant()?, now).await.ok()?;
-        // Read anew since the asker was worked out: the next request knows both.
-        if content.partition.identity() != asker.partition() {
-            return None;
-        }
-        Some(trail.snapshot.menu((asker, &content.partition), trail.arrival.peer.ip(), now))
     }
 
     /// Who asks; a stale cookie counts as nobody, so that one can sign in again.
@@ -216,4 +204,16 @@ impl Pipeline {
             self.unrecorded(&error);
         }
     }
+}
+
+/// What may be chosen from; worked out only for "who am I".
+async fn menu(trail: &Trail<'_>, request: &CanonicalRequest) -> Option<Menu> {
+    let asker = trail.asker.as_ref().filter(|_| request.path() == ME_PATH)?;
+    let now = trail.arrival.at;
+    let content = trail.snapshot.content(asker.tenant()?, now).await.ok()?;
+    // Read anew since the asker was worked out: the next request knows both.
+    if content.partition.identity() != asker.partition() {
+        return None;
+    }
+    Some(trail.snapshot.menu((asker, &content.partition), trail.arrival.peer.ip(), now))
 }

@@ -8,9 +8,9 @@ use super::AccessSet;
 use crate::authz::schema::{ActionNumber, Kind};
 use crate::model::{AuthMethod, ConnectionId, Scopes, UnixNanos};
 
-/// How long a set holds: as long as an assertion that carries it may be used. A change of policies, entities
+/// How long a set holds, as long as a decision (PD-18: at most five seconds). A change of policies, entities
 /// or roles makes another key at once; the time only bounds what a fault in that rule could do.
-const HOLDS: Duration = Duration::from_mins(1);
+const HOLDS: Duration = Duration::from_secs(5);
 
 /// Most sets remembered: at 256 names each, some 30 megabytes; an ordinary one has three.
 const ENTRIES_MAX: usize = 2048;
