@@ -8,6 +8,7 @@ mod assertion;
 mod data;
 mod operations;
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,12 +32,26 @@ use operations::{Operation, Operations};
 const ASSERTION_FIELD: &str = "hubgate-assertion";
 /// Longest body the hub reads: its documents are small.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Most requests remembered, so that a demo left running does not grow: more than a test sends at a time.
+const SEEN_MAX: usize = 1_000;
 
 /// The running hub. Dropping it closes the listener.
 #[derive(Debug)]
 pub struct DemoHub {
     address: SocketAddr,
     accepting: JoinHandle<()>,
+    hub: Arc<Hub>,
+}
+
+/// A request that came to the hub, health checks left out.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Method and path, without the query.
+    pub request: String,
+    /// The operation it means; none when the hub has no such operation.
+    pub operation: Option<String>,
+    /// What its assertion says; none when that does not hold.
+    pub claims: Option<serde_json::Map<String, Value>>,
 }
 
 impl DemoHub {
@@ -47,9 +62,16 @@ impl DemoHub {
     pub fn start(listener: TcpListener, verifier: Verifier) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         let operations = Operations::of_the_documents();
-        let hub = Arc::new(Hub { verifier, operations, data: Mutex::new(Data::demo()) });
-        let accepting = tokio::spawn(accept(listener, hub));
-        Ok(Self { address, accepting })
+        let (data, seen) = (Mutex::new(Data::demo()), Mutex::default());
+        let hub = Arc::new(Hub { verifier, operations, data, seen });
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&hub)));
+        Ok(Self { address, accepting, hub })
+    }
+
+    /// What came since this was last asked, the oldest first, at most the last thousand.
+    pub fn take_seen(&self) -> Vec<Seen> {
+        let mut seen = self.hub.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *seen).into()
     }
 
     /// Where it listens.
@@ -64,10 +86,12 @@ impl Drop for DemoHub {
     }
 }
 
+#[derive(Debug)]
 struct Hub {
     verifier: Verifier,
     operations: Operations,
     data: Mutex<Data>,
+    seen: Mutex<VecDeque<Seen>>,
 }
 
 async fn accept(listener: TcpListener, hub: Arc<Hub>) {
@@ -89,7 +113,9 @@ impl Hub {
             return answer(StatusCode::OK, &json!({"status": "ok"}));
         }
         let token = request.headers().get(ASSERTION_FIELD).and_then(|value| value.to_str().ok());
-        let claims = match self.verifier.verify(token).await {
+        let verified = self.verifier.verify(token).await;
+        self.remember(&request, verified.as_ref().ok());
+        let claims = match verified {
             Ok(claims) => claims,
             Err(error) => {
                 return answer(StatusCode::UNAUTHORIZED, &json!({"error": error.to_string()}));
@@ -113,6 +139,25 @@ impl Hub {
             }
             None => answer(StatusCode::NOT_FOUND, &json!({"error": "no such thing here"})),
         }
+    }
+
+    fn remember(
+        &self,
+        request: &Request<Incoming>,
+        claims: Option<&serde_json::Map<String, Value>>,
+    ) {
+        let (method, path) = (request.method(), request.uri().path());
+        let operation = self.operations.find(method, path);
+        let one = Seen {
+            request: format!("{method} {path}"),
+            operation: operation.map(|operation| operation.id.clone()),
+            claims: claims.cloned(),
+        };
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() == SEEN_MAX {
+            seen.pop_front();
+        }
+        seen.push_back(one);
     }
 }
 

@@ -13,7 +13,7 @@ mod leaks;
 mod pages;
 mod refused;
 mod sign_out;
-mod world;
+pub(crate) mod world;
 
 use futures_util::future::join_all;
 use http::{Method, StatusCode};

@@ -19,5 +19,6 @@ mod reload;
 mod shutdown;
 mod streams;
 mod support;
+mod systems;
 mod telemetry;
 mod upstreams;

@@ -20,12 +20,12 @@ use serde_json::Value;
 use url::Url;
 
 /// What the provider knows a member of the demo organisation by. Unlike the member's id, it may not be logged.
-pub(super) fn subject_of(member: &str) -> String {
+pub(crate) fn subject_of(member: &str) -> String {
     format!("00u-{member}-5f2c")
 }
 
 /// Somebody the provider knows and no organisation has made a member.
-pub(super) const STRANGER: &str = "stranger";
+pub(crate) const STRANGER: &str = "stranger";
 
 /// More than any test sends.
 const UNLIMITED: u32 = 1_000_000;
@@ -33,21 +33,21 @@ const UNLIMITED: u32 = 1_000_000;
 const STARTS_MAX: usize = 5;
 
 /// Everything a sign-in needs, running.
-pub(super) struct World {
-    pub(super) stage: Stage,
-    pub(super) provider: OpenIdProvider,
-    pub(super) upstream: RecordingUpstream,
-    pub(super) client: HttpsClient,
+pub(crate) struct World {
+    pub(crate) stage: Stage,
+    pub(crate) provider: OpenIdProvider,
+    pub(crate) upstream: RecordingUpstream,
+    pub(crate) client: HttpsClient,
     _gateway: GatewayProcess,
 }
 
 impl World {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with_limit(UNLIMITED).await
     }
 
     /// As [`World::start`], with the requests a minute one address may send.
-    pub(super) async fn with_limit(requests_per_minute: u32) -> Self {
+    pub(crate) async fn with_limit(requests_per_minute: u32) -> Self {
         let provider = provider().await;
         let upstream = RecordingUpstream::start().await.unwrap();
         for _ in 0..STARTS_MAX {
@@ -62,12 +62,12 @@ impl World {
     }
 
     /// A browser nobody is signed in with.
-    pub(super) fn browser(&self) -> Browser {
-        Browser { client: self.client.clone(), hub: self.stage.hub_url(), jar: BTreeMap::new() }
+    pub(crate) fn browser(&self) -> Browser {
+        Browser::new(self.client.clone(), self.stage.hub_url())
     }
 
     /// A browser `member` of the demo organisation is signed in with.
-    pub(super) async fn signed_in(&self, member: &str) -> Browser {
+    pub(crate) async fn signed_in(&self, member: &str) -> Browser {
         let mut browser = self.browser();
         let page = browser.sign_in(&self.provider, &subject_of(member), "/.hubgate/me").await;
         assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
@@ -75,19 +75,19 @@ impl World {
     }
 
     /// Sends the person on from the provider: the path and query of the callback.
-    pub(super) fn callback(&self, authorization: &Url, subject: &str) -> String {
+    pub(crate) fn callback(&self, authorization: &Url, subject: &str) -> String {
         path_of(&self.provider.log_in(authorization.as_str(), subject).unwrap())
     }
 
     /// What the service saw, health checks left out.
-    pub(super) fn forwarded(&self) -> Vec<Recorded> {
+    pub(crate) fn forwarded(&self) -> Vec<Recorded> {
         let mut seen = self.upstream.requests();
         seen.retain(|request| !request.request_line().contains("/healthz"));
         seen
     }
 
     /// The claims of the assertion the service saw last, checked the way a service checks them.
-    pub(super) async fn asserted(&self) -> serde_json::Map<String, Value> {
+    pub(crate) async fn asserted(&self) -> serde_json::Map<String, Value> {
         let last = self.forwarded().pop().expect("nothing was forwarded");
         let keys = format!("{}/.hubgate/jwks.json", self.stage.hub_url());
         let verifier = Verifier::new(self.client.clone(), &keys, &SERVICES);
@@ -95,7 +95,7 @@ impl World {
     }
 
     /// The first line of the decision log that satisfies `wanted`.
-    pub(super) async fn logged(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn logged(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         let find = || {
             let lines = crate::support::log_lines(&self.stage.log_directory());
             lines.into_iter().find(|line| wanted(line))
@@ -152,24 +152,24 @@ fn stage(provider: &OpenIdProvider, upstream: &RecordingUpstream, limit: u32) ->
 
 /// An answer as a browser gets it.
 #[derive(Debug)]
-pub(super) struct Page {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: String,
+pub(crate) struct Page {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
 }
 
 impl Page {
-    pub(super) fn location(&self) -> &str {
+    pub(crate) fn location(&self) -> &str {
         let location = self.headers.get(LOCATION);
         location.map_or_else(|| panic!("no redirect: {self:?}"), |value| value.to_str().unwrap())
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 
     /// The values of `Set-Cookie` for cookies whose name begins so.
-    pub(super) fn set_cookies(&self, prefix: &str) -> Vec<&str> {
+    pub(crate) fn set_cookies(&self, prefix: &str) -> Vec<&str> {
         let lines = self.headers.get_all(SET_COOKIE).iter().map(|line| line.to_str().unwrap());
         lines.filter(|line| line.starts_with(prefix)).collect()
     }
@@ -177,23 +177,28 @@ impl Page {
 
 /// As much of a browser as these tests need: one host's cookies, and the fields of Fetch Metadata.
 #[derive(Clone)]
-pub(super) struct Browser {
+pub(crate) struct Browser {
     client: HttpsClient,
     hub: String,
-    pub(super) jar: BTreeMap<String, String>,
+    pub(crate) jar: BTreeMap<String, String>,
 }
 
-pub(super) const SESSION: &str = "__Host-hubgate";
+pub(crate) const SESSION: &str = "__Host-hubgate";
 
 impl Browser {
+    /// A browser without cookies, of the hub at this address.
+    pub(crate) fn new(client: HttpsClient, hub: String) -> Self {
+        Self { client, hub, jar: BTreeMap::new() }
+    }
+
     /// Follows a link to `path`.
-    pub(super) async fn get(&mut self, path: &str) -> Page {
+    pub(crate) async fn get(&mut self, path: &str) -> Page {
         let navigation = self.request(Method::GET, path).header("sec-fetch-mode", "navigate");
         self.send(navigation.header(ACCEPT, "text/html,*/*;q=0.8"), "").await
     }
 
     /// Lets a script of the page ask.
-    pub(super) async fn script(&mut self, method: Method, path: &str, json: &str) -> Page {
+    pub(crate) async fn script(&mut self, method: Method, path: &str, json: &str) -> Page {
         let request = self
             .request(method, path)
             .header("sec-fetch-mode", "cors")
@@ -208,7 +213,7 @@ impl Browser {
     }
 
     /// Posts a form of a page at `origin`.
-    pub(super) async fn post(&mut self, path: &str, form: &str, origin: &str) -> Page {
+    pub(crate) async fn post(&mut self, path: &str, form: &str, origin: &str) -> Page {
         let site = if origin == self.hub { "same-origin" } else { "cross-site" };
         let request = self
             .request(Method::POST, path)
@@ -221,14 +226,14 @@ impl Browser {
     }
 
     /// Begins a login: the address at the provider the browser is sent to.
-    pub(super) async fn begin(&mut self, query: &str) -> Url {
+    pub(crate) async fn begin(&mut self, query: &str) -> Url {
         let page = self.get(&format!("/.hubgate/sign-in?{query}")).await;
         assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
         Url::parse(page.location()).unwrap()
     }
 
     /// Signs in: the answer of the callback.
-    pub(super) async fn sign_in(
+    pub(crate) async fn sign_in(
         &mut self,
         provider: &OpenIdProvider,
         subject: &str,
@@ -244,11 +249,11 @@ impl Browser {
     }
 
     /// The status of "who am I".
-    pub(super) async fn me(&mut self) -> StatusCode {
+    pub(crate) async fn me(&mut self) -> StatusCode {
         self.script(Method::GET, "/.hubgate/me", "").await.status
     }
 
-    pub(super) fn session(&self) -> &str {
+    pub(crate) fn session(&self) -> &str {
         self.jar.get(SESSION).map_or("", String::as_str)
     }
 
@@ -288,13 +293,13 @@ impl Browser {
 }
 
 /// Path and query of an address.
-pub(super) fn path_of(url: &str) -> String {
+pub(crate) fn path_of(url: &str) -> String {
     let url = Url::parse(url).unwrap();
     url[url::Position::BeforePath..url::Position::AfterQuery].to_owned()
 }
 
 /// The value of a query parameter.
-pub(super) fn parameter(url: &Url, name: &str) -> String {
+pub(crate) fn parameter(url: &Url, name: &str) -> String {
     let mut own = url.query_pairs().filter(|(key, _)| key == name);
     own.next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
