@@ -79,7 +79,10 @@ impl NavigationFile {
                 Err(error) => section.wrong_item("areas", index, error.to_string()),
             }
         }
-        (areas.len() == self.areas.len())
-            .then(|| NavigationSettings { kind: kind.clone(), enter, areas })
+        (areas.len() == self.areas.len()).then(|| NavigationSettings {
+            kind: kind.clone(),
+            enter,
+            areas,
+        })
     }
 }
