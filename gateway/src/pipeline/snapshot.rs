@@ -139,13 +139,13 @@ impl Snapshot {
                 )
             }
         };
-        let shelf = self.shelf.with(tenant, slot);
-        let id = snapshot_id(&self.parts, &shelf);
+        let organisations = self.shelf.with(tenant, slot);
+        let id = snapshot_id(&self.parts, &organisations);
         let (settings, parts) = (self.settings.clone(), Arc::clone(&self.parts));
         let nobody = Arc::clone(&self.nobody);
         // Askers of the changed organisation are told by its partition, which is another now.
         let askers = Arc::clone(&self.askers);
-        Ok(Self { id, settings, parts, nobody, shelf, askers })
+        Ok(Self { id, settings, parts, nobody, shelf: organisations, askers })
     }
 
     /// Its name: SHA-256 over everything a decision under it depends on.
