@@ -124,7 +124,11 @@ impl World {
             for (person, expected) in people.iter().zip(&row.expected) {
                 let Some(expected) = expected else { continue };
                 let (page, seen) = self.ask(person, row.method, row.path, row.body).await;
-                let wrong = self.judge(person, &row, *expected, &page, &seen);
+                let wrong = match page.status.as_u16() {
+                    status if status != *expected => Err(format!("expected {expected}")),
+                    200..=299 => served(person, &row, &page, &seen),
+                    _ => self.refused(person, &page, &seen),
+                };
                 self.served.extend(seen.into_iter().filter_map(|seen| seen.operation));
                 if let Err(wrong) = wrong {
                     let asked = format!("{person}: {} {}", row.method, row.path);
@@ -134,52 +138,17 @@ impl World {
         }
     }
 
-    fn judge(
-        &self,
-        person: &str,
-        row: &Row<'_>,
-        expected: u16,
-        page: &Page,
-        seen: &[Seen],
-    ) -> Result<(), String> {
-        if page.status.as_u16() != expected {
-            return Err(format!("expected {expected}"));
+    /// Whether a refusal is the right one, and the hub saw nothing of it.
+    fn refused(&self, person: &str, page: &Page, seen: &[Seen]) -> Result<(), String> {
+        let body = without_instance(page);
+        match page.status.as_u16() {
+            _ if !seen.is_empty() => Err("refused, and the hub saw it".into()),
+            // Outside one's reach nothing can be told from what is not there.
+            404 if body != self.people[person].missing => Err("another 404".into()),
+            403 if body["code"] != "denied" => Err("another 403".into()),
+            401 if body["code"] != "credential_missing" => Err("another 401".into()),
+            _ => Ok(()),
         }
-        if !page.status.is_success() {
-            let body = without_instance(page);
-            return match expected {
-                _ if !seen.is_empty() => Err("refused, and the hub saw it".into()),
-                // Outside one's reach nothing can be told from what is not there.
-                404 if body != self.people[person].missing => Err("another 404".into()),
-                403 if body["code"] != "denied" => Err("another 403".into()),
-                401 if body["code"] != "credential_missing" => Err("another 401".into()),
-                _ => Ok(()),
-            };
-        }
-        let [seen] = seen else { return Err(format!("the hub saw {} requests", seen.len())) };
-        let path = row.path.split('?').next().unwrap_or_default();
-        let asked = format!("{} /api/v1{path}", row.method);
-        let claims = seen.claims.clone().unwrap_or_default();
-        let subject = if person == NOBODY {
-            "Anonymous::anonymous".into()
-        } else {
-            format!("User::{person}")
-        };
-        if seen.request != asked || seen.operation.is_none() {
-            return Err(format!("the hub was asked {seen:?}"));
-        }
-        if claims["sub"] != *subject || claims["tenant"] != "nordvolt" {
-            return Err(format!("the hub was told {claims:?}"));
-        }
-        if expected == 204 {
-            return if page.body.is_empty() { Ok(()) } else { Err("204 with a body".into()) };
-        }
-        let told = page.json();
-        let who = &told["asked_by"]["sub"];
-        if told["operation"].as_str() != seen.operation.as_deref() || *who != *subject {
-            return Err("not what the hub answers".into());
-        }
-        Ok(())
     }
 
     /// Every status was the one expected, and the hub carried out each operation of the portal under `tag`
@@ -224,6 +193,31 @@ impl<'t> Row<'t> {
         let expected = words.map(|word| (word != "-").then(|| word.parse().unwrap())).collect();
         Self { method, path, body, expected }
     }
+}
+
+/// Whether the hub did what was asked, for whom it was asked, and said so.
+fn served(person: &str, row: &Row<'_>, page: &Page, seen: &[Seen]) -> Result<(), String> {
+    let [seen] = seen else { return Err(format!("the hub saw {} requests", seen.len())) };
+    let path = row.path.split('?').next().unwrap_or_default();
+    let asked = format!("{} /api/v1{path}", row.method);
+    if seen.request != asked || seen.operation.is_none() {
+        return Err(format!("the hub was asked {seen:?}"));
+    }
+    let user = format!("User::{person}");
+    let subject = if person == NOBODY { "Anonymous::anonymous" } else { &user };
+    let claims = seen.claims.clone().unwrap_or_default();
+    if claims["sub"] != subject || claims["tenant"] != "nordvolt" {
+        return Err(format!("the hub was told {claims:?}"));
+    }
+    if page.status == StatusCode::NO_CONTENT {
+        return if page.body.is_empty() { Ok(()) } else { Err("204 with a body".into()) };
+    }
+    let told = page.json();
+    if told["operation"].as_str() != seen.operation.as_deref() || told["asked_by"]["sub"] != subject
+    {
+        return Err("not what the hub answers".into());
+    }
+    Ok(())
 }
 
 /// The body of a refusal, without the id of its record.
