@@ -6,10 +6,12 @@
 mod admission;
 mod answer;
 mod asker;
+mod changes;
 mod floods;
 mod gateway_paths;
 mod ids;
 mod live_binding;
+mod operation;
 mod outcome;
 mod recording;
 mod sign_in;
@@ -18,7 +20,9 @@ mod snapshot;
 pub use admission::{Pipeline, PipelineParts};
 pub use answer::{Answer, PageKind, STYLE_PATH};
 pub use asker::Asker;
+pub use changes::ChangeError;
 pub use live_binding::LiveBinding;
+pub use operation::{Admitted, Operation};
 pub use outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused, Reply};
 pub use recording::Identity;
 pub use sign_in::{

@@ -1,5 +1,7 @@
 //! One organisation, checked and immutable.
 
+mod changed;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 

@@ -78,6 +78,15 @@ impl Directory {
         }
     }
 
+    /// This directory with one organisation in the place of another that has the same id, hosts and
+    /// connections.
+    #[must_use]
+    pub fn with(&self, organisation: Arc<Organisation>) -> Self {
+        let mut organisations = self.organisations.clone();
+        organisations.insert(organisation.id().clone(), organisation);
+        Self { organisations, hosts: self.hosts.clone(), domains: self.domains.clone() }
+    }
+
     /// The organisation with this id.
     pub fn organisation(&self, id: &TenantId) -> Option<&Arc<Organisation>> {
         self.organisations.get(id)

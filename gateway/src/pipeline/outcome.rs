@@ -54,7 +54,7 @@ pub struct Forward {
     pub(super) request: Arc<CanonicalRequest>,
     pub(super) assertion: http::HeaderValue,
     pub(super) binding: LiveBinding,
-    pub(super) snapshot: SnapshotId,
+    pub(super) configuration: SnapshotId,
 }
 
 impl Forward {
@@ -78,9 +78,9 @@ impl Forward {
         self.binding.tenant.as_ref()
     }
 
-    /// The snapshot it was decided under: it is carried out with the services of the same.
-    pub fn snapshot(&self) -> &SnapshotId {
-        &self.snapshot
+    /// The configuration it was decided under: it is carried out with the services of the same.
+    pub fn configuration(&self) -> &SnapshotId {
+        &self.configuration
     }
 
     /// What a live stream stands on, to be asked about again while it lasts.

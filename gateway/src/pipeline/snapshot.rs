@@ -41,6 +41,7 @@ pub struct SnapshotError;
 #[derive(Debug)]
 pub struct Snapshot {
     id: SnapshotId,
+    configuration: SnapshotId,
     parts: SnapshotParts,
     nobody: Partition,
     askers: Askers,
@@ -54,7 +55,22 @@ impl Snapshot {
     pub fn new(parts: SnapshotParts) -> Result<Self, SnapshotError> {
         let nobody =
             Partition::build(&parts.schema, std::iter::empty()).map_err(|_| SnapshotError)?;
-        Ok(Self { id: snapshot_id(&parts), parts, nobody, askers: Askers::new() })
+        let id = snapshot_id(&parts);
+        Ok(Self { configuration: id.clone(), id, parts, nobody, askers: Askers::new() })
+    }
+
+    /// As [`Snapshot::new`], of the same files as this one.
+    pub(super) fn derive(&self, parts: SnapshotParts) -> Result<Self, SnapshotError> {
+        Ok(Self { configuration: self.configuration.clone(), ..Self::new(parts)? })
+    }
+
+    /// The snapshot of the files alone, before resources were pushed: names the configuration.
+    pub const fn configuration(&self) -> &SnapshotId {
+        &self.configuration
+    }
+
+    pub(super) const fn parts(&self) -> &SnapshotParts {
+        &self.parts
     }
 
     /// Its name: SHA-256 over everything a decision under it depends on.

@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 
 use super::assemble::{Gateway, assertion_keys, record_event, snapshot};
 use super::convert;
+use crate::admin::Overlay;
 use crate::app::reload::{Apply, ApplyError};
 use crate::audit::{Event, PseudonymKey};
 use crate::authn::AssertionSigner;
@@ -16,13 +17,14 @@ use crate::config::{
 };
 use crate::journal::Journal;
 use crate::limits::{LimitError, Limiter};
-use crate::pipeline::{Identity, Pipeline};
+use crate::pipeline::{Identity, Pipeline, Snapshot};
 use crate::proxy::{CertificateStore, Generations, Services};
 
 /// What a reload changes, and what it may not.
 #[derive(Debug)]
 pub(super) struct Live {
     pipeline: Arc<Pipeline>,
+    overlay: Arc<Overlay>,
     services: Arc<Generations>,
     signer: Arc<AssertionSigner>,
     certificates: Option<Arc<CertificateStore>>,
@@ -70,6 +72,7 @@ impl Fixed {
             (self.self_signed != other.self_signed, "listen.tls.self_signed"),
             (listen.http != other.listen.http, "listen.http"),
             (listen.observe != other.listen.observe, "listen.observe"),
+            (listen.admin != other.listen.admin, "listen.admin"),
             (listen.threads != other.listen.threads, "listen.threads"),
             (listen.grace != other.listen.grace, "listen.grace_seconds"),
             (listen.head != other.listen.head, "listen.head"),
@@ -89,6 +92,7 @@ impl Live {
     pub(super) fn new(gateway: &Gateway, loaded: &Loaded, core: Handle) -> Self {
         Self {
             pipeline: Arc::clone(&gateway.pipeline),
+            overlay: Arc::clone(&gateway.overlay),
             services: Arc::clone(&gateway.services),
             signer: Arc::clone(&gateway.signer),
             certificates: gateway.listen.certificates.clone(),
@@ -105,7 +109,7 @@ impl Live {
         if let Some(key) = self.fixed.changed(&Fixed::of(loaded)) {
             return Err(ApplyError::NeedsRestart { key });
         }
-        // Everything that can fail comes first; what follows cannot.
+        // Everything that can fail comes first, the joining with what was pushed last; what follows cannot.
         let failed = |error: &dyn std::fmt::Display| ApplyError::Failed(error.to_string());
         let snapshot = snapshot(loaded, self.pseudonyms.clone()).map_err(|error| failed(&error))?;
         let services =
@@ -117,8 +121,8 @@ impl Live {
         services.watch_health(&self.core);
         // Services first: a request decided by the new snapshot finds the services it names, and one decided
         // by the old snapshot those of the old.
-        self.services.add(snapshot.id(), services);
-        self.pipeline.activate(Arc::new(snapshot));
+        let add = |joined: &Snapshot| self.services.add(joined.configuration(), services);
+        self.overlay.take_over(snapshot, add).map_err(|error| failed(&error))?;
         self.signer.rotate(keys);
         if let Some(limiter) = limiter {
             self.pipeline.limit_by(limiter);
