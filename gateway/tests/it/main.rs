@@ -5,6 +5,7 @@ mod architecture;
 mod audit_chain;
 mod cli;
 mod decisions;
+mod feeds;
 mod front_door;
 mod header_hygiene;
 mod kill;
