@@ -10,22 +10,28 @@
 
 mod cache;
 mod cases;
+mod checked;
 mod context;
 mod decision;
+mod draft;
+mod entity;
 mod error;
 mod evaluate;
 mod index;
 mod load;
+mod made;
+mod nodes;
 mod partition;
 mod pdp;
 mod rule;
 mod schema;
 
 pub use cases::{CaseFailure, CaseFile, Expectation, PolicyCase, run_cases};
+pub use checked::{Checked, Checker};
 pub use context::Facts;
 pub use decision::{Decision, Denial, Permit};
 pub use error::{EntityError, PolicyError};
-pub use partition::{Partition, PreparedPrincipal, Standing};
+pub use partition::{Partition, PartitionBuilder, PreparedPrincipal, Standing};
 pub use pdp::{Pdp, Question};
 pub use schema::PolicySchema;
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::decision::Outcome;
+use super::nodes::Number;
 use super::schema::ActionNumber;
 use crate::model::{AuthMethod, ConnectionId, Scopes, UnixNanos};
 
@@ -31,7 +32,7 @@ pub(super) struct Key {
     pub(super) policies: usize,
     pub(super) principal: [u8; 32],
     pub(super) action: ActionNumber,
-    pub(super) resource: usize,
+    pub(super) resource: Number,
     pub(super) authentication: Option<(AuthMethod, Option<ConnectionId>)>,
     pub(super) scopes: Option<Scopes>,
     pub(super) source: Option<IpAddr>,

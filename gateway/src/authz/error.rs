@@ -153,12 +153,18 @@ pub enum EntityError {
     UnknownReference {
         /// The entity.
         uid: EntityUid,
-        /// The missing entity, in Cedar's notation.
-        reference: String,
+        /// The missing entity.
+        reference: EntityUid,
     },
-    /// An entity above itself, or more than the allowed number of levels.
-    #[error("`{0}` stands in a cycle or more than 16 levels below the top")]
+    /// An entity above itself.
+    #[error("`{0}` stands in a cycle, above itself")]
+    Cycle(EntityUid),
+    /// An entity with more than the allowed number of levels above it.
+    #[error("`{0}` stands more than 16 levels below the top")]
     TooDeep(EntityUid),
+    /// One entity more than an organisation may have.
+    #[error("`{0}` is one too many: an organisation has at most 1,000,000 resources")]
+    TooMany(EntityUid),
 }
 
 impl EntityError {
@@ -169,7 +175,9 @@ impl EntityError {
             | Self::Duplicate(uid)
             | Self::UnknownParent { uid, .. }
             | Self::UnknownReference { uid, .. }
-            | Self::TooDeep(uid) => uid,
+            | Self::Cycle(uid)
+            | Self::TooDeep(uid)
+            | Self::TooMany(uid) => uid,
         }
     }
 }

@@ -11,7 +11,8 @@ use cedar_policy_core::extensions::Extensions;
 
 use super::context::{Facts, Reads, context};
 use super::decision::Verdict;
-use super::partition::{Node, Partition, PreparedPrincipal};
+use super::entity::Node;
+use super::partition::{Partition, PreparedPrincipal};
 use super::rule::Rule;
 use super::schema::Action;
 
@@ -71,7 +72,8 @@ fn request(found: Found<'_>, reads: Reads) -> Option<Request> {
 
 fn entities(found: Found<'_>, reads: Reads) -> Option<Entities> {
     let action = reads.has(Reads::ACTION).then_some(&found.action.entity);
-    let slice = found.partition.slice(found.principal, found.resource).chain(action).cloned();
+    let slice = found.partition.slice(found.principal, found.resource)?;
+    let slice = slice.into_iter().chain(action.cloned());
     // The entities were checked and their ancestors worked out when the partition was built.
     Entities::new()
         .add_entities(

@@ -1,21 +1,21 @@
-//! One organisation's entities, prepared once: checked against the schema, ancestors worked out.
+//! One organisation's entities: packed, and made ready for Cedar when they are first asked about.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cedar_policy_core::ast::{Entity, EntityUID, Literal, PartialValue, Value, ValueKind};
-use serde_json::json;
+use cedar_policy_core::ast::{Entity, EntityUID};
 use sha2::{Digest, Sha256};
 
-use super::error::{EntityError, one_line};
+use super::checked::{Checked, Checker};
+use super::draft::Draft;
+use super::entity::{self, Node, links, model_uid};
+use super::error::EntityError;
 use super::load::DEREFERENCES_MAX;
+use super::made::Made;
+use super::nodes::{Nodes, Number, Stored};
 use super::schema::{Kind, PolicySchema};
-use crate::model::{EntityRecord, EntityUid, RoleAssignment};
-
-/// Deepest tree: an organisation, its accounts, team, site and device need six; a deeper one is a
-/// mistake, and a bound keeps the work per decision flat.
-const DEPTH_MAX: usize = 16;
+use crate::model::{Change, EntityRecord, EntityUid, RoleAssignment};
 
 /// Most principals remembered per organisation; beyond it, all are forgotten and prepared anew.
 const PREPARED_MAX: usize = 10_000;
@@ -24,22 +24,44 @@ const PREPARED_MAX: usize = 10_000;
 static NEXT_IDENTITY: AtomicU64 = AtomicU64::new(0);
 
 /// The entities of one organisation. A decision sees one partition and nothing else (promise P3).
+///
+/// It never changes: [`Partition::apply`] makes another that shares what did not change.
 #[derive(Debug)]
 pub struct Partition {
     schema: Arc<PolicySchema>,
     identity: u64,
-    numbers: HashMap<EntityUid, usize>,
-    nodes: Vec<Node>,
+    nodes: Nodes,
+    made: Made,
     prepared: Mutex<HashMap<EntityUid, Remembered>>,
 }
 
+/// A partition being read: resources are added one by one, in any order.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) kind: Kind,
-    pub(super) uid: Arc<EntityUID>,
-    pub(super) entity: Arc<Entity>,
-    /// The other entities conditions can reach from here by following attributes.
-    references: Vec<usize>,
+pub struct PartitionBuilder {
+    schema: Arc<PolicySchema>,
+    draft: Draft,
+}
+
+impl PartitionBuilder {
+    /// Adds a resource.
+    ///
+    /// # Errors
+    /// [`EntityError::Duplicate`], [`EntityError::TooMany`].
+    pub fn add(&mut self, checked: Checked) -> Result<(), EntityError> {
+        if self.draft.has(&checked.uid) {
+            return Err(EntityError::Duplicate(checked.uid));
+        }
+        self.draft.put(checked)
+    }
+
+    /// The partition of what was added.
+    ///
+    /// # Errors
+    /// What does not hang together: missing parents and references, cycles, too many levels. The first
+    /// hundred errors.
+    pub fn finish(self) -> Result<Partition, Vec<EntityError>> {
+        Ok(Partition::of(self.schema, self.draft.finish()?))
+    }
 }
 
 /// Somebody who asks, as Cedar sees them: checked against the schema, with their roles.
@@ -51,7 +73,7 @@ pub struct PreparedPrincipal {
     pub(super) digest: [u8; 32],
     /// The partition it was prepared for; it means nothing in another.
     pub(super) partition: u64,
-    references: Vec<usize>,
+    references: Vec<Number>,
 }
 
 /// What the entity of somebody who asks is made from, besides its name.
@@ -81,57 +103,64 @@ impl Remembered {
 }
 
 impl Partition {
+    /// An empty partition to be filled.
+    pub fn builder(schema: &Arc<PolicySchema>) -> PartitionBuilder {
+        let draft = Draft::of(Nodes::new());
+        PartitionBuilder { schema: Arc::clone(schema), draft }
+    }
+
     /// Prepares an organisation's resources.
     ///
     /// # Errors
-    /// Every [`EntityError`]: what does not fit the schema, duplicates, missing parents and
-    /// references, cycles.
+    /// Every [`EntityError`] of single resources; without one, what does not hang together.
     pub fn build<'a>(
         schema: &Arc<PolicySchema>,
         records: impl Iterator<Item = &'a EntityRecord>,
     ) -> Result<Self, Vec<EntityError>> {
-        let records: Vec<&EntityRecord> = records.collect();
         let mut errors = Vec::new();
-        let mut numbers = HashMap::with_capacity(records.len());
-        for (number, record) in records.iter().enumerate() {
-            if numbers.insert(record.uid.clone(), number).is_some() {
-                errors.push(EntityError::Duplicate(record.uid.clone()));
+        let mut builder = Self::builder(schema);
+        let mut checker = Checker::new(schema);
+        for record in records {
+            let added = checker.check(record.clone()).and_then(|checked| builder.add(checked));
+            errors.extend(added.err());
+        }
+        if errors.is_empty() { builder.finish() } else { Err(errors) }
+    }
+
+    /// The partition after `changes`, all of them or none. Costs what the changes touch, not what there is;
+    /// only moving a resource that others hang from looks at every resource. Answers remembered about this
+    /// partition do not count for the new one.
+    ///
+    /// # Errors
+    /// Every [`EntityError`]: also when a resource would lose its parent, or one it refers to.
+    pub fn apply(&self, changes: &[Change]) -> Result<Self, Vec<EntityError>> {
+        let mut errors = Vec::new();
+        let mut checker = Checker::new(&self.schema);
+        let mut draft = Draft::of(self.nodes.clone());
+        for change in changes {
+            match change {
+                Change::Delete(uid) => draft.delete(uid),
+                Change::Put(record) => {
+                    let put = checker.check(record.clone()).and_then(|checked| draft.put(checked));
+                    errors.extend(put.err());
+                }
             }
         }
-        let tree = Tree { records: &records, numbers: &numbers };
-        let mut nodes = Vec::with_capacity(records.len());
-        for record in &records {
-            match tree.ancestors(record).and_then(|above| node(schema, record, above.into_iter())) {
-                Ok(node) => nodes.push(node),
-                Err(error) => errors.push(error),
-            }
+        if errors.is_empty() {
+            Ok(Self::of(Arc::clone(&self.schema), draft.finish()?))
+        } else {
+            Err(errors)
         }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        let by_uid: HashMap<&EntityUID, usize> =
-            nodes.iter().enumerate().map(|(number, node)| (&*node.uid, number)).collect();
-        for (record, node) in records.iter().zip(&nodes) {
-            if let Some(reference) = missing_reference(schema, &by_uid, node) {
-                errors.push(EntityError::UnknownReference { uid: record.uid.clone(), reference });
-            }
-        }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        let reachable: Vec<Vec<usize>> =
-            nodes.iter().map(|node| reach(&nodes, &by_uid, &node.entity)).collect();
-        drop(by_uid);
-        for (node, references) in nodes.iter_mut().zip(reachable) {
-            node.references = references;
-        }
-        Ok(Self {
-            schema: Arc::clone(schema),
+    }
+
+    fn of(schema: Arc<PolicySchema>, nodes: Nodes) -> Self {
+        Self {
+            schema,
             identity: NEXT_IDENTITY.fetch_add(1, Ordering::Relaxed),
-            numbers,
             nodes,
+            made: Made::new(),
             prepared: Mutex::default(),
-        })
+        }
     }
 
     /// Prepares somebody who asks: a member, an API client, or nobody known.
@@ -143,22 +172,17 @@ impl Partition {
     pub fn principal(&self, record: &EntityRecord) -> Result<PreparedPrincipal, EntityError> {
         let mut above = Vec::new();
         for parent in &record.parents {
-            let (_, node) = self.find(parent).ok_or_else(|| EntityError::UnknownParent {
+            let node = self.find(parent).ok_or_else(|| EntityError::UnknownParent {
                 uid: record.uid.clone(),
                 parent: parent.clone(),
             })?;
             above.extend(node.entity.ancestors().filter_map(model_uid));
         }
-        let Node { kind, uid, entity, .. } = node(&self.schema, record, above.iter())?;
-        let mut references = Vec::new();
-        for target in entity.attrs().flat_map(|(_, value)| links(value)) {
-            if let Some((number, node)) = model_uid(&target).and_then(|uid| self.find(&uid)) {
-                references.push(number);
-                references.extend(&node.references);
-            }
-        }
-        references.sort_unstable();
-        references.dedup();
+        let (kind, mut entity) =
+            entity::parse(&self.schema, &record.uid, &record.parents, &record.attributes)?;
+        entity::stand_below(&self.schema, &mut entity, above.iter())?;
+        let references = self.reach(&entity);
+        let (uid, entity) = (Arc::new(entity.uid().clone()), Arc::new(entity));
         let text = serde_json::to_vec(record).map_err(|error| EntityError::Schema {
             uid: record.uid.clone(),
             message: error.to_string(),
@@ -206,11 +230,26 @@ impl Partition {
         resource: &EntityUid,
         mut nodes: impl Iterator<Item = &'a EntityUid>,
     ) -> bool {
-        let Some((_, below)) = self.find(resource) else { return false };
+        let Some(below) = self.find(resource) else { return false };
         nodes.any(|node| {
             let above = self.schema.cedar_uid(node);
             node == resource || above.is_some_and(|above| below.entity.is_descendant_of(&above))
         })
+    }
+
+    /// Whether a resource of this name is there.
+    pub fn contains(&self, uid: &EntityUid) -> bool {
+        self.nodes.number(uid).is_some_and(|number| self.nodes.get(number).is_some())
+    }
+
+    /// The resource of this name, as data.
+    pub fn record(&self, uid: &EntityUid) -> Option<EntityRecord> {
+        Some(self.unpacked(self.nodes.get(self.nodes.number(uid)?)?))
+    }
+
+    /// All resources, as data, in no order.
+    pub fn records(&self) -> impl Iterator<Item = EntityRecord> {
+        self.nodes.iter().map(|(_, stored)| self.unpacked(stored))
     }
 
     /// The number of entities.
@@ -220,10 +259,11 @@ impl Partition {
 
     /// Whether there are none.
     pub const fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+        self.nodes.len() == 0
     }
 
-    pub(super) const fn identity(&self) -> u64 {
+    /// A number no other partition of this process has: a changed partition has another.
+    pub const fn identity(&self) -> u64 {
         self.identity
     }
 
@@ -231,166 +271,87 @@ impl Partition {
         &self.schema
     }
 
-    pub(super) fn find(&self, uid: &EntityUid) -> Option<(usize, &Node)> {
-        let number = *self.numbers.get(uid)?;
-        Some((number, self.nodes.get(number)?))
+    pub(super) fn find(&self, uid: &EntityUid) -> Option<Arc<Node>> {
+        self.node(self.nodes.number(uid)?)
     }
 
-    /// The entities a condition can look into, given who asks and what for. Level validation bounds
-    /// how far conditions follow references, so this slice answers like the whole partition.
-    pub(super) fn slice<'a>(
-        &'a self,
-        principal: &'a PreparedPrincipal,
-        resource: &'a Node,
-    ) -> impl Iterator<Item = &'a Arc<Entity>> {
-        let mut numbers: Vec<usize> = principal.references.clone();
+    /// The entities a condition can look into, given who asks and what for; `None` when one cannot be made,
+    /// which refuses. Level validation bounds how far conditions follow references, so this slice answers
+    /// like the whole partition.
+    pub(super) fn slice(
+        &self,
+        principal: &PreparedPrincipal,
+        resource: &Node,
+    ) -> Option<Vec<Arc<Entity>>> {
+        let mut numbers: Vec<Number> = principal.references.clone();
         numbers.extend(&resource.references);
         if !principal.references.is_empty() {
             numbers.sort_unstable();
             numbers.dedup();
         }
+        let mut slice = vec![Arc::clone(&principal.entity), Arc::clone(&resource.entity)];
         // The resource itself may be among what the principal refers to.
-        let others = numbers
-            .into_iter()
-            .filter_map(|number| self.nodes.get(number))
-            .filter(|node| !Arc::ptr_eq(&node.entity, &resource.entity))
-            .map(|node| &node.entity);
-        [&principal.entity, &resource.entity].into_iter().chain(others)
-    }
-}
-
-/// Parents by name, before there are nodes.
-struct Tree<'a> {
-    records: &'a [&'a EntityRecord],
-    numbers: &'a HashMap<EntityUid, usize>,
-}
-
-impl<'a> Tree<'a> {
-    /// Everything above `start`, each once.
-    fn ancestors(&self, start: &'a EntityRecord) -> Result<Vec<&'a EntityUid>, EntityError> {
-        let mut above = Vec::new();
-        let mut seen = HashSet::new();
-        let mut level = vec![start];
-        for _ in 0..=DEPTH_MAX {
-            let mut next = Vec::new();
-            for record in level {
-                for parent in &record.parents {
-                    if *parent == start.uid {
-                        return Err(EntityError::TooDeep(start.uid.clone()));
-                    }
-                    if seen.insert(parent) {
-                        above.push(parent);
-                        next.push(self.record(record, parent)?);
-                    }
-                }
-            }
-            if next.is_empty() {
-                return Ok(above);
-            }
-            level = next;
+        for number in numbers.into_iter().filter(|number| *number != resource.number) {
+            slice.push(Arc::clone(&self.node(number)?.entity));
         }
-        Err(EntityError::TooDeep(start.uid.clone()))
+        Some(slice)
     }
 
-    fn record(
-        &self,
-        child: &EntityRecord,
-        parent: &EntityUid,
-    ) -> Result<&'a EntityRecord, EntityError> {
-        let number = self.numbers.get(parent).copied();
-        number.and_then(|number| self.records.get(number)).copied().ok_or_else(|| {
-            EntityError::UnknownParent { uid: child.uid.clone(), parent: parent.clone() }
-        })
-    }
-}
-
-fn model_uid(uid: &EntityUID) -> Option<EntityUid> {
-    let id: &str = uid.eid().as_ref();
-    EntityUid::new(&uid.entity_type().to_string(), id).ok()
-}
-
-/// A checked entity that knows everything above it.
-fn node<'a>(
-    schema: &PolicySchema,
-    record: &EntityRecord,
-    above: impl Iterator<Item = &'a EntityUid>,
-) -> Result<Node, EntityError> {
-    let misfit = |message: String| EntityError::Schema { uid: record.uid.clone(), message };
-    let unknown = |uid: &EntityUid| misfit(format!("the schema has no type `{}`", uid.kind()));
-    let kind = schema.kind(record.uid.kind()).ok_or_else(|| unknown(&record.uid))?;
-    let checked = cedar_policy::Entity::from_json_value(cedar_json(record), Some(schema.cedar()))
-        .map_err(|error| misfit(one_line(&error)))?;
-    let mut entity: Entity = checked.as_ref().clone();
-    for uid in above {
-        entity.add_indirect_ancestor(schema.cedar_uid(uid).ok_or_else(|| unknown(uid))?);
-    }
-    let uid = Arc::new(entity.uid().clone());
-    Ok(Node { kind, uid, entity: Arc::new(entity), references: Vec::new() })
-}
-
-fn cedar_json(record: &EntityRecord) -> serde_json::Value {
-    let name = |uid: &EntityUid| json!({ "type": uid.kind(), "id": uid.id() });
-    let parents: Vec<_> = record.parents.iter().map(name).collect();
-    json!({ "uid": name(&record.uid), "attrs": record.attributes, "parents": parents })
-}
-
-/// The entities a value leads to by attribute access: through records, but not through sets, whose
-/// members a condition cannot look into.
-fn links(value: &PartialValue) -> Vec<Arc<EntityUID>> {
-    fn collect(value: &Value, found: &mut Vec<Arc<EntityUID>>) {
-        match value.value_kind() {
-            ValueKind::Lit(Literal::EntityUID(uid)) => found.push(Arc::clone(uid)),
-            ValueKind::Record(fields) => {
-                fields.values().for_each(|field| collect(field, found));
-            }
-            _ => {}
+    /// The resource of this number as Cedar sees it: remembered, or made now.
+    fn node(&self, number: Number) -> Option<Arc<Node>> {
+        if let Some(node) = self.made.find(number) {
+            return Some(node);
         }
+        let (kind, entity) = self.entity(number)?;
+        let references = self.reach(&entity);
+        let uid = Arc::new(entity.uid().clone());
+        let node = Arc::new(Node { number, kind, uid, entity: Arc::new(entity), references });
+        self.made.keep(&node);
+        Some(node)
     }
-    let mut found = Vec::new();
-    if let PartialValue::Value(value) = value {
-        collect(value, &mut found);
-    }
-    found
-}
 
-/// The entities within reach of a condition that starts at `entity`, itself left out.
-fn reach(nodes: &[Node], by_uid: &HashMap<&EntityUID, usize>, entity: &Entity) -> Vec<usize> {
-    let mut found = HashSet::new();
-    let mut level = vec![entity];
-    for _ in 1..DEREFERENCES_MAX {
-        let mut next = Vec::new();
-        for target in level.iter().flat_map(|entity| entity.attrs()).flat_map(|(_, v)| links(v)) {
-            let number = by_uid.get(&*target).copied();
-            if let Some((number, node)) = number.and_then(|n| Some((n, nodes.get(n)?)))
-                && found.insert(number)
-            {
-                next.push(&*node.entity);
+    /// Cedar's entity, made from the packed one. It was checked when it came in, so this does not fail.
+    fn entity(&self, number: Number) -> Option<(Kind, Entity)> {
+        let record = self.unpacked(self.nodes.get(number)?);
+        let EntityRecord { uid, parents, attributes } = &record;
+        let (kind, mut entity) = entity::parse(&self.schema, uid, parents, attributes).ok()?;
+        let above = self.nodes.above(number);
+        let above = above.iter().filter_map(|number| Some(&self.nodes.get(*number)?.uid));
+        entity::stand_below(&self.schema, &mut entity, above).ok()?;
+        Some((kind, entity))
+    }
+
+    /// The entities within reach of a condition that starts at `entity`, itself left out.
+    fn reach(&self, entity: &Entity) -> Vec<Number> {
+        let number = |uid: &Arc<EntityUID>| self.nodes.number(&model_uid(uid)?);
+        let mut found: Vec<Number> = Vec::new();
+        let mut level: Vec<Number> = links(entity).iter().filter_map(number).collect();
+        for further in (1..DEREFERENCES_MAX).rev() {
+            level.retain(|number| !found.contains(number));
+            found.extend(&level);
+            if further > 1 {
+                let entities = level.iter().filter_map(|number| self.entity(*number));
+                level = entities
+                    .flat_map(|(_, entity)| links(&entity))
+                    .filter_map(|u| number(&u))
+                    .collect();
             }
         }
-        level = next;
+        found.sort_unstable();
+        found.dedup();
+        found
     }
-    let mut found: Vec<usize> = found.into_iter().collect();
-    found.sort_unstable();
-    found
+
+    fn unpacked(&self, stored: &Stored) -> EntityRecord {
+        let name = |number: &Number| Some(self.nodes.get(*number)?.uid.clone());
+        EntityRecord {
+            uid: stored.uid.clone(),
+            parents: stored.parents.iter().filter_map(name).collect(),
+            // It was written from such a map.
+            attributes: serde_json::from_str(&stored.attributes.json).unwrap_or_default(),
+        }
+    }
 }
 
-/// An attribute that names an entity that is not there. Principals are not kept here, so references
-/// to them are not judged.
-fn missing_reference(
-    schema: &PolicySchema,
-    by_uid: &HashMap<&EntityUID, usize>,
-    node: &Node,
-) -> Option<String> {
-    let values = node.entity.attrs().filter_map(|(_, value)| match value {
-        PartialValue::Value(value) => Some(value),
-        PartialValue::Residual(_) => None,
-    });
-    values
-        .flat_map(Value::all_literal_uids)
-        .filter(|uid| {
-            let kind = schema.kind(&uid.entity_type().to_string());
-            !kind.is_some_and(|kind| schema.is_principal(kind))
-        })
-        .find(|uid| !by_uid.contains_key(uid))
-        .map(|uid| uid.to_string())
-}
+#[cfg(test)]
+mod tests;

@@ -118,7 +118,7 @@ impl Pdp {
         if !same_schema || question.principal.partition != partition.identity() {
             return Decision::refused(Code::InvalidRequest);
         }
-        let Some((number, resource)) = partition.find(question.resource) else {
+        let Some(resource) = partition.find(question.resource) else {
             return Decision::refused(Code::UnknownResource);
         };
         let principal = question.principal;
@@ -141,7 +141,7 @@ impl Pdp {
             policies,
             principal: principal.digest,
             action: action.number,
-            resource: number,
+            resource: resource.number,
             authentication: reads
                 .has(Reads::AUTHENTICATION)
                 .then(|| (question.context.method, question.context.connection.cloned())),
@@ -152,6 +152,7 @@ impl Pdp {
         if remembers && let Some(outcome) = self.cache.find(&key, question.context.now) {
             return Decision::new(outcome, true);
         }
+        let resource = &*resource;
         let found = Found { partition, principal, action, resource, facts: &question.context };
         let outcome = Arc::new(self.ask(own, environment, found));
         if remembers {

@@ -9,7 +9,7 @@ use cedar_policy_core::ast::{Eid, Entity, EntityType, EntityUID, RequestSchema};
 use cedar_policy_core::entities::Dereference;
 use cedar_policy_core::extensions::Extensions;
 use cedar_policy_core::validator::types::{EntityKind, RequestEnv, Type};
-use cedar_policy_core::validator::{ValidationMode, ValidatorSchema};
+use cedar_policy_core::validator::{ValidationMode, ValidatorEntityTypeKind, ValidatorSchema};
 use sha2::{Digest, Sha256};
 
 use super::context::{Facts, Reads, context};
@@ -127,6 +127,15 @@ impl PolicySchema {
     pub(super) fn cedar_uid(&self, uid: &EntityUid) -> Option<EntityUID> {
         let (_, kind) = self.kinds.get(uid.kind())?;
         Some(EntityUID::from_components(kind.clone(), Eid::new(uid.id()), None))
+    }
+
+    /// Whether the schema lists the ids that entities of this type may have.
+    pub(super) fn is_enumerated(&self, kind: &str) -> bool {
+        let named = self.kinds.get(kind);
+        named.is_some_and(|(_, name)| {
+            let described = self.cedar.as_ref().get_entity_type(name);
+            described.is_some_and(|it| matches!(it.kind, ValidatorEntityTypeKind::Enum(_)))
+        })
     }
 
     pub(super) fn is_principal(&self, kind: Kind) -> bool {

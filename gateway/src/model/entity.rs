@@ -54,6 +54,16 @@ impl EntityUid {
         &self.kind
     }
 
+    /// The same name, with the text of its type shared with `other`'s where they are of one type: of many
+    /// names that are kept, most are of a few types.
+    #[must_use]
+    pub fn sharing_kind(mut self, other: &Self) -> Self {
+        if self.kind == other.kind {
+            self.kind = Arc::clone(&other.kind);
+        }
+        self
+    }
+
     /// The id within its type.
     pub fn id(&self) -> &str {
         &self.id
