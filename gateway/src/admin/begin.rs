@@ -14,8 +14,8 @@ use crate::store::UploadMode;
 
 /// Begins an upload.
 pub(super) async fn begin(guarded: &Guarded<'_>, mode: UploadMode) -> Result<Response, Problem> {
-    let (tenant, by) = (guarded.admitted.tenant(), guarded.admitted.credential());
-    let upload = guarded.feeder.begin(tenant, mode, true, by).await?;
+    let tenant = guarded.admitted.tenant();
+    let upload = guarded.feeder.begin(&guarded.admitted, mode).await?;
     let mut response = json_response(StatusCode::CREATED, &shown(&upload));
     fields(response.headers_mut(), &upload);
     let location = format!("/v1/organisations/{tenant}/resource-uploads/{}", upload.id);

@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 use super::lines::{LINE_BYTES_MAX, Line, Lines, ReadError, change};
 use super::overlay::{Overlay, OverlayError};
 use crate::model::{Clock, DecisionId, Entropy, EntropyError, TenantId, UnixNanos};
+use crate::pipeline::Admitted;
 use crate::store::{
     DirectoryObjects, FeedHead, Head, LineError, StoreError, Swap, Upload, UploadMode, UploadState,
     Writes,
@@ -63,6 +64,9 @@ pub enum FeedError {
         /// What the client said.
         given: u64,
     },
+    /// What allowed the upload does not allow it any more.
+    #[error("the upload is not allowed any more")]
+    Revoked,
     /// The client fell silent or left.
     #[error("the body broke off")]
     Broken,
@@ -136,40 +140,38 @@ impl Feeder {
         Self(Arc::new(Inner { parts, running: Mutex::default() }))
     }
 
-    /// Begins an upload; there is one at a time for each organisation, since each is checked against what the
-    /// one before left.
+    /// Begins an upload that can be resumed; there is one at a time for each organisation, since each is checked
+    /// against what the one before left.
     pub(super) async fn begin(
         &self,
-        tenant: &TenantId,
+        admitted: &Admitted,
         mode: UploadMode,
-        resumable: bool,
-        by: &str,
     ) -> Result<Upload, FeedError> {
-        let _running = self.run(tenant)?;
-        self.0.begin(tenant, mode, resumable, by).await
+        let _running = self.run(admitted.tenant())?;
+        self.0.begin(admitted, mode, true).await
     }
 
     /// Takes a body: whole, in one go. If it breaks off, nothing of it can be resumed.
     pub(super) async fn push(
         &self,
-        tenant: &TenantId,
+        admitted: &Admitted,
         mode: UploadMode,
-        by: &str,
         body: Body,
     ) -> Result<Upload, FeedError> {
-        let _running = self.run(tenant)?;
-        let upload = self.0.begin(tenant, mode, false, by).await?;
-        self.read(tenant, upload, Lines::of(body), Ending::Complete).await
+        let _running = self.run(admitted.tenant())?;
+        let upload = self.0.begin(admitted, mode, false).await?;
+        self.read(admitted, upload, Lines::of(body), Ending::Complete).await
     }
 
     /// Goes on with an upload at byte `offset`.
     pub(super) async fn append(
         &self,
-        tenant: &TenantId,
+        admitted: &Admitted,
         id: &str,
         offset: u64,
         (body, ending): (Body, Ending),
     ) -> Result<Upload, FeedError> {
+        let tenant = admitted.tenant();
         let _running = self.run(tenant)?;
         let upload = self.upload(tenant, id).await?;
         if upload.state != UploadState::Open {
@@ -178,7 +180,7 @@ impl Feeder {
         if upload.bytes != offset {
             return Err(FeedError::Offset { expected: upload.bytes, given: offset });
         }
-        self.read(tenant, upload, Lines::of(body), ending).await
+        self.read(admitted, upload, Lines::of(body), ending).await
     }
 
     /// How far an upload is.
@@ -213,7 +215,7 @@ impl Feeder {
     /// Reads to the end, batch by batch.
     async fn read(
         &self,
-        tenant: &TenantId,
+        admitted: &Admitted,
         mut upload: Upload,
         mut lines: Lines,
         ending: Ending,
@@ -221,6 +223,11 @@ impl Feeder {
         let mut number = upload.lines;
         loop {
             let (batch, last) = gather(&mut lines, &upload, &mut number, ending).await?;
+            // P8: an upload takes as long as its client likes, a revocation counts at once.
+            if !admitted.still_allowed().await {
+                return Err(FeedError::Revoked);
+            }
+            let tenant = admitted.tenant();
             upload =
                 self.settle(tenant, &upload.id, batch, last && ending == Ending::Complete).await?;
             if upload.state != UploadState::Open {
@@ -295,11 +302,11 @@ fn take(batch: &mut Batch, mode: UploadMode, number: u64, line: &Line) {
 impl Inner {
     async fn begin(
         &self,
-        tenant: &TenantId,
+        admitted: &Admitted,
         mode: UploadMode,
         resumable: bool,
-        by: &str,
     ) -> Result<Upload, FeedError> {
+        let tenant = admitted.tenant();
         let (objects, now) = (&self.parts.objects, self.parts.clock.now());
         // Holding the turn: an upload is not finished in two places at once.
         let turn = self.parts.overlay.turn().await;
@@ -322,7 +329,7 @@ impl Inner {
             deleted: 0,
             failed: 0,
             errors: Vec::new(),
-            by: by.to_owned(),
+            by: admitted.credential().to_owned(),
             began: now,
             touched: now,
         };

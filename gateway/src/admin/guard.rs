@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::BodyExt as _;
 
 use super::feeder::Feeder;
 use super::problem::Problem;
@@ -30,9 +32,20 @@ pub(super) struct Guarded<'a> {
     pub(super) admitted: Admitted,
     pub(super) feeder: &'a Feeder,
     pub(super) headers: &'a HeaderMap,
+    taken: Arc<AtomicU64>,
 }
 
 impl Guarded<'_> {
+    /// The body, counted for the record.
+    pub(super) fn counted(&self, body: Body) -> Body {
+        let taken = Arc::clone(&self.taken);
+        Body::new(body.map_frame(move |frame| {
+            let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+            taken.fetch_add(bytes, Ordering::Relaxed);
+            frame
+        }))
+    }
+
     /// Refuses a body of another media type.
     pub(super) fn wants_media_type(&self, wanted: &str) -> Result<(), Problem> {
         let given = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -74,10 +87,13 @@ impl Door {
             }
         };
         let id = admitted.decision();
-        let mut guarded = Guarded { admitted, feeder: &self.feeder, headers: &parts.headers };
+        let (feeder, headers) = (&self.feeder, &parts.headers);
+        let mut guarded = Guarded { admitted, feeder, headers, taken: Arc::default() };
         let answered = operation(&guarded).await;
         let response = answered.unwrap_or_else(|problem| problem.response(id));
-        guarded.admitted.answered(response.status().as_u16(), 0);
+        guarded
+            .admitted
+            .answered(response.status().as_u16(), guarded.taken.load(Ordering::Relaxed));
         finished(response, id)
     }
 

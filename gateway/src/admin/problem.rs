@@ -17,7 +17,6 @@ pub(super) struct Problem {
     kind: &'static str,
     title: &'static str,
     detail: String,
-    code: &'static str,
     more: Map<String, Value>,
     fields: Vec<(header::HeaderName, HeaderValue)>,
 }
@@ -34,13 +33,8 @@ impl Problem {
         (kind, title): (&'static str, &'static str),
         detail: impl Into<String>,
     ) -> Self {
-        let code = match kind {
-            MISMATCHING_OFFSET => "mismatching_upload_offset",
-            COMPLETED_UPLOAD => "completed_upload",
-            other => other,
-        };
         let (more, fields) = (Map::new(), Vec::new());
-        Self { status, kind, title, detail: detail.into(), code, more, fields }
+        Self { status, kind, title, detail: detail.into(), more, fields }
     }
 
     /// The request cannot be read.
@@ -102,7 +96,7 @@ impl Problem {
         body.insert("title".into(), self.title.into());
         body.insert("status".into(), self.status.as_u16().into());
         body.insert("detail".into(), self.detail.into());
-        body.insert("code".into(), self.code.replace('-', "_").into());
+        body.insert("code".into(), code(self.kind).into());
         body.insert("instance".into(), format!("urn:uuid:{id}").into());
         // The line's end is for people with `curl`: JSON does not mind.
         let mut response = Response::new(Body::from(Value::Object(body).to_string() + "\n"));
@@ -114,6 +108,11 @@ impl Problem {
         }
         response
     }
+}
+
+/// The kind as programs compare it: its last word, as refusals spell theirs.
+fn code(kind: &str) -> String {
+    kind.rsplit('#').next().unwrap_or(kind).replace('-', "_")
 }
 
 impl From<&Refused> for Problem {
@@ -202,6 +201,11 @@ impl From<FeedError> for Problem {
             )
             .with("expected-offset", expected.into())
             .with("provided-offset", given.into()),
+            FeedError::Revoked => Self::new(
+                StatusCode::FORBIDDEN,
+                ("denied", "The policies do not allow this"),
+                "the key was revoked, or may not do this any more; what was taken before stays",
+            ),
             FeedError::Broken => Self::new(
                 StatusCode::REQUEST_TIMEOUT,
                 ("body-broken-off", "The body broke off"),

@@ -22,8 +22,7 @@ pub(super) async fn push(
     body: Body,
 ) -> Result<Response, Problem> {
     guarded.wants_media_type(NDJSON)?;
-    let (tenant, by) = (guarded.admitted.tenant(), guarded.admitted.credential());
-    let upload = guarded.feeder.push(tenant, mode, by, body).await?;
+    let upload = guarded.feeder.push(&guarded.admitted, mode, guarded.counted(body)).await?;
     match upload.state {
         UploadState::Complete => Ok(json_response(StatusCode::OK, &shown(&upload))),
         _ => Err(Problem::refused(&upload)),

@@ -27,8 +27,8 @@ pub(super) async fn resume(
     guarded.wants_media_type(PARTIAL_UPLOAD)?;
     let offset = offset(guarded.headers)?;
     let ending = ending(guarded.headers)?;
-    let tenant = guarded.admitted.tenant();
-    let upload = guarded.feeder.append(tenant, id, offset, (body, ending)).await?;
+    let part = (guarded.counted(body), ending);
+    let upload = guarded.feeder.append(&guarded.admitted, id, offset, part).await?;
     if upload.state == UploadState::Refused {
         return Err(Problem::refused(&upload));
     }

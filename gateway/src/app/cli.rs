@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{self, ConfigErrors, Loaded};
 
 use super::check::check;
+use super::feed::{FeedCommand, FeedCommandError};
 use super::keys::{KeyCommand, KeyError};
 use super::log::{LogCommand, LogError};
 use super::serve::{ServeError, serve};
@@ -40,6 +41,13 @@ enum Verb {
         #[command(subcommand)]
         command: KeyCommand,
     },
+    /// Tells what the hub pushed into the directory.
+    Feed {
+        #[command(flatten)]
+        config: Config,
+        #[command(subcommand)]
+        command: FeedCommand,
+    },
     /// Shows and verifies the decision log.
     Log {
         #[command(flatten)]
@@ -70,6 +78,9 @@ pub enum CommandError {
     /// The files are wrong.
     #[error(transparent)]
     Config(#[from] ConfigErrors),
+    /// About feeds.
+    #[error(transparent)]
+    Feed(#[from] FeedCommandError),
     /// About API keys.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -125,6 +136,7 @@ impl Cli {
             Verb::Serve(config) => Ok(serve(&config.load()?)?),
             Verb::Check { config, .. } => Ok(check(&config.load()?, out)?),
             Verb::Key { config, command } => command.run(&config.config, out),
+            Verb::Feed { config, command } => command.run(&config.config, out),
             Verb::Log { config, command } => command.run(&config.config, out),
             Verb::Version => Ok(writeln!(out, "hubgate {}", env!("CARGO_PKG_VERSION"))?),
         }
@@ -150,7 +162,9 @@ fn is_broken_pipe(error: &CommandError) -> bool {
 
 fn exit_code(error: &CommandError) -> ExitCode {
     match error {
-        CommandError::Config(_) | CommandError::Key(KeyError::Usage(_)) => ExitCode::from(EX_USAGE),
+        CommandError::Config(_)
+        | CommandError::Key(KeyError::Usage(_))
+        | CommandError::Feed(FeedCommandError::Tenant(_)) => ExitCode::from(EX_USAGE),
         _ => ExitCode::FAILURE,
     }
 }

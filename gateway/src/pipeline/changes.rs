@@ -47,12 +47,15 @@ impl Snapshot {
         let Some(organisation) = parts.directory.organisation(tenant) else {
             return Err(vec![ChangeError::new(None, &"there is no such organisation")]);
         };
-        let changed = organisation.with_changes(changes).map_err(|errors| {
-            errors.iter().map(|error| ChangeError::new(error.uid(), error)).collect::<Vec<_>>()
-        })?;
-        let partition = Partition::build(&parts.schema, changed.resources()).map_err(|errors| {
+        let Some(partition) = parts.partitions.get(tenant) else {
+            return Err(vec![ChangeError::new(None, &"the organisation was not prepared")]);
+        };
+        let partition = partition.apply(changes).map_err(|errors| {
             let told = errors.iter().map(|error| ChangeError::new(Some(error.uid()), error));
             told.collect::<Vec<_>>()
+        })?;
+        let changed = organisation.with_changes(changes).map_err(|errors| {
+            errors.iter().map(|error| ChangeError::new(error.uid(), error)).collect::<Vec<_>>()
         })?;
         let mut partitions = parts.partitions.clone();
         partitions.insert(tenant.clone(), Arc::new(partition));

@@ -1,5 +1,6 @@
 //! Operations of the gateway itself: decided and recorded like every request, but not forwarded.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use super::snapshot::Snapshot;
 use crate::audit::Recorded;
 use crate::authz::{Decision, Facts, Permit, Question};
 use crate::model::{
-    ActionId, AuthMethod, DecisionId, Dependency, EntityUid, Refusal, Scopes, TenantId,
+    ActionId, AuthMethod, DecisionId, Dependency, EntityUid, Refusal, Scopes, TenantId, UnixNanos,
 };
 
 /// One operation somebody asks for.
@@ -32,16 +33,26 @@ pub struct Operation<'a> {
 }
 
 /// Leave to carry out one operation: it exists only for a recorded permit (promise P5). When it is dropped, its
-/// end is recorded.
+/// end is recorded. An operation that takes long asks [`Admitted::still_allowed`] as it goes (promise P8).
 #[derive(Debug)]
 pub struct Admitted {
     pipeline: Arc<Pipeline>,
     permit: Recorded<Permit>,
     asker: Asker,
     tenant: TenantId,
+    question: Asked,
     began: Instant,
     status: Option<u16>,
     bytes_in: u64,
+}
+
+/// What was asked, to be asked again.
+#[derive(Clone, Debug)]
+struct Asked {
+    action: ActionId,
+    scopes: Scopes,
+    resource: EntityUid,
+    peer: IpAddr,
 }
 
 impl Pipeline {
@@ -83,7 +94,13 @@ impl Pipeline {
         let resource = snapshot.root(Some(operation.tenant)).cloned();
         let resource = resource.ok_or(Refusal::Unavailable(Dependency::DecisionPoint))?;
         trail.resource = Some(resource.clone());
-        let ask = || decide(&snapshot, &asker, operation, (&resource, trail.arrival));
+        let asked = Asked {
+            action: operation.action.clone(),
+            scopes: operation.scopes.clone(),
+            resource,
+            peer: trail.arrival.peer.ip(),
+        };
+        let ask = || decide(&snapshot, &asker, &asked, (operation.tenant, trail.arrival.at));
         let (decision, took) = timed(ask);
         trail.evaluation = took;
         if took > DECISION_TIME_MAX {
@@ -101,6 +118,7 @@ impl Pipeline {
             permit,
             asker,
             tenant: operation.tenant.clone(),
+            question: asked,
             began: Instant::now(),
             status: None,
             bytes_in: 0,
@@ -129,26 +147,26 @@ impl Pipeline {
 fn decide(
     snapshot: &Snapshot,
     asker: &Asker,
-    operation: &Operation<'_>,
-    (resource, arrival): (&EntityUid, &Arrival),
+    asked: &Asked,
+    (tenant, now): (&TenantId, UnixNanos),
 ) -> Decision {
-    let partition = snapshot.partition(Some(operation.tenant));
+    let partition = snapshot.partition(Some(tenant));
     let (Some(principal), Some(partition)) = (asker.prepared(), partition) else {
         return Decision::without_principal();
     };
     let question = Question {
         principal,
-        action: operation.action,
-        resource,
+        action: &asked.action,
+        resource: &asked.resource,
         context: Facts {
             method: asker.method(),
             connection: asker.connection(),
-            scopes: operation.scopes,
-            source: arrival.peer.ip(),
-            now: arrival.at,
+            scopes: &asked.scopes,
+            source: asked.peer,
+            now,
         },
     };
-    snapshot.pdp().decide(Some(operation.tenant), partition, &question)
+    snapshot.pdp().decide(Some(tenant), partition, &question)
 }
 
 impl Admitted {
@@ -165,6 +183,18 @@ impl Admitted {
     /// The handle of the credential.
     pub fn credential(&self) -> &str {
         self.asker.credential()
+    }
+
+    /// Whether the credential is still valid, and still may do this under the snapshot in force.
+    pub async fn still_allowed(&self) -> bool {
+        let now = self.pipeline.now();
+        let authenticated = self.asker.authenticated();
+        if !self.pipeline.parts.authenticator.still_valid(authenticated, now).await {
+            return false;
+        }
+        let snapshot = self.pipeline.snapshot();
+        let Ok(asker) = snapshot.asker(authenticated.clone(), None) else { return false };
+        decide(&snapshot, &asker, &self.question, (&self.tenant, now)).allowed()
     }
 
     /// Notes what was answered, after how many bytes of the request's body.

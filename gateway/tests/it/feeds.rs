@@ -20,7 +20,10 @@ async fn a_pushed_team_is_in_force_at_once_and_a_deleted_one_is_gone() {
     let pushed = world.put("", &teams(1..=3)).await;
     assert_eq!(pushed.status, 200, "{}", pushed.body_text());
     let told = json_of(&pushed);
-    assert_eq!((&told["state"], &told["applied"], &told["lines"]), (&json!("complete"), &json!(3), &json!(3)));
+    assert_eq!(
+        (&told["state"], &told["applied"], &told["lines"]),
+        (&json!("complete"), &json!(3), &json!(3))
+    );
     assert_eq!(world.view("t1").await, 200);
 
     let again = json_of(&world.put("", &teams(1..=3)).await);
@@ -65,7 +68,10 @@ async fn every_push_is_in_the_decision_log_with_its_end() {
     let record = |answer: &RawAnswer| {
         let id = answer.field("hubgate-request-id").unwrap().to_owned();
         let lines = log_lines(&world.gateway.folder().join("log"));
-        lines.into_iter().filter(|line| line["id"] == *id || line["decision_id"] == *id).collect::<Vec<_>>()
+        lines
+            .into_iter()
+            .filter(|line| line["id"] == *id || line["decision_id"] == *id)
+            .collect::<Vec<_>>()
     };
     let lines = record(&allowed);
     assert_eq!(lines.len(), 2, "{lines:?}");
@@ -90,8 +96,12 @@ async fn a_faulty_batch_is_refused_whole_with_every_line() {
     ];
     let answer = world.put("", &bad_lines.join("\n")).await;
     assert_eq!((answer.status, &json_of(&answer)["code"]), (422, &json!("upload_refused")));
-    let told: Vec<_> = errors(&answer).iter().map(|error| (error["line"].clone(), error["id"].clone())).collect();
-    assert_eq!(told, [(json!(2), Value::Null), (json!(3), json!("Team::t3")), (json!(4), json!("Team"))]);
+    let told: Vec<_> =
+        errors(&answer).iter().map(|error| (error["line"].clone(), error["id"].clone())).collect();
+    assert_eq!(
+        told,
+        [(json!(2), Value::Null), (json!(3), json!("Team::t3")), (json!(4), json!("Team"))]
+    );
     assert_eq!(world.view("t1").await, 404, "nothing of it was taken");
 
     let misfits = [
@@ -104,7 +114,12 @@ async fn a_faulty_batch_is_refused_whole_with_every_line() {
     assert!(told.contains(&json!(3)), "{}", answer.body_text());
     assert_eq!((answer.status, world.view("t1").await), (422, 404));
     let alone = world.put("", &misfits[1]).await;
-    assert_eq!((alone.status, &errors(&alone)[0]["line"]), (422, &json!(1)), "{}", alone.body_text());
+    assert_eq!(
+        (alone.status, &errors(&alone)[0]["line"]),
+        (422, &json!(1)),
+        "{}",
+        alone.body_text()
+    );
 
     let pushed = world.put("", &format!("{}\n{}", site("s1", "t1"), team("t1"))).await;
     assert_eq!(pushed.status, 200, "the order within a batch is free: {}", pushed.body_text());
@@ -179,7 +194,8 @@ async fn a_hundred_thousand_resources_replace_all_at_once() {
     let again = json_of(&world.put("?mode=replace", &teams(1..=MANY)).await);
     assert_eq!((&again["unchanged"], &again["applied"]), (&json!(MANY), &json!(0)));
     eprintln!("100,000 resources: {took:?}; the same again: {:?}", began.elapsed());
-    let faulty = format!("{}{}", teams(1..=5), team("t6").replace("Operator::nordvolt", "Operator::x"));
+    let faulty =
+        format!("{}{}", teams(1..=5), team("t6").replace("Operator::nordvolt", "Operator::x"));
     let refused = world.put("?mode=replace", &faulty).await;
     assert_eq!((refused.status, &errors(&refused)[0]["line"]), (422, &json!(6)));
     assert_eq!(world.view("t100000").await, 200, "a refused replacement changes nothing");

@@ -77,7 +77,8 @@ pub(super) fn head(
     fields: &[(&str, &str)],
     length: usize,
 ) -> String {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: admin\r\ncontent-length: {length}\r\n");
+    let mut head =
+        format!("{method} {path} HTTP/1.1\r\nhost: admin\r\ncontent-length: {length}\r\n");
     if !key.is_empty() {
         write!(head, "authorization: Bearer {key}\r\n").unwrap();
     }
