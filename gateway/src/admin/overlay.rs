@@ -139,14 +139,14 @@ fn told(items: impl Iterator<Item = String>, count: usize) -> String {
 impl Overlay {
     /// Keeps `pipeline` in step; it serves `joined` already.
     pub fn new(pipeline: Arc<Pipeline>, joined: Joined, pushed: Arc<dyn PushedResources>) -> Self {
-        let (changed, changes) = tokio::sync::mpsc::unbounded_channel();
+        let (bell, rung) = tokio::sync::mpsc::unbounded_channel();
         Self {
             pipeline,
             pushed,
             state: Mutex::new(State { files: joined.files, versions: joined.versions }),
             turn: Arc::default(),
-            changed,
-            changes: Mutex::new(Some(changes)),
+            changed: bell,
+            changes: Mutex::new(Some(rung)),
         }
     }
 

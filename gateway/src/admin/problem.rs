@@ -17,6 +17,12 @@ pub(super) struct Problem {
     kind: &'static str,
     title: &'static str,
     detail: String,
+    extra: Box<Extra>,
+}
+
+/// What only some problems have.
+#[derive(Clone, Debug, Default)]
+struct Extra {
     more: Map<String, Value>,
     fields: Vec<(header::HeaderName, HeaderValue)>,
 }
@@ -33,8 +39,7 @@ impl Problem {
         (kind, title): (&'static str, &'static str),
         detail: impl Into<String>,
     ) -> Self {
-        let (more, fields) = (Map::new(), Vec::new());
-        Self { status, kind, title, detail: detail.into(), more, fields }
+        Self { status, kind, title, detail: detail.into(), extra: Box::default() }
     }
 
     /// The request cannot be read.
@@ -75,12 +80,12 @@ impl Problem {
     }
 
     pub(super) fn with(mut self, key: &str, value: Value) -> Self {
-        self.more.insert(key.to_owned(), value);
+        self.extra.more.insert(key.to_owned(), value);
         self
     }
 
     fn field(mut self, name: header::HeaderName, value: &'static str) -> Self {
-        self.fields.push((name, HeaderValue::from_static(value)));
+        self.extra.fields.push((name, HeaderValue::from_static(value)));
         self
     }
 
@@ -91,7 +96,7 @@ impl Problem {
         } else {
             format!("{OURS}{}", self.kind)
         };
-        let mut body = self.more;
+        let Extra { more: mut body, fields } = *self.extra;
         body.insert("type".into(), kind.into());
         body.insert("title".into(), self.title.into());
         body.insert("status".into(), self.status.as_u16().into());
@@ -103,7 +108,7 @@ impl Problem {
         *response.status_mut() = self.status;
         let media_type = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, media_type);
-        for (name, value) in self.fields {
+        for (name, value) in fields {
             response.headers_mut().insert(name, value);
         }
         response

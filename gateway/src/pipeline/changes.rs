@@ -54,12 +54,12 @@ impl Snapshot {
             let told = errors.iter().map(|error| ChangeError::new(Some(error.uid()), error));
             told.collect::<Vec<_>>()
         })?;
-        let changed = organisation.with_changes(changes).map_err(|errors| {
+        let after = organisation.with_changes(changes).map_err(|errors| {
             errors.iter().map(|error| ChangeError::new(error.uid(), error)).collect::<Vec<_>>()
         })?;
         let mut partitions = parts.partitions.clone();
         partitions.insert(tenant.clone(), Arc::new(partition));
-        self.with(Arc::new(parts.directory.with(Arc::new(changed))), partitions)
+        self.with(Arc::new(parts.directory.with(Arc::new(after))), partitions)
     }
 
     /// This snapshot with one organisation as `other`, a snapshot of the same configuration, has it.

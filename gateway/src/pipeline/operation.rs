@@ -94,13 +94,13 @@ impl Pipeline {
         let resource = snapshot.root(Some(operation.tenant)).cloned();
         let resource = resource.ok_or(Refusal::Unavailable(Dependency::DecisionPoint))?;
         trail.resource = Some(resource.clone());
-        let asked = Asked {
+        let question = Asked {
             action: operation.action.clone(),
             scopes: operation.scopes.clone(),
             resource,
             peer: trail.arrival.peer.ip(),
         };
-        let ask = || decide(&snapshot, &asker, &asked, (operation.tenant, trail.arrival.at));
+        let ask = || decide(&snapshot, &asker, &question, (operation.tenant, trail.arrival.at));
         let (decision, took) = timed(ask);
         trail.evaluation = took;
         if took > DECISION_TIME_MAX {
@@ -118,7 +118,7 @@ impl Pipeline {
             permit,
             asker,
             tenant: operation.tenant.clone(),
-            question: asked,
+            question,
             began: Instant::now(),
             status: None,
             bytes_in: 0,
@@ -147,7 +147,7 @@ impl Pipeline {
 fn decide(
     snapshot: &Snapshot,
     asker: &Asker,
-    asked: &Asked,
+    put: &Asked,
     (tenant, now): (&TenantId, UnixNanos),
 ) -> Decision {
     let partition = snapshot.partition(Some(tenant));
@@ -156,13 +156,13 @@ fn decide(
     };
     let question = Question {
         principal,
-        action: &asked.action,
-        resource: &asked.resource,
+        action: &put.action,
+        resource: &put.resource,
         context: Facts {
             method: asker.method(),
             connection: asker.connection(),
-            scopes: &asked.scopes,
-            source: asked.peer,
+            scopes: &put.scopes,
+            source: put.peer,
             now,
         },
     };

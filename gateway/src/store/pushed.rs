@@ -34,7 +34,9 @@ impl StoredResources {
         let mut after = None;
         loop {
             let (page, next) = self.objects.page(tenant, after.as_ref()).await?;
-            page.into_iter().for_each(|object| each(object.record));
+            for object in page {
+                each(object.record);
+            }
             if next.is_none() {
                 break;
             }

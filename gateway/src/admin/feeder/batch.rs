@@ -273,7 +273,9 @@ pub(super) fn faults(errors: Vec<ChangeError>, line: impl Fn(&EntityUid) -> Opti
         .collect();
     told.sort_by_key(|error| error.line.unwrap_or(u64::MAX));
     let mut faults = Faults::default();
-    told.into_iter().for_each(|error| faults.add(error));
+    for error in told {
+        faults.add(error);
+    }
     faults
 }
 
