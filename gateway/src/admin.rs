@@ -15,5 +15,5 @@ mod resume;
 mod server;
 
 pub use feeder::{FeedError, Feeder, FeederParts, recover};
-pub use overlay::{Joined, Overlay, OverlayError};
+pub use overlay::{Overlay, OverlayError, check_pushed};
 pub use server::Administration;

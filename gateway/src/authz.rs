@@ -8,6 +8,7 @@
 //! policies whose scope can match ([`Pdp::load`] indexes them); a differential test compares every
 //! answer with Cedar's plain evaluation of the whole set.
 
+mod access;
 mod cache;
 mod cases;
 mod checked;
@@ -17,23 +18,38 @@ mod draft;
 mod entity;
 mod error;
 mod evaluate;
+mod explain;
 mod index;
 mod load;
 mod made;
+mod matrix;
+mod mutants;
 mod nodes;
 mod partition;
 mod pdp;
 mod rule;
 mod schema;
+mod trial;
+mod world;
 
-pub use cases::{CaseFailure, CaseFile, Expectation, PolicyCase, run_cases};
+pub use access::{AccessQuestion, AccessSet, AccessSetError};
+pub use cases::{CaseFailure, CaseFile, Expectation, PolicyCase, run_cases, uncovered};
 pub use checked::{Checked, Checker};
 pub use context::Facts;
 pub use decision::{Decision, Denial, Permit};
 pub use error::{EntityError, PolicyError};
+pub use explain::{
+    Change, ChangeTable, Explanation, Inquiry, Part, PolicyAccount, Records, Remedy, Seen, Truth,
+};
+pub use matrix::{
+    CellChange, Matrix, MatrixError, Probe, ProbeColumn, ReviewFormat, Sample, Variant, changes,
+};
+pub use mutants::{Fate, Mutant, MutantTrial, Mutation, mutants};
 pub use partition::{Partition, PartitionBuilder, PreparedPrincipal, Standing};
 pub use pdp::{Pdp, Question};
 pub use schema::PolicySchema;
+pub use trial::{CaseAnswer, Trial};
+pub use world::Changes;
 
 #[cfg(test)]
 mod differential;

@@ -3,24 +3,32 @@
 //! Floor 4. It must never start anything, write a file or read a clock.
 
 mod certificate;
+mod changes;
 mod document;
 mod gateway;
 mod guards;
 mod listen;
 mod load;
+mod navigation;
+mod openapi;
+mod operations;
 mod organisations;
+mod origin;
 mod places;
 mod policies;
 mod problem;
 mod reference;
 mod resource;
+mod resources;
 mod route;
 mod route_errors;
 mod secrets;
 mod section;
 mod service;
 mod shape;
+mod source;
 mod suggest;
+mod survey;
 mod tenants;
 #[cfg(test)]
 mod tests;
@@ -31,10 +39,17 @@ pub use guards::{
     TelemetrySettings,
 };
 pub use listen::{CertificateSource, HeadSettings, HttpsSettings, ListenSettings};
-pub use load::{Loaded, load, load_with, places};
-pub use organisations::Organisations;
+pub use load::{
+    Loaded, RouteNote, load, load_after, load_with, places, policies, unmapped_operations,
+};
+pub use navigation::NavigationSettings;
+pub use operations::{OperationsSettings, Unmapped};
+pub use organisations::{Organisations, PolicyFiles};
 pub use places::{Places, PolicyPlaces};
-pub use policies::{CASES_FOLDER, read_cases, read_policies};
+pub use policies::{
+    CASES_FOLDER, PROBE_FILE, REVIEWED_FILE, read_cases, read_own_policies, read_policies,
+    read_probe,
+};
 pub use problem::{ConfigErrors, Problem};
 pub use reference::{settings_reference, settings_schema};
 pub use secrets::{
@@ -42,7 +57,10 @@ pub use secrets::{
     SEAL_FILE, SealKey, Secrets,
 };
 pub use service::{
-    Address, HeaderPattern, HealthCheck, HttpVersion, Retry, ServiceSettings, ServiceTls,
+    Address, ErrorsName, HeaderPattern, HealthCheck, HttpVersion, Retry, ServiceSettings,
+    ServiceTls,
 };
+pub use source::FileSource;
 pub use suggest::nearest_name;
-pub use tenants::{FileProblem, Variables, read_tenant, read_tenants};
+pub use survey::Sizes;
+pub use tenants::{FileProblem, TenantData, Variables, read_tenant, read_tenants};

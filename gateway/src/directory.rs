@@ -1,15 +1,18 @@
-//! An organisation's snapshot: tree, members, resources (PIP).
+//! Organisations: who they are, how their people sign in, who is a member (PIP).
 //!
-//! [`Organisation::build`] checks everything once; after that the value never changes, so whoever
-//! holds it sees one state of one organisation. It must never read a file or judge a request.
+//! What every request may need of any organisation ([`Organisation`]) is in memory for all of them; their
+//! [`Members`] only for those in use. Both are checked once and never change, so whoever holds one sees
+//! one state of one organisation. Their resources are for `authz` to keep. Nothing here reads a file or
+//! judges a request.
 
 mod member;
+mod members;
 mod organisation;
 mod pushed;
 mod register;
-mod tree;
 
 pub use member::{Identity, Member, principal_entity};
+pub use members::Members;
 pub use organisation::{DirectoryError, Organisation, OrganisationData};
 pub use pushed::{NothingPushed, PushedError, PushedResources};
 pub use register::{Directory, RegisterError};

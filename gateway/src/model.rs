@@ -24,7 +24,7 @@ pub use ids::{
 };
 pub use policy::PolicySource;
 pub use principal::{AuthMethod, PersonId, Principal};
-pub use refusal::{Dependency, Malformed, Refusal};
+pub use refusal::{Dependency, ErrorStyle, Malformed, Refusal};
 pub use scopes::{ScopeError, Scopes};
 pub use secret::Secret;
 pub use source::Source;

@@ -6,12 +6,14 @@
 mod admission;
 mod answer;
 mod asker;
-mod changes;
 mod floods;
 mod gateway_paths;
 mod ids;
+mod listing;
 mod live_binding;
+mod navigation;
 mod operation;
+mod organisations;
 mod outcome;
 mod recording;
 mod sign_in;
@@ -20,13 +22,14 @@ mod snapshot;
 pub use admission::{Pipeline, PipelineParts};
 pub use answer::{Answer, PageKind, STYLE_PATH};
 pub use asker::Asker;
-pub use changes::ChangeError;
 pub use live_binding::LiveBinding;
+pub use navigation::{Area, Menu, Navigation};
 pub use operation::{Admitted, Operation};
+pub use organisations::{Content, OrganisationSource, SourceError};
 pub use outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused, Reply};
 pub use recording::Identity;
 pub use sign_in::{
-    Answered, GatewayRequest, Offer, RefusalPage, ReturnTo, SignIn, SignInEvent, SignInParts,
-    refusal_page,
+    Answered, GatewayRequest, Memberships, Offer, RefusalPage, ReturnTo, SignIn, SignInEvent,
+    SignInParts, refusal_page,
 };
-pub use snapshot::{Snapshot, SnapshotError, SnapshotParts};
+pub use snapshot::{ChangeError, Snapshot, SnapshotError, SnapshotParts};

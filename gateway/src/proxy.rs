@@ -5,6 +5,7 @@ mod arrival;
 mod body;
 mod certificates;
 mod door;
+mod error_body;
 mod exchange;
 mod generations;
 mod hand_over;

@@ -27,7 +27,7 @@ pub use fields::{is_dropped_field, is_hop_by_hop_field, is_reserved_field};
 pub use head::RawHead;
 pub use head_limits::HeadLimits;
 pub use request::{CanonicalRequest, Protocol, Upgrade};
-pub use resource::{Matched, Parameters};
+pub use resource::{Matched, Parameters, Place};
 pub use route::{BodyRule, Denials, LogClass, ResourceRule, Route, RouteSettings, Stream};
 pub use table::{RouteError, RouteTable};
 pub use template::is_gateway_path;

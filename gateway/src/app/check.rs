@@ -4,8 +4,12 @@ use std::io::Write;
 
 use crate::config::{CertificateSource, Loaded};
 
-/// Tells what `loaded` holds. That it exists means that every check passed.
-pub(super) fn check(loaded: &Loaded, out: &mut dyn Write) -> std::io::Result<()> {
+use super::cli::CommandError;
+use super::policy::check_reviewed;
+
+/// Tells what `loaded` holds. That it exists means that every check passed but one: whether the policies
+/// still come to the matrix that was reviewed.
+pub(super) fn check(loaded: &Loaded, out: &mut dyn Write) -> Result<(), CommandError> {
     let settings = &loaded.settings;
     let organisations = &loaded.organisations;
     let mut line = |what: &str, told: String| writeln!(out, "{what:<14} {told}");
@@ -28,12 +32,10 @@ pub(super) fn check(loaded: &Loaded, out: &mut dyn Write) -> std::io::Result<()>
     line("routes", settings.routes.len().to_string())?;
     line("policies", organisations.pdp.policy_count().to_string())?;
     let members = |count: usize| if count == 1 { "member" } else { "members" };
-    let mut known: Vec<_> = organisations.directory.organisations().collect();
-    known.sort_by_key(|organisation| organisation.id().clone());
-    for organisation in known {
-        let (people, resources) =
-            (organisation.members().count(), organisation.resources().count());
+    for organisation in organisations.directory.organisations() {
+        let size = organisations.sizes.get(organisation.id()).copied().unwrap_or_default();
         let suspended = if organisation.suspended() { ", suspended" } else { "" };
+        let (people, resources) = (size.members, size.resources);
         let told = format!("{people} {}, {resources} resources{suspended}", members(people));
         line("organisation", format!("{}: {told}", organisation.id()))?;
     }
@@ -42,5 +44,6 @@ pub(super) fn check(loaded: &Loaded, out: &mut dyn Write) -> std::io::Result<()>
         0 => line("policy tests", "none".to_owned())?,
         count => line("policy tests", format!("{count}, all as expected"))?,
     }
-    line("OK", loaded.file.display().to_string())
+    check_reviewed(loaded, out)?;
+    Ok(writeln!(out, "{:<14} {}", "OK", loaded.file.display())?)
 }

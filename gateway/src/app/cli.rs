@@ -12,6 +12,8 @@ use super::check::check;
 use super::feed::{FeedCommand, FeedCommandError};
 use super::keys::{KeyCommand, KeyError};
 use super::log::{LogCommand, LogError};
+use super::policy::{PolicyCommand, PolicyCommandError};
+use super::routes::{RoutesArguments, RoutesError};
 use super::serve::{ServeError, serve};
 
 /// A policy-driven authorization and identity gateway.
@@ -34,6 +36,13 @@ enum Verb {
         #[arg(long)]
         plain: bool,
     },
+    /// Lists the routes: operation, action, resource, scopes.
+    Routes {
+        #[command(flatten)]
+        config: Config,
+        #[command(flatten)]
+        arguments: RoutesArguments,
+    },
     /// Makes, lists and revokes API keys; rotates the gateway's signing key.
     Key {
         #[command(flatten)]
@@ -54,6 +63,13 @@ enum Verb {
         config: Config,
         #[command(subcommand)]
         command: LogCommand,
+    },
+    /// Tests the policies, shows what they come to, and tells why they answer as they do.
+    Policy {
+        #[command(flatten)]
+        config: Config,
+        #[command(subcommand)]
+        command: PolicyCommand,
     },
     /// Says which version this is.
     Version,
@@ -87,6 +103,12 @@ pub enum CommandError {
     /// About the decision log.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// About routes.
+    #[error(transparent)]
+    Routes(#[from] RoutesError),
+    /// About the policies.
+    #[error(transparent)]
+    Policy(#[from] PolicyCommandError),
     /// Serving failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -134,10 +156,12 @@ impl Cli {
     fn run(self, out: &mut dyn Write) -> Result<(), CommandError> {
         match self.verb {
             Verb::Serve(config) => Ok(serve(&config.load()?)?),
-            Verb::Check { config, .. } => Ok(check(&config.load()?, out)?),
+            Verb::Check { config, .. } => check(&config.load()?, out),
+            Verb::Routes { config, arguments } => arguments.run(&config.config, out),
             Verb::Key { config, command } => command.run(&config.config, out),
             Verb::Feed { config, command } => command.run(&config.config, out),
             Verb::Log { config, command } => command.run(&config.config, out),
+            Verb::Policy { config, command } => command.run(&config.config, out),
             Verb::Version => Ok(writeln!(out, "hubgate {}", env!("CARGO_PKG_VERSION"))?),
         }
     }
@@ -164,7 +188,9 @@ fn exit_code(error: &CommandError) -> ExitCode {
     match error {
         CommandError::Config(_)
         | CommandError::Key(KeyError::Usage(_))
-        | CommandError::Feed(FeedCommandError::Tenant(_)) => ExitCode::from(EX_USAGE),
+        | CommandError::Feed(FeedCommandError::Tenant(_))
+        | CommandError::Routes(_)
+        | CommandError::Policy(PolicyCommandError::Usage(_)) => ExitCode::from(EX_USAGE),
         _ => ExitCode::FAILURE,
     }
 }

@@ -21,6 +21,7 @@ use crate::journal::{Journal, JournalError, JournalSettings};
 use crate::model::{
     Clock as _, DecisionId, Entropy as _, EntropyError, KeyId, OsEntropy, SystemClock, TenantId,
 };
+use crate::pipeline::SourceError;
 use crate::store::{OpenError, SqliteStore, StoredApiKeys};
 
 use super::cli::CommandError;
@@ -72,6 +73,9 @@ pub enum KeyError {
         #[source]
         source: SinkError,
     },
+    /// The organisation cannot be read.
+    #[error(transparent)]
+    Organisation(#[from] SourceError),
     /// There is no randomness.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -141,7 +145,10 @@ impl Drop for Desk {
     }
 }
 
-fn open_keys(places: &Places) -> Result<(StoredApiKeys, tokio::runtime::Runtime), KeyError> {
+/// The API keys, as the gateway keeps them, and a runtime to ask for them.
+pub(super) fn open_keys(
+    places: &Places,
+) -> Result<(StoredApiKeys, tokio::runtime::Runtime), KeyError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

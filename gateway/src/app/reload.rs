@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use crate::config::{self, ConfigErrors, Loaded};
+use crate::config::{self, ConfigErrors, Loaded, Organisations};
 
 use debounce::Debounce;
 use files::WatchedFiles;
@@ -66,12 +66,20 @@ pub struct Reloader {
     file: PathBuf,
     apply: Arc<dyn Apply>,
     status: Mutex<ReloadStatus>,
+    /// The organisations as they were last found without fault.
+    checked: Mutex<Option<Organisations>>,
 }
 
 impl Reloader {
     /// Reloads the settings `file` into `apply`.
     pub fn new(file: PathBuf, apply: Arc<dyn Apply>) -> Self {
-        Self { file, apply, status: Mutex::default() }
+        Self { file, apply, status: Mutex::default(), checked: Mutex::default() }
+    }
+
+    /// Starts from organisations that were read and checked: what stays as it is, is not checked again.
+    #[must_use]
+    pub fn knowing(self, organisations: Organisations) -> Self {
+        Self { checked: Mutex::new(Some(organisations)), ..self }
     }
 
     /// How it has gone so far.
@@ -81,10 +89,14 @@ impl Reloader {
 
     /// Reads everything anew and puts it in force; the places to watch from now on when that worked.
     pub fn reload(&self) -> Option<Vec<PathBuf>> {
-        let outcome = config::load(&self.file).map_err(ApplyError::from).and_then(|loaded| {
+        let mut before = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = config::load_after(&self.file, before.as_ref()).map_err(ApplyError::from);
+        let outcome = loaded.and_then(|loaded| {
             let watched = loaded.watched();
+            *before = Some(loaded.organisations.clone());
             self.apply.apply(loaded).map(|()| watched)
         });
+        drop(before);
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
             Ok(watched) => {

@@ -158,7 +158,8 @@ fn watch(
     loaded: &Loaded,
     core: &tokio::runtime::Handle,
 ) -> Result<ReloadWatch, ServeError> {
-    let reloader = Arc::new(Reloader::new(loaded.file.clone(), Arc::clone(live) as _));
+    let reloader = Reloader::new(loaded.file.clone(), Arc::clone(live) as _);
+    let reloader = Arc::new(reloader.knowing(loaded.organisations.clone()));
     gateway.follow(&reloader);
     let watch = ReloadWatch::start(reloader, &loaded.watched())?;
     core.spawn(reload_on_hangup(watch.bell()));

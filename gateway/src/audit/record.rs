@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use super::{Pseudonym, QueryKeys, RecordBody, text};
 use crate::model::{
@@ -133,6 +134,32 @@ pub struct What<'a> {
     #[serde(serialize_with = "text::resource", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub resource: Option<&'a EntityUid>,
+    /// For a list: the SHA-256 of the access set the service was told, in hexadecimal. It follows from
+    /// snapshot, principal and action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub access: Option<AccessDigest>,
+}
+
+/// The SHA-256 of an access set as it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccessDigest([u8; 32]);
+
+impl AccessDigest {
+    /// Digests the JSON of an access set.
+    pub fn of(told: &str) -> Self {
+        Self(Sha256::digest(told.as_bytes()).into())
+    }
+}
+
+impl Serialize for AccessDigest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut hex = String::with_capacity(64);
+        for byte in self.0 {
+            let _ = std::fmt::Write::write_fmt(&mut hex, format_args!("{byte:02x}"));
+        }
+        serializer.serialize_str(&hex)
+    }
 }
 
 /// What was decided.

@@ -25,7 +25,7 @@ struct Line<'a> {
 
 #[derive(JsonSchema)]
 #[schemars(tag = "kind", rename_all = "snake_case")]
-#[expect(dead_code, reason = "exists for its schema")]
+#[expect(dead_code, clippy::large_enum_variant, reason = "exists for its schema")]
 enum AnyRecord<'a> {
     /// What the gateway decided about one request.
     Decision(DecisionRecord<'a>),

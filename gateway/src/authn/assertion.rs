@@ -124,10 +124,14 @@ pub struct Statement {
     pub credential: Arc<str>,
     /// Their roles.
     pub roles: Arc<[RoleAssignment]>,
+    /// The node of the organisation they work in.
+    pub active: Option<EntityUid>,
     /// What was allowed.
     pub action: ActionId,
     /// On what.
     pub resource: EntityUid,
+    /// For a list: on which nodes the action is allowed, as JSON.
+    pub access: Option<Arc<str>>,
     /// Under which snapshot.
     pub snapshot: SnapshotId,
 }
@@ -145,8 +149,12 @@ struct Claims<'a> {
     tenant: Option<&'a str>,
     auth_method: &'static str,
     roles: &'a [RoleAssignment],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active: Option<String>,
     action: &'a str,
     resource: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access: Option<serde_json::Value>,
     policy_snapshot: &'a str,
 }
 
@@ -238,6 +246,8 @@ impl AssertionSigner {
         decision: DecisionId,
         now: UnixNanos,
     ) -> Result<http::HeaderValue, AssertionError> {
+        // Unreadable would be a bug of ours; a service then gets no set, which lets it list nothing.
+        let access = statement.access.as_deref().map(serde_json::from_str);
         let header = Header {
             typ: Some(String::from(ASSERTION_TYPE)),
             kid: Some(keys.signing.id.clone()),
@@ -254,8 +264,10 @@ impl AssertionSigner {
             tenant: statement.tenant.as_ref().map(TenantId::as_str),
             auth_method: statement.method.name(),
             roles: &statement.roles,
+            active: statement.active.as_ref().map(ToString::to_string),
             action: statement.action.as_str(),
             resource: statement.resource.to_string(),
+            access: access.and_then(Result::ok),
             policy_snapshot: statement.snapshot.as_str(),
         };
         let token =
@@ -296,8 +308,10 @@ mod tests {
             method: AuthMethod::Session,
             credential: Arc::from("s1"),
             roles: Arc::from([]),
+            active: Some(EntityUid::parse("Operator::o").unwrap()),
             action: ActionId::parse("teams:view").unwrap(),
             resource: EntityUid::parse("Team::t-1").unwrap(),
+            access: Some(Arc::from(r#"{"within":["Operator::o"]}"#)),
             snapshot: SnapshotId::from_digest(&[7; 32]),
         }
     }
@@ -332,6 +346,8 @@ mod tests {
         assert_eq!(said["sub"], "User::ada");
         assert_eq!(said["tenant"], "nordvolt");
         assert_eq!(said["action"], "teams:view");
+        assert_eq!(said["active"], "Operator::o");
+        assert_eq!(said["access"]["within"][0], "Operator::o");
         assert_eq!(said["resource"], "Team::t-1");
         assert_eq!(said["jti"], id(1).to_string());
         assert_eq!(said["exp"].as_u64().unwrap() - said["iat"].as_u64().unwrap(), 60);
@@ -363,6 +379,8 @@ mod tests {
             Statement { method: AuthMethod::ApiKey, ..statement() },
             Statement { credential: Arc::from("s2"), ..statement() },
             Statement { roles: Arc::from([role]), ..statement() },
+            Statement { active: None, ..statement() },
+            Statement { access: None, ..statement() },
             Statement { action: ActionId::parse("teams:update").unwrap(), ..statement() },
             Statement { resource: EntityUid::parse("Team::t-2").unwrap(), ..statement() },
             Statement { snapshot: SnapshotId::from_digest(&[8; 32]), ..statement() },

@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-use crate::model::{Entropy, EntropyError, PersonId, Secret, UnixNanos};
+use crate::model::{EntityUid, Entropy, EntropyError, PersonId, Secret, UnixNanos};
 
 /// The secret in the session cookie: 256 random bits as 43 characters of base64url.
 #[derive(Clone, Debug)]
@@ -113,6 +113,8 @@ pub struct Session {
     pub last_seen: UnixNanos,
     /// The session's name at the provider (`sid`).
     pub provider_session: Option<String>,
+    /// The node of the organisation's tree the person chose to work in. A wish: it gives no authority.
+    pub active: Option<EntityUid>,
     /// The token a form on our pages must carry (CK-08).
     pub csrf: Secret<String>,
 }
@@ -192,6 +194,17 @@ pub trait Sessions: Send + Sync + fmt::Debug {
     /// [`StoreUnavailable`] when it could not be noted.
     async fn touch(&self, key: &SessionKey, now: UnixNanos) -> Result<(), StoreUnavailable>;
 
+    /// Notes the node a person chose to work in, or that none is chosen any more. A session that is gone
+    /// stays gone.
+    ///
+    /// # Errors
+    /// [`StoreUnavailable`] when it could not be noted.
+    async fn work_in(
+        &self,
+        key: &SessionKey,
+        node: Option<&EntityUid>,
+    ) -> Result<(), StoreUnavailable>;
+
     /// Ends a session: at once here, within two seconds on every node.
     ///
     /// # Errors
@@ -223,6 +236,7 @@ mod tests {
             created: UnixNanos::from_seconds(created),
             last_seen: UnixNanos::from_seconds(last_seen),
             provider_session: None,
+            active: None,
             csrf: Secret::new("c".into()),
         }
     }

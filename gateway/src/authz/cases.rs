@@ -1,18 +1,15 @@
 //! Decisions as data: what the policies must answer, kept beside them and checked before they load.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use serde::Deserialize;
 
-use super::context::Facts;
-use super::decision::Decision;
-use super::partition::Partition;
-use super::pdp::{Pdp, Question};
-use crate::model::{
-    ActionId, AuthMethod, ConnectionId, EntityRecord, EntityUid, Scopes, TenantId, UnixNanos,
-};
+use super::pdp::Pdp;
+use super::trial::Trial;
+use super::world::Changes;
+use crate::model::{ActionId, ConnectionId, EntityRecord, EntityUid, TenantId};
 
 /// One file of cases: a small organisation and what is asked of it.
 #[derive(Clone, Debug, Deserialize)]
@@ -21,14 +18,20 @@ pub struct CaseFile {
     /// Where it came from; set by the reader.
     #[serde(skip)]
     pub name: String,
+    /// Files beside this one whose entities and principals are here too.
+    #[serde(default, rename = "use")]
+    pub shared: Vec<String>,
     /// The organisation whose own policies count besides the base set.
     #[serde(default)]
     pub tenant: Option<TenantId>,
     /// The organisation's resources.
+    #[serde(default)]
     pub entities: Vec<EntityRecord>,
     /// Those who ask.
+    #[serde(default)]
     pub principals: Vec<EntityRecord>,
-    /// The questions, each with its answer.
+    /// The questions, each with its answer. A file that others use may have none.
+    #[serde(default)]
     pub cases: Vec<PolicyCase>,
 }
 
@@ -46,10 +49,16 @@ pub struct PolicyCase {
     pub action: ActionId,
     /// On what.
     pub resource: EntityUid,
+    /// Attributes that are otherwise than in the file, for this case alone.
+    #[serde(default)]
+    pub given: Changes,
     /// The peer's address; 192.0.2.1 unless said.
     #[serde(default)]
     pub source: Option<IpAddr>,
-    /// Seconds since 1970; the start of 2026 unless said.
+    /// The time, as `2026-03-01T12:00:00Z`; the start of 2026 unless said.
+    #[serde(default)]
+    pub now: Option<jiff::Timestamp>,
+    /// The time in seconds since 1970, instead of `now`.
     #[serde(default)]
     pub now_seconds: Option<u64>,
     /// The API scopes the operation accepts; none unless said.
@@ -63,6 +72,19 @@ pub struct PolicyCase {
     /// The policies that must decide; not looked at when left out.
     #[serde(default)]
     pub determining: Option<Vec<String>>,
+}
+
+impl CaseFile {
+    /// Takes over the entities and principals of `shared`, a file this one uses. What this file says of
+    /// the same entity counts.
+    pub fn take_over(&mut self, shared: &Self) {
+        let add = |own: &mut Vec<EntityRecord>, shared: &[EntityRecord]| {
+            let known: HashSet<EntityUid> = own.iter().map(|record| record.uid.clone()).collect();
+            own.extend(shared.iter().filter(|record| !known.contains(&record.uid)).cloned());
+        };
+        add(&mut self.entities, &shared.entities);
+        add(&mut self.principals, &shared.principals);
+    }
 }
 
 /// The answer a case must get.
@@ -99,104 +121,30 @@ impl fmt::Display for CaseFailure {
 /// Asks every case, and demands of the cases that each base policy is the subject of one that allows
 /// and one that denies. No failure, an empty list.
 pub fn run_cases(pdp: &Pdp, files: &[CaseFile]) -> Vec<CaseFailure> {
-    let mut failures: Vec<CaseFailure> =
-        files.iter().flat_map(|file| run_file(pdp, file)).collect();
+    let trial = Trial::prepare(pdp.schema(), files);
+    let mut failures = trial.faults().to_vec();
+    failures.extend(trial.answers(pdp).filter_map(|answer| answer.failure()));
+    failures.extend(uncovered(pdp, files));
+    failures
+}
+
+/// The base policies that are not the subject of a case that allows and of one that denies.
+pub fn uncovered(pdp: &Pdp, files: &[CaseFile]) -> Vec<CaseFailure> {
     let mut covered: HashMap<&str, HashSet<bool>> = HashMap::new();
     for case in files.iter().flat_map(|file| &file.cases) {
         for policy in &case.about {
             covered.entry(policy).or_default().insert(case.expect == Expectation::Allow);
         }
     }
+    let mut failures = Vec::new();
     for policy in pdp.base_policies() {
         for (allow, word) in [(true, "allows"), (false, "denies")] {
             if !covered.get(policy).is_some_and(|seen| seen.contains(&allow)) {
                 let message = format!("no case about the policy `{policy}` {word}");
-                failures.push(CaseFailure {
-                    file: "policies/tests".into(),
-                    case: String::new(),
-                    message,
-                });
+                let file = "policies/tests".to_owned();
+                failures.push(CaseFailure { file, case: String::new(), message });
             }
         }
     }
     failures
-}
-
-fn run_file(pdp: &Pdp, file: &CaseFile) -> Vec<CaseFailure> {
-    let failure = |case: &str, message: String| CaseFailure {
-        file: file.name.clone(),
-        case: case.to_owned(),
-        message,
-    };
-    let partition = match Partition::build(pdp.schema(), file.entities.iter()) {
-        Ok(partition) => partition,
-        Err(errors) => return errors.iter().map(|e| failure("", e.to_string())).collect(),
-    };
-    let mut principals = BTreeMap::new();
-    for record in &file.principals {
-        match partition.principal(record) {
-            Ok(principal) => principals.insert(record.uid.clone(), principal),
-            Err(error) => return vec![failure("", error.to_string())],
-        };
-    }
-    let mut failures = Vec::new();
-    for case in &file.cases {
-        let Some(principal) = principals.get(&case.principal) else {
-            failures.push(failure(
-                &case.name,
-                format!("`{}` is not among the principals", case.principal),
-            ));
-            continue;
-        };
-        let scopes = match Scopes::new(case.scopes.iter().map(String::as_str)) {
-            Ok(scopes) => scopes,
-            Err(error) => {
-                failures.push(failure(&case.name, error.to_string()));
-                continue;
-            }
-        };
-        let question = Question {
-            principal,
-            action: &case.action,
-            resource: &case.resource,
-            context: facts(case, &scopes),
-        };
-        let decision = pdp.decide(file.tenant.as_ref(), &partition, &question);
-        failures.extend(judge(case, &decision).map(|message| failure(&case.name, message)));
-    }
-    failures
-}
-
-fn facts<'a>(case: &'a PolicyCase, scopes: &'a Scopes) -> Facts<'a> {
-    /// 2026-01-01T00:00:00Z.
-    const NOW_SECONDS: u64 = 1_767_225_600;
-    Facts {
-        method: match case.principal.kind() {
-            "User" => AuthMethod::Session,
-            "ApiClient" => AuthMethod::ApiKey,
-            _ => AuthMethod::None,
-        },
-        connection: case.connection.as_ref(),
-        scopes,
-        // RFC 5737 §3: an address for documentation.
-        source: case.source.unwrap_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
-        now: UnixNanos::from_seconds(case.now_seconds.unwrap_or(NOW_SECONDS)),
-    }
-}
-
-fn judge(case: &PolicyCase, decision: &Decision) -> Option<String> {
-    let wanted = case.expect == Expectation::Allow;
-    let determining: Vec<&str> = decision.determining().iter().map(|id| &**id).collect();
-    if decision.allowed() != wanted {
-        let (wanted, got) = if wanted { ("allow", "deny") } else { ("deny", "allow") };
-        let code = decision.reason_code();
-        return Some(format!("expected {wanted}, got {got} ({code}, decided by {determining:?})"));
-    }
-    if !decision.erring().is_empty() {
-        return Some(format!("policies could not be evaluated: {:?}", decision.erring()));
-    }
-    let expected = case.determining.as_ref()?;
-    let same = expected.iter().map(String::as_str).collect::<HashSet<_>>()
-        == determining.iter().copied().collect::<HashSet<_>>();
-    (!same).then(|| format!("expected {expected:?} to decide, not {determining:?}"))
 }

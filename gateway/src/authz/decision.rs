@@ -52,6 +52,11 @@ pub(super) enum Verdict {
 }
 
 impl Outcome {
+    /// Whether the policies allow it.
+    pub(super) fn allows(&self) -> bool {
+        self.code == Code::Permitted
+    }
+
     /// A denial before any policy was asked.
     pub(super) const fn refused(code: Code) -> Self {
         Self {
@@ -133,7 +138,7 @@ impl Decision {
 
     /// Whether the request is allowed.
     pub fn allowed(&self) -> bool {
-        self.outcome.code == Code::Permitted
+        self.outcome.allows()
     }
 
     /// The machine-readable reason: `permitted`, `no_permit`, `forbidden`, `policy_error`,

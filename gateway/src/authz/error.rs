@@ -121,6 +121,10 @@ impl Source {
         &self.name
     }
 
+    pub(super) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
+
     pub(super) fn text(&self) -> &Arc<str> {
         &self.text
     }

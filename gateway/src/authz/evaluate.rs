@@ -58,6 +58,11 @@ pub(super) fn evaluate<'r>(
     Some(rules.into_iter().map(|rule| (rule, verdict(rule))).collect())
 }
 
+/// Who asks what of which entities, with every fact at hand, for one who looks into conditions.
+pub(super) fn scene(found: Found<'_>) -> Option<(Request, Entities)> {
+    Some((request(found, Reads::everything())?, entities(found, Reads::everything())?))
+}
+
 /// The shape of the request was checked against the schema's environments, the shape of the context
 /// when the schema was loaded; so nothing is left to check here.
 fn request(found: Found<'_>, reads: Reads) -> Option<Request> {

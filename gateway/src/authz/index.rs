@@ -66,6 +66,16 @@ impl RuleSet {
         self.buckets.get(&environment).map(|bucket| bucket.reads).unwrap_or_default()
     }
 
+    /// Every rule whose scope can match some request of this shape, in no order.
+    pub(super) fn candidates(&self, environment: Environment) -> impl Iterator<Item = &Rule> {
+        let bucket = self.buckets.get(&environment);
+        let tied = |bucket: &'_ Bucket| -> Vec<usize> {
+            let tied = bucket.by_principal.values().chain(bucket.by_resource.values());
+            tied.flatten().chain(&bucket.open).copied().collect()
+        };
+        bucket.map(tied).unwrap_or_default().into_iter().filter_map(|n| self.rules.get(n))
+    }
+
     /// The rules whose scope matches, in load order.
     pub(super) fn matching<'a>(
         &'a self,
@@ -109,7 +119,8 @@ impl Bucket {
     }
 }
 
-fn action_matches(
+/// Whether a rule with this action scope speaks of the action `uid`, whose groups are in `closure`.
+pub(super) fn action_matches(
     constraint: &ActionConstraint,
     closure: &HashSet<EntityUID>,
     uid: &EntityUID,

@@ -8,7 +8,7 @@ use cedar_policy::{Effect, Policy, PolicyId, PolicySet, ValidationMode, Validato
 use cedar_policy_core::ast::{ActionConstraint, ExprKind, Literal, Policy as CorePolicy};
 
 use super::error::{PolicyError, Source};
-use super::rule::{Obligations, Rule};
+use super::rule::{Obligations, Place, Rule};
 use super::schema::PolicySchema;
 use crate::model::{PolicySource, TenantId};
 
@@ -175,7 +175,12 @@ fn prepare(
         return None;
     }
     let id: Arc<str> = Arc::from(policy.id().to_string());
-    let rule = Rule::prepare(id, core, obligations);
+    let written = Place {
+        file: source.shared_name(),
+        text: Arc::clone(source.text()),
+        start: place(policy).start,
+    };
+    let rule = Rule::prepare(id, core, obligations, written);
     if rule.is_none() {
         errors.push(complain("has slots of a template"));
     }

@@ -73,7 +73,7 @@ pub struct PreparedPrincipal {
     pub(super) digest: [u8; 32],
     /// The partition it was prepared for; it means nothing in another.
     pub(super) partition: u64,
-    references: Vec<Number>,
+    pub(super) references: Vec<Number>,
 }
 
 /// What the entity of somebody who asks is made from, besides its name.
@@ -224,6 +224,12 @@ impl Partition {
         Ok(principal)
     }
 
+    /// The entities of one type, in no order. It looks at all there are: some milliseconds for a hundred
+    /// thousand.
+    pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a EntityUid> {
+        self.nodes.iter().map(|(_, stored)| &stored.uid).filter(move |uid| uid.kind() == kind)
+    }
+
     /// Whether `resource` is one of `nodes` or stands below one. What is not there stands nowhere.
     pub fn stands_under<'a>(
         &self,
@@ -297,8 +303,18 @@ impl Partition {
         Some(slice)
     }
 
+    /// All resources, packed.
+    pub(super) const fn nodes(&self) -> &Nodes {
+        &self.nodes
+    }
+
+    /// As [`Partition::find`], by Cedar's own name.
+    pub(super) fn find_cedar(&self, uid: &EntityUID) -> Option<Arc<Node>> {
+        self.find(&model_uid(uid)?)
+    }
+
     /// The resource of this number as Cedar sees it: remembered, or made now.
-    fn node(&self, number: Number) -> Option<Arc<Node>> {
+    pub(super) fn node(&self, number: Number) -> Option<Arc<Node>> {
         if let Some(node) = self.made.find(number) {
             return Some(node);
         }

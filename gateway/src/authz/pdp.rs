@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::access::AccessCache;
 use super::cache::{DecisionCache, Key};
 use super::context::{Facts, Reads};
-use super::decision::{Code, Decision, Outcome};
+use super::decision::{Code, Decision, Outcome, Verdict};
+use super::entity::Node;
 use super::error::PolicyError;
 use super::evaluate::{Found, evaluate};
 use super::index::RuleSet;
 use super::load::{Accepted, accept};
 use super::partition::{Partition, PreparedPrincipal};
-use super::schema::{Environment, PolicySchema};
+use super::rule::Rule;
+use super::schema::{Action, Environment, PolicySchema};
 use crate::model::{ActionId, EntityUid, PolicySource, TenantId};
 
 /// One question: may this principal do this to that, under these facts?
@@ -29,6 +32,28 @@ pub struct Question<'a> {
     pub context: Facts<'a>,
 }
 
+/// A question whose every part is there.
+pub(super) struct Located<'a> {
+    pub(super) environment: Environment,
+    partition: &'a Partition,
+    question: &'a Question<'a>,
+    action: &'a Action,
+    resource: Arc<Node>,
+}
+
+impl Located<'_> {
+    /// As the evaluation wants it.
+    pub(super) fn found(&self) -> Found<'_> {
+        Found {
+            partition: self.partition,
+            principal: self.question.principal,
+            action: self.action,
+            resource: &self.resource,
+            facts: &self.question.context,
+        }
+    }
+}
+
 /// The decision point: a schema, the base policies and each organisation's own, indexed.
 #[derive(Debug)]
 pub struct Pdp {
@@ -39,6 +64,7 @@ pub struct Pdp {
     own: Vec<RuleSet>,
     digest: [u8; 32],
     cache: DecisionCache,
+    access_cache: AccessCache,
 }
 
 impl Pdp {
@@ -74,8 +100,8 @@ impl Pdp {
             return Err(errors);
         }
         let digest = digest(&schema, base, tenants);
-        let cache = DecisionCache::new();
-        Ok(Self { base: base_rules, tenants: numbers, own, digest, cache, schema })
+        let (cache, access_cache) = (DecisionCache::new(), AccessCache::default());
+        Ok(Self { base: base_rules, tenants: numbers, own, digest, cache, access_cache, schema })
     }
 
     /// The schema.
@@ -111,37 +137,20 @@ impl Pdp {
         partition: &Partition,
         question: &Question<'_>,
     ) -> Decision {
-        let Some(action) = self.schema.action(question.action) else {
-            return Decision::refused(Code::UnknownAction);
+        let located = match self.locate(partition, question) {
+            Ok(located) => located,
+            Err(code) => return Decision::refused(code),
         };
-        let same_schema = partition.schema().digest() == self.schema.digest();
-        if !same_schema || question.principal.partition != partition.identity() {
-            return Decision::refused(Code::InvalidRequest);
-        }
-        let Some(resource) = partition.find(question.resource) else {
-            return Decision::refused(Code::UnknownResource);
-        };
-        let principal = question.principal;
-        let environment = Environment {
-            principal: principal.kind,
-            action: action.number,
-            resource: resource.kind,
-        };
-        if !self.schema.environments().contains(&environment) {
-            return Decision::refused(Code::InvalidRequest);
-        }
-        let policies = tenant.and_then(|tenant| self.tenants.get(tenant)).copied().unwrap_or(0);
+        let environment = located.environment;
+        let policies = self.policies_of(tenant);
         let own = self.own.get(policies);
-        let reads = own
-            .map(|own| own.reads(environment))
-            .unwrap_or_default()
-            .and(self.base.reads(environment));
+        let reads = self.reads(own, environment);
         let key = Key {
             partition: partition.identity(),
             policies,
-            principal: principal.digest,
-            action: action.number,
-            resource: resource.number,
+            principal: question.principal.digest,
+            action: located.environment.action,
+            resource: located.resource.number,
             authentication: reads
                 .has(Reads::AUTHENTICATION)
                 .then(|| (question.context.method, question.context.connection.cloned())),
@@ -152,22 +161,96 @@ impl Pdp {
         if remembers && let Some(outcome) = self.cache.find(&key, question.context.now) {
             return Decision::new(outcome, true);
         }
-        let resource = &*resource;
-        let found = Found { partition, principal, action, resource, facts: &question.context };
-        let outcome = Arc::new(self.ask(own, environment, found));
+        let outcome = Arc::new(self.ask(own, environment, located.found()));
         if remembers {
             self.cache.insert(key, Arc::clone(&outcome), question.context.now);
         }
         Decision::new(outcome, false)
     }
 
-    fn ask(&self, own: Option<&RuleSet>, environment: Environment, found: Found<'_>) -> Outcome {
+    /// The number of a tenant's own policies; 0 is nobody's.
+    pub(super) fn policies_of(&self, tenant: Option<&TenantId>) -> usize {
+        tenant.and_then(|tenant| self.tenants.get(tenant)).copied().unwrap_or(0)
+    }
+
+    /// A tenant's own policies, by their number.
+    pub(super) fn own(&self, policies: usize) -> Option<&RuleSet> {
+        self.own.get(policies)
+    }
+
+    /// The base policies.
+    pub(super) const fn base(&self) -> &RuleSet {
+        &self.base
+    }
+
+    /// The access sets given lately.
+    pub(super) const fn access_cache(&self) -> &AccessCache {
+        &self.access_cache
+    }
+
+    /// What the answer to a question of this shape can depend on.
+    pub(super) fn reads(&self, own: Option<&RuleSet>, environment: Environment) -> Reads {
+        let own = own.map(|own| own.reads(environment)).unwrap_or_default();
+        own.and(self.base.reads(environment))
+    }
+
+    /// Everything the question speaks of; or why no policy is asked.
+    pub(super) fn locate<'a>(
+        &'a self,
+        partition: &'a Partition,
+        question: &'a Question<'_>,
+    ) -> Result<Located<'a>, Code> {
+        let action = self.schema.action(question.action).ok_or(Code::UnknownAction)?;
+        let same_schema = partition.schema().digest() == self.schema.digest();
+        if !same_schema || question.principal.partition != partition.identity() {
+            return Err(Code::InvalidRequest);
+        }
+        let resource = partition.find(question.resource).ok_or(Code::UnknownResource)?;
+        let environment = Environment {
+            principal: question.principal.kind,
+            action: action.number,
+            resource: resource.kind,
+        };
+        if !self.schema.environments().contains(&environment) {
+            return Err(Code::InvalidRequest);
+        }
+        Ok(Located { environment, partition, question, action, resource })
+    }
+
+    /// What becomes of every rule whose scope matches, remembered by nobody. `None` when the request
+    /// cannot be built (a deny).
+    pub(super) fn verdicts(
+        &self,
+        tenant: Option<&TenantId>,
+        located: &Located<'_>,
+    ) -> Option<Vec<(&Rule, Verdict)>> {
+        let (environment, found) = (located.environment, located.found());
+        evaluate(found, self.rules(self.own(self.policies_of(tenant)), environment, found))
+    }
+
+    /// The rules whose scope matches, base policies first.
+    pub(super) fn rules<'r>(
+        &'r self,
+        own: Option<&'r RuleSet>,
+        environment: Environment,
+        found: Found<'_>,
+    ) -> Vec<&'r Rule> {
         let (principal, resource) = (&found.principal.entity, &found.resource.entity);
         let mut rules = self.base.matching(environment, principal, resource);
         if let Some(own) = own {
             rules.append(&mut own.matching(environment, principal, resource));
         }
-        match evaluate(found, rules) {
+        rules
+    }
+
+    /// Evaluates the policies, without remembering.
+    pub(super) fn ask(
+        &self,
+        own: Option<&RuleSet>,
+        environment: Environment,
+        found: Found<'_>,
+    ) -> Outcome {
+        match evaluate(found, self.rules(own, environment, found)) {
             Some(verdicts) => Outcome::conclude(&verdicts),
             None => Outcome::refused(Code::InvalidRequest),
         }

@@ -34,11 +34,33 @@ pub(super) struct Rule {
     pub(super) condition: Option<Arc<Expr>>,
     pub(super) reads: Reads,
     pub(super) obligations: Obligations,
+    pub(super) place: Place,
+}
+
+/// Where a policy is written.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) file: Arc<str>,
+    pub(super) text: Arc<str>,
+    /// The byte of the text it begins with.
+    pub(super) start: usize,
+}
+
+impl Place {
+    /// The line it begins on, counted from 1.
+    pub(super) fn line(&self) -> usize {
+        1 + self.text.bytes().take(self.start).filter(|byte| *byte == b'\n').count()
+    }
 }
 
 impl Rule {
     /// Prepares a static policy; `None` for one with template slots.
-    pub(super) fn prepare(id: Arc<str>, policy: &Policy, obligations: Obligations) -> Option<Self> {
+    pub(super) fn prepare(
+        id: Arc<str>,
+        policy: &Policy,
+        obligations: Obligations,
+        place: Place,
+    ) -> Option<Self> {
         let condition = policy.non_scope_constraints_arc().cloned();
         Some(Self {
             id,
@@ -51,6 +73,7 @@ impl Rule {
             reads: condition.as_deref().map(Reads::of).unwrap_or_default(),
             condition,
             obligations,
+            place,
         })
     }
 }

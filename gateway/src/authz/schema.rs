@@ -92,6 +92,25 @@ impl PolicySchema {
         self.roles.get(principal)?.get(role).map(String::as_str)
     }
 
+    /// Whether a principal of some type can be given this role.
+    pub fn knows_role(&self, role: &str) -> bool {
+        self.roles.values().any(|roles| roles.contains_key(role))
+    }
+
+    /// Whether entities of type `kind` can have this attribute.
+    pub fn knows_attribute(&self, kind: &str, attribute: &str) -> bool {
+        let core: &ValidatorSchema = self.cedar.as_ref();
+        let kind = self.kinds.get(kind).and_then(|(_, kind)| core.get_entity_type(kind));
+        kind.is_some_and(|kind| kind.attr(attribute).is_some())
+    }
+
+    /// The types of entities, in order.
+    pub fn types(&self) -> Vec<&str> {
+        let mut types: Vec<&str> = self.kinds.keys().map(String::as_str).collect();
+        types.sort_unstable();
+        types
+    }
+
     /// SHA-256 of the text.
     pub const fn digest(&self) -> [u8; 32] {
         self.digest

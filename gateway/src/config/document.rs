@@ -32,6 +32,13 @@ impl KeyPath {
         Self(steps)
     }
 
+    /// One table deeper, by a key that may hold dots.
+    pub(super) fn name(&self, name: &str) -> Self {
+        let mut steps = self.0.clone();
+        steps.push(Step::Key(name.to_owned()));
+        Self(steps)
+    }
+
     /// One array deeper.
     pub(super) fn index(&self, index: usize) -> Self {
         let mut steps = self.0.clone();
@@ -87,6 +94,11 @@ impl<'t> Document<'t> {
     /// The file.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Its text.
+    pub(super) const fn text(&self) -> &Arc<str> {
+        &self.text
     }
 
     /// The folder its relative paths start from.

@@ -16,6 +16,9 @@ use super::guards::{
     TelemetryFile, TelemetrySettings,
 };
 use super::listen::{ListenFile, ListenSettings};
+use super::navigation::{NavigationFile, NavigationSettings};
+use super::operations::{Import, Imported, Unmapped, unmapped};
+use super::origin::Origin;
 use super::places::{LogFile, Places, PolicyFile, PolicyPlaces, SecretsFile, StateFile};
 use super::problem::{ConfigErrors, Problem};
 use super::route::{RouteFile, Usual};
@@ -34,6 +37,7 @@ pub(super) struct GatewayFile {
     log: LogFile,
     policy: PolicyFile,
     sign_in: SignInFile,
+    navigation: NavigationFile,
     outbound: OutboundFile,
     limits: LimitsFile,
     telemetry: TelemetryFile,
@@ -52,6 +56,8 @@ pub struct Settings {
     pub policy: PolicyPlaces,
     /// How long a session lasts.
     pub sign_in: SignInSettings,
+    /// What menus are made from.
+    pub navigation: Option<NavigationSettings>,
     /// Which addresses the gateway itself may call.
     pub outbound: OutboundSettings,
     /// How many requests are let in.
@@ -91,10 +97,25 @@ pub(super) struct Read {
     pub(super) settings: Option<Settings>,
     /// The routes, compiled.
     pub(super) routes: Option<RouteTable>,
+    /// The routes one by one, with the place each was declared at.
+    pub(super) declared: Vec<Declared>,
     /// Where policies and organisations are, even when other sections are wrong.
     pub(super) policy: Option<PolicyPlaces>,
     /// What is wrong.
     pub(super) problems: Vec<Problem>,
+}
+
+/// A route and where it was declared.
+#[derive(Debug)]
+pub(super) struct Declared {
+    /// Where.
+    pub(super) origin: Origin,
+    /// The route.
+    pub(super) route: RouteSettings,
+    /// The scopes as stated, before rules widened them.
+    pub(super) scopes: Vec<String>,
+    /// What its document calls it; empty for a `[[route]]`.
+    pub(super) summary: String,
 }
 
 impl<'t> Parsed<'t> {
@@ -109,27 +130,58 @@ impl<'t> Parsed<'t> {
     }
 
     pub(super) fn settings(&self) -> Read {
-        let mut reader = Reader { parsed: self, routes: None, policy: None, problems: Vec::new() };
+        let mut reader = Reader::new(self);
         let settings = reader.settings();
-        let Reader { routes, policy, problems, .. } = reader;
-        Read { settings, routes, policy, problems }
+        let Reader { routes, declared, policy, problems, .. } = reader;
+        Read { settings, routes, declared, policy, problems }
+    }
+
+    /// The operations of the API documents that no overlay maps; looks at nothing else.
+    pub(super) fn unmapped(&self) -> Result<Vec<Unmapped>, ConfigErrors> {
+        let mut reader = Reader::new(self);
+        let services = reader.items("service", ServiceFile::settings);
+        let mut found = Vec::new();
+        for (_, service) in &services {
+            for from in &service.operations {
+                found.extend(unmapped(service.name.as_str(), from, &mut reader.problems));
+            }
+        }
+        ConfigErrors::check(reader.problems)?;
+        Ok(found)
     }
 
     /// Where the gateway writes; looks at nothing else, so that it works while the rest is broken.
     pub(super) fn places(&self) -> Result<Places, ConfigErrors> {
-        let mut reader = Reader { parsed: self, routes: None, policy: None, problems: Vec::new() };
+        let mut reader = Reader::new(self);
         let places = reader.places();
         ConfigErrors::check(reader.problems)?;
         places.ok_or_else(|| Problem::new(self.document.path(), "", "cannot be used").into())
     }
 
-    /// A problem with `key` of route `index`.
+    /// Where policies are read from; looks at nothing else.
+    pub(super) fn policy_places(&self) -> Result<PolicyPlaces, ConfigErrors> {
+        let mut reader = Reader::new(self);
+        let places = reader.section("policy", |file: PolicyFile, at| file.settings(at)).flatten();
+        ConfigErrors::check(reader.problems)?;
+        places.ok_or_else(|| Problem::new(self.document.path(), "", "cannot be used").into())
+    }
+
+    /// A problem with a key of `[navigation]`.
+    pub(super) fn navigation_problem(&self, key: &str, message: impl Into<String>) -> Problem {
+        self.document.problem(&KeyPath::default().key("navigation").key(key), message)
+    }
+
+    /// A problem with `key` of the route that was declared at `origin`.
     pub(super) fn route_problem(
         &self,
-        index: usize,
+        origin: &Origin,
         key: &str,
         message: impl Into<String>,
     ) -> Problem {
+        let index = match origin {
+            Origin::Operation(entry) => return entry.problem(key, message),
+            Origin::Route(index) => *index,
+        };
         let route = KeyPath::default().key("route").index(index);
         let path = if key.is_empty() { route } else { route.key(key) };
         self.document.problem(&path, message)
@@ -144,17 +196,24 @@ pub(super) fn schema() -> Value {
 struct Reader<'p> {
     parsed: &'p Parsed<'p>,
     routes: Option<RouteTable>,
+    declared: Vec<Declared>,
     policy: Option<PolicyPlaces>,
     problems: Vec<Problem>,
 }
 
 impl<'p> Reader<'p> {
+    const fn new(parsed: &'p Parsed<'p>) -> Self {
+        Self { parsed, routes: None, declared: Vec::new(), policy: None, problems: Vec::new() }
+    }
+
     fn settings(&mut self) -> Option<Settings> {
         self.check_sections();
         let listen = self.section("listen", |file: ListenFile, at| file.settings(at)).flatten();
         let places = self.places();
         self.policy = self.section("policy", |file: PolicyFile, at| file.settings(at)).flatten();
         let sign_in = self.section("sign_in", |file: SignInFile, at| file.settings(at));
+        let navigation =
+            self.section("navigation", |file: NavigationFile, at| file.settings(at)).flatten();
         let outbound = self.section("outbound", |file: OutboundFile, at| file.settings(at));
         let limits = self.section("limits", |file: LimitsFile, at| file.settings(at)).flatten();
         let telemetry = self.section("telemetry", |file: TelemetryFile, at| file.settings(at));
@@ -163,14 +222,15 @@ impl<'p> Reader<'p> {
             body_bytes_max: listen.as_ref().map_or(u64::MAX, |listen| listen.body_bytes_max),
             denials: services.iter().map(|(_, it)| (it.name.clone(), it.denials)).collect(),
         };
-        let routes = self.items("route", |file: &RouteFile, at| file.settings(at, &usual));
-        self.check_names(&routes);
-        match route_errors::compile(&routes) {
+        self.declare(&services, &usual);
+        self.check_names();
+        self.check_errors(&services);
+        match route_errors::compile(&self.declared) {
             Ok(table) => self.routes = Some(table),
             Err(found) => self.problems.extend(
                 found
                     .into_iter()
-                    .map(|(index, key, message)| self.parsed.route_problem(index, key, message)),
+                    .map(|(origin, key, message)| self.parsed.route_problem(origin, key, message)),
             ),
         }
         Some(Settings {
@@ -178,12 +238,36 @@ impl<'p> Reader<'p> {
             places: places?,
             policy: self.policy.clone()?,
             sign_in: sign_in?,
+            navigation,
             outbound: outbound.flatten()?,
             limits: limits?,
             telemetry: telemetry.flatten()?,
             services: services.into_iter().map(|(_, service)| service).collect(),
-            routes: routes.into_iter().map(|(_, route)| route).collect(),
+            routes: self.declared.iter().map(|declared| declared.route.clone()).collect(),
         })
+    }
+
+    /// The routes of the settings file, then those of the API documents.
+    fn declare(&mut self, services: &[(usize, ServiceSettings)], usual: &Usual) {
+        let routes = self.items("route", |file: &RouteFile, at| {
+            Some((file.settings(at, usual)?, file.stated_scopes().to_vec()))
+        });
+        self.declared.extend(routes.into_iter().map(|(index, (route, scopes))| Declared {
+            origin: Origin::Route(index),
+            route,
+            scopes,
+            summary: String::new(),
+        }));
+        for (_, service) in services {
+            for from in &service.operations {
+                let import = Import { from, service: service.name.as_str(), usual };
+                let imported = import.run(&mut self.problems).into_iter();
+                self.declared.extend(imported.map(|imported| {
+                    let Imported { origin, route, scopes, summary } = imported;
+                    Declared { origin, route, scopes, summary }
+                }));
+            }
+        }
     }
 
     fn places(&mut self) -> Option<Places> {
@@ -295,23 +379,67 @@ impl<'p> Reader<'p> {
     }
 
     /// Names said twice, and services nobody declared.
-    fn check_names(&mut self, routes: &[(usize, RouteSettings)]) {
+    fn check_names(&mut self) {
         let services = self.declared("service", "name");
         self.check_unique("service", "name", services.iter().cloned());
         let names: Vec<&str> = services.iter().map(|(_, name)| name.as_str()).collect();
-        let mut ids = Vec::with_capacity(routes.len());
-        for (index, route) in routes {
-            ids.push((*index, route.id.as_str().to_owned()));
-            if names.contains(&route.service.as_str()) {
-                continue;
+        let mut found = Vec::new();
+        let mut first: BTreeMap<&str, &Origin> = BTreeMap::new();
+        for Declared { origin, route, .. } in &self.declared {
+            if !names.contains(&route.service.as_str()) {
+                let message = format!("there is no service `{}`", route.service);
+                let problem = self.parsed.route_problem(origin, "service", message);
+                found.push(match suggest::advice(route.service.as_str(), &names) {
+                    Some(help) => problem.with_help(help),
+                    None => problem,
+                });
             }
-            let message = format!("there is no service `{}`", route.service);
-            let help = suggest::advice(route.service.as_str(), &names);
-            let path = KeyPath::default().key("route").index(*index);
-            Section::new(&self.parsed.document, path, &mut self.problems)
-                .wrong_with_help("service", message, help);
+            if let Some(other) = first.insert(route.id.as_str(), origin) {
+                let message =
+                    format!("the route `{}` is declared in {} already", route.id, self.line(other));
+                let help = match origin {
+                    Origin::Route(_) => "give one of them an `id` of its own",
+                    Origin::Operation(_) => "say `id_prefix` where the document is named",
+                };
+                found.push(self.parsed.route_problem(origin, "id", message).with_help(help));
+            }
         }
-        self.check_unique("route", "id", ids.into_iter());
+        self.problems.extend(found);
+    }
+
+    /// Where another route stands: its line, and its file where that is another one.
+    fn line(&self, origin: &Origin) -> String {
+        match origin {
+            Origin::Operation(entry) => entry.line(),
+            Origin::Route(_) => {
+                let line = self.parsed.route_problem(origin, "", "").line();
+                format!("line {}", line.unwrap_or_default())
+            }
+        }
+    }
+
+    /// A refusal that comes before a route is known, or a 404 that hides one, must not tell by its shape
+    /// which service would have answered: the services of a host speak alike.
+    fn check_errors(&mut self, services: &[(usize, ServiceSettings)]) {
+        let mut first: BTreeMap<&str, &ServiceSettings> = BTreeMap::new();
+        let mut found = Vec::new();
+        for Declared { route, .. } in &self.declared {
+            let service = services.iter().find(|(_, service)| service.name == route.service);
+            let Some((index, service)) = service else { continue };
+            let other = *first.entry(&route.host).or_insert(service);
+            if other.errors != service.errors {
+                let message = format!(
+                    "`{}` and `{}` serve the host `{}`, and their errors must look alike",
+                    other.name, service.name, route.host
+                );
+                found.push((*index, message));
+            }
+        }
+        found.dedup();
+        for (index, message) in found {
+            let path = KeyPath::default().key("service").index(index).key("errors");
+            self.problems.push(self.parsed.document.problem(&path, message));
+        }
     }
 
     /// What the items of `list` say under `key`, even those with problems elsewhere.
@@ -343,12 +471,7 @@ impl<'p> Reader<'p> {
             let document = &self.parsed.document;
             let line = Section::new(document, root.index(other), &mut self.problems).line();
             let message = format!("the {list} `{name}` is declared in line {line} already");
-            let help = match list {
-                "route" => Some("give one of them an `id` of its own".to_owned()),
-                _ => None,
-            };
-            Section::new(document, root.index(index), &mut self.problems)
-                .wrong_with_help(key, message, help);
+            Section::new(document, root.index(index), &mut self.problems).wrong(key, message);
         }
     }
 }

@@ -1,19 +1,23 @@
 //! Reads everything the gateway works from, as one value: settings, certificate, policies, organisations.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
 
 use crate::authz::PolicySchema;
+use crate::model::RouteId;
 use crate::routing::RouteTable;
 
 use super::document::read_text;
-use super::gateway::{Parsed, Settings};
+use super::gateway::{Declared, Parsed, Settings};
 use super::listen::{CertificateSource, HttpsSettings};
-use super::organisations::Organisations;
+use super::operations::Unmapped;
+use super::organisations::{Organisations, PolicyFiles};
 use super::places::Places;
 use super::problem::{ConfigErrors, Problem};
+use super::survey::Reading;
 use super::tenants::Variables;
 use super::{certificate, organisations};
 
@@ -29,10 +33,26 @@ pub struct Loaded {
     pub settings: Settings,
     /// Its routes, compiled.
     pub routes: Arc<RouteTable>,
+    /// What is told of each route besides.
+    pub notes: BTreeMap<RouteId, RouteNote>,
     /// The listener's certificate, where it comes from files.
     pub certificate: Option<Arc<CertifiedKey>>,
     /// Policies and organisations.
     pub organisations: Organisations,
+}
+
+/// What people are told of a route, and no decision depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteNote {
+    /// The scopes as stated: the route accepts every one that includes one of them.
+    pub scopes: Vec<String>,
+    /// What its document calls it; empty for a `[[route]]`.
+    pub summary: String,
+}
+
+fn note(declared: Declared) -> (RouteId, RouteNote) {
+    let Declared { route, scopes, summary, .. } = declared;
+    (route.id, RouteNote { scopes, summary })
 }
 
 impl Loaded {
@@ -52,6 +72,8 @@ impl Loaded {
         let services = self.settings.services.iter().filter_map(|service| service.tls.as_ref());
         places.extend(services.filter_map(|tls| tls.ca_file.clone()));
         places.extend(self.settings.outbound.ca_file.clone());
+        let operations = self.settings.services.iter().flat_map(|service| &service.operations);
+        places.extend(operations.flat_map(|from| [from.document.clone(), from.overlay.clone()]));
         places
     }
 }
@@ -64,11 +86,28 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
     load_with(path, &|name| std::env::var(name).ok())
 }
 
+/// As [`load`], when `before` was read earlier: organisations that are as they were then are read again, but
+/// not checked again.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_after(path: &Path, before: Option<&Organisations>) -> Result<Loaded, ConfigErrors> {
+    read(path, &|name| std::env::var(name).ok(), before)
+}
+
 /// As [`load`], with `variables` in the place of the environment.
 ///
 /// # Errors
 /// As [`load`].
 pub fn load_with(path: &Path, variables: Variables<'_>) -> Result<Loaded, ConfigErrors> {
+    read(path, variables, None)
+}
+
+fn read(
+    path: &Path,
+    variables: Variables<'_>,
+    before: Option<&Organisations>,
+) -> Result<Loaded, ConfigErrors> {
     let text = settings_text(path)?;
     let parsed = Parsed::read(path, &text)?;
     let read = parsed.settings();
@@ -76,24 +115,55 @@ pub fn load_with(path: &Path, variables: Variables<'_>) -> Result<Loaded, Config
     // A fault in one section hides nothing behind the others.
     let base = path.parent().unwrap_or(Path::new(""));
     let settings = read.settings;
+    let declared = read.declared;
     let check = |schema: &PolicySchema| {
-        let routes = settings.as_ref().map(|settings| settings.routes.as_slice());
-        organisations::check_routes(&parsed, routes.unwrap_or_default(), schema)
+        let mut found = organisations::check_routes(&parsed, &declared, schema);
+        let navigation = settings.as_ref().and_then(|settings| settings.navigation.as_ref());
+        found.extend(
+            navigation.into_iter().flat_map(|it| organisations::check_menu(&parsed, it, schema)),
+        );
+        found
     };
-    let organisations = read
-        .policy
-        .and_then(|places| organisations::read(&places, base, variables, &mut problems, check));
+    let from = Reading { base, variables, before };
+    let organisations =
+        read.policy.and_then(|places| organisations::read(&places, from, &mut problems, check));
     let https = settings.as_ref().and_then(|settings| settings.listen.https.as_ref());
     let certificate = listener_certificate(https, &mut problems);
     ConfigErrors::check(problems)?;
     match (settings, read.routes, organisations) {
         (Some(settings), Some(routes), Some(organisations)) => {
             let (file, routes) = (path.to_path_buf(), Arc::new(routes));
-            Ok(Loaded { file, settings, routes, certificate, organisations })
+            let notes = declared.into_iter().map(note).collect();
+            Ok(Loaded { file, settings, routes, notes, certificate, organisations })
         }
         // Without a problem everything is there; a slip in that rule refuses instead of guessing.
         _ => Err(Problem::new(path, "", "cannot be used").into()),
     }
+}
+
+/// The operations of the API documents that no overlay maps: for writing the overlay, so it works while the
+/// rest is broken.
+///
+/// # Errors
+/// What is wrong with the services or the documents.
+pub fn unmapped_operations(path: &Path) -> Result<Vec<Unmapped>, ConfigErrors> {
+    let text = settings_text(path)?;
+    Parsed::read(path, &text)?.unmapped()
+}
+
+/// Reads only the schema, the policies and what tests them; a case that comes out otherwise is no error
+/// here, and other sections and files may be wrong.
+///
+/// # Errors
+/// What is wrong with `[policy]`, and with the files it names.
+pub fn policies(path: &Path) -> Result<PolicyFiles, ConfigErrors> {
+    let text = settings_text(path)?;
+    let places = Parsed::read(path, &text)?.policy_places()?;
+    let mut problems = Vec::new();
+    let base = path.parent().unwrap_or(Path::new(""));
+    let files = organisations::read_policy_files(&places, base, &mut problems);
+    ConfigErrors::check(problems)?;
+    files.ok_or_else(|| Problem::new(path, "policy", "cannot be used").into())
 }
 
 /// Reads only where the gateway writes: for commands that must work while the configuration is broken.

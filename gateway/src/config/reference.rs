@@ -127,10 +127,12 @@ impl Page<'_> {
             .collect()
     }
 
-    /// The table a key holds, where it holds one: itself, optionally, or besides a short form.
+    /// The table a key holds, where it holds one: itself, optionally, besides a short form, or in a list.
     fn inner_table(&self, schema: &Value) -> Option<Value> {
         let resolved = shape::resolve(self.root, schema);
-        if resolved.get("properties").is_some() {
+        let item = resolved.get("items").map(|items| shape::resolve(self.root, items));
+        let listed = item.is_some_and(|item| item.get("properties").is_some());
+        if listed || resolved.get("properties").is_some() {
             return Some(resolved.clone());
         }
         let parts = resolved.get("anyOf")?.as_array()?;

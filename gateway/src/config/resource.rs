@@ -14,14 +14,14 @@ use super::suggest;
 #[serde(untagged)]
 #[schemars(inline)]
 pub(super) enum ResourceFile {
-    /// `Type::source.key` or `organisation`.
+    /// `Type::source.key`, `organisation` or `active`.
     Short(String),
     /// A table.
     Table(ResourceTable),
 }
 
-/// Where a route's resource comes from, written out. Either `organisation`, or `fixed`, or `kind` with
-/// one of `path`, `query`, `header` and `json`.
+/// Where a route's resource comes from, written out. Either `organisation`, or `active`, or `fixed`, or
+/// `among`, or `kind` with one of `path`, `query`, `header` and `json`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "route.resource")]
@@ -46,6 +46,12 @@ pub(super) struct ResourceTable {
     fixed: Option<String>,
     /// The root of the principal's organisation.
     organisation: bool,
+    /// The node of the organisation the principal works in.
+    active: bool,
+    /// All nodes of these Cedar types on which the policies allow the action, as
+    /// `["Operator", "Team"]`: for lists. The service is told which (claim `access`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    among: Vec<String>,
 }
 
 const SOURCES: [&str; 4] = ["path", "query", "header", "json"];
@@ -72,6 +78,9 @@ type Wrong = (String, Option<String>);
 fn short(text: &str) -> Result<ResourceRule, Wrong> {
     if text == "organisation" {
         return Ok(ResourceRule::Organisation);
+    }
+    if text == "active" {
+        return Ok(ResourceRule::Active);
     }
     let example = || Some("write `Team::path.team`, or a table".to_owned());
     let wrong = || (format!("`{text}` is no resource rule"), example());
@@ -124,14 +133,23 @@ impl ResourceTable {
             .zip(places)
             .filter_map(|(source, place)| place.as_deref().map(|place| (*source, place)));
         let place = given.next();
-        let exactly = "either `organisation`, or `fixed`, or `kind` with one of \
-                       `path`, `query`, `header`, `json`";
+        let exactly = "either `organisation`, or `active`, or `fixed`, or `among`, or `kind` with \
+                       one of `path`, `query`, `header`, `json`";
         let wrong = |message: &str| Err((message.to_owned(), Some(exactly.to_owned())));
         if given.next().is_some() {
             return wrong("the resource is in one place, not in several");
         }
-        match (self.organisation, &self.fixed, &self.kind, place) {
-            (true, None, None, None) => Ok(ResourceRule::Organisation),
+        let nodes = match (self.organisation, self.active, self.among.is_empty()) {
+            (false, false, true) => None,
+            (true, false, true) => Some(ResourceRule::Organisation),
+            (false, true, true) => Some(ResourceRule::Active),
+            (false, false, false) => Some(ResourceRule::Among { kinds: self.among.clone() }),
+            _ => return wrong("the resource rule says two things"),
+        };
+        match (nodes.is_some(), &self.fixed, &self.kind, place) {
+            (true, None, None, None) => {
+                nodes.map_or_else(|| wrong("the resource rule is empty"), Ok)
+            }
             (false, Some(uid), None, None) => EntityUid::parse(uid)
                 .map(ResourceRule::Fixed)
                 .map_err(|error| (error.to_string(), None)),

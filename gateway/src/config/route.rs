@@ -62,12 +62,30 @@ pub(super) struct RouteFile {
 }
 
 /// What holds for a route that does not say otherwise.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Usual {
     /// The listener's largest body.
     pub(super) body_bytes_max: u64,
     /// How denials look, service by service.
     pub(super) denials: HashMap<ServiceId, Denials>,
+}
+
+/// An operation of an API document, as the route it becomes.
+#[derive(Debug)]
+pub(super) struct OperationRoute<'a> {
+    pub(super) id: String,
+    pub(super) host: String,
+    pub(super) method: &'a Method,
+    pub(super) path: String,
+    pub(super) action: String,
+    pub(super) resource: ResourceFile,
+    pub(super) service: String,
+    pub(super) scopes: Vec<String>,
+    pub(super) denied: Option<DeniedName>,
+    pub(super) log: LogName,
+    pub(super) stream: Option<StreamName>,
+    pub(super) body: Option<BodyName>,
+    pub(super) body_bytes_max: Option<u64>,
 }
 
 /// A request method.
@@ -118,6 +136,10 @@ pub(super) enum BodyName {
 const RESOURCE_BODY_BYTES_MAX: u64 = 64 * 1024;
 
 impl MethodName {
+    /// Every method a route may serve.
+    const ALL: [Self; 7] =
+        [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete, Self::Options];
+
     const fn method(self) -> Method {
         match self {
             Self::Get => Method::GET,
@@ -132,6 +154,32 @@ impl MethodName {
 }
 
 impl RouteFile {
+    /// The route of an operation, to be read like one of the settings file. `None` for a method that no
+    /// route serves.
+    pub(super) fn of_operation(operation: OperationRoute<'_>) -> Option<Self> {
+        let named = |name: &MethodName| name.method() == *operation.method;
+        Some(Self {
+            id: Some(operation.id),
+            host: operation.host,
+            methods: vec![MethodName::ALL.into_iter().find(named)?],
+            path: operation.path,
+            action: operation.action,
+            resource: operation.resource,
+            service: operation.service,
+            scopes: operation.scopes,
+            denied: operation.denied,
+            log: operation.log,
+            stream: operation.stream,
+            body: operation.body,
+            body_bytes_max: operation.body_bytes_max,
+        })
+    }
+
+    /// The scopes as written.
+    pub(super) fn stated_scopes(&self) -> &[String] {
+        &self.scopes
+    }
+
     pub(super) fn settings(
         &self,
         section: &mut Section<'_>,
@@ -217,7 +265,11 @@ impl RouteFile {
     }
 }
 
-fn host(text: &str) -> Result<String, String> {
+/// A host without port, in lower case.
+///
+/// # Errors
+/// What it is instead.
+pub(super) fn host(text: &str) -> Result<String, String> {
     let name = text.to_ascii_lowercase();
     if text.contains(':') {
         return Err(format!("`{text}` is no host: write it without port and scheme"));

@@ -1,18 +1,21 @@
 //! Points the route table's errors at the keys they are about.
 
-use crate::routing::{RouteError, RouteSettings, RouteTable};
+use crate::routing::{RouteError, RouteTable};
 
-/// A route table error by position: route number, key, message.
-pub(super) type Found = (usize, &'static str, String);
+use super::gateway::Declared;
+use super::origin::Origin;
 
-/// Compiles the routes; `positions` says where in the file each one stands.
-pub(super) fn compile(routes: &[(usize, RouteSettings)]) -> Result<RouteTable, Vec<Found>> {
-    let settings = routes.iter().map(|(_, route)| route.clone()).collect();
+/// A route table error by place: where the route was declared, key, message.
+pub(super) type Found<'d> = (&'d Origin, &'static str, String);
+
+/// Compiles the routes.
+pub(super) fn compile(declared: &[Declared]) -> Result<RouteTable, Vec<Found<'_>>> {
+    let settings = declared.iter().map(|declared| declared.route.clone()).collect();
     RouteTable::build(settings)
-        .map_err(|errors| errors.iter().filter_map(|error| locate(error, routes)).collect())
+        .map_err(|errors| errors.iter().filter_map(|error| locate(error, declared)).collect())
 }
 
-fn locate(error: &RouteError, routes: &[(usize, RouteSettings)]) -> Option<Found> {
+fn locate<'d>(error: &RouteError, declared: &'d [Declared]) -> Option<Found<'d>> {
     let key = match error {
         // Told already, with the line of the other route.
         RouteError::Duplicate { .. } => return None,
@@ -24,12 +27,12 @@ fn locate(error: &RouteError, routes: &[(usize, RouteSettings)]) -> Option<Found
         RouteError::UnknownParameter { .. } | RouteError::Resource { .. } => "resource",
         RouteError::TooMany { .. } => "",
     };
-    let at = |(index, route): &(usize, RouteSettings)| (route.id == *error.id()).then_some(*index);
     // Of two routes with one name the later is meant.
-    let index = routes.iter().rev().find_map(at)?;
+    let origin = declared.iter().rev().find(|declared| declared.route.id == *error.id());
+    let origin = origin.map(|declared| &declared.origin)?;
     let message = error.to_string();
     let start = format!("route `{}`: ", error.id());
     let message = message.strip_prefix(&start).unwrap_or(&message);
     let message = message.strip_prefix("resource: ").unwrap_or(message);
-    Some((index, key, message.to_owned()))
+    Some((origin, key, message.to_owned()))
 }

@@ -24,9 +24,16 @@ impl<'a> Section<'a> {
         Self { document, path, problems }
     }
 
-    /// Notes a problem with `key` of this table.
+    /// Item `index` of the list of tables `key`.
+    pub(super) fn item(&mut self, key: &str, index: usize) -> Section<'_> {
+        let path = self.path.key(key).index(index);
+        Section { document: self.document, path, problems: self.problems }
+    }
+
+    /// Notes a problem with `key` of this table, or with the table when `key` is empty.
     pub(super) fn wrong(&mut self, key: &str, message: impl Into<String>) {
-        let problem = self.document.problem(&self.path.key(key), message);
+        let path = if key.is_empty() { self.path.clone() } else { self.path.key(key) };
+        let problem = self.document.problem(&path, message);
         self.problems.push(problem);
     }
 

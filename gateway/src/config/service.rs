@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::ServiceId;
 use crate::routing::Denials;
 
+use super::operations::{OperationsFile, OperationsSettings};
 use super::section::Section;
 
 /// A backend behind the gateway.
@@ -49,12 +50,30 @@ pub(super) struct ServiceFile {
     /// How a denial looks to the one denied, unless a route says otherwise.
     #[serde(default)]
     denied: DeniedName,
+    /// The body of a refusal, for programs. All services of a host must say the same.
+    #[serde(default)]
+    errors: ErrorsName,
     /// Whether a request that may safely be repeated is tried once more at another address.
     #[serde(default)]
     retry: Retry,
     /// The HTTP version spoken to the service.
     #[serde(default)]
     http_version: HttpVersion,
+    /// Routes made from OpenAPI documents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    operations: Vec<OperationsFile>,
+}
+
+/// The body of a refusal, for programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorsName {
+    /// A problem (RFC 9457): `type`, `title`, `status`, `detail`, `instance`, `code`.
+    #[default]
+    Problem,
+    /// `{"status": "NOT_FOUND", "message": "…", "errorCode": "RESOURCE_NOT_FOUND"}`, as APIs have it that
+    /// were there before.
+    StatusMessageCode,
 }
 
 /// How a denial looks to the one denied.
@@ -170,10 +189,14 @@ pub struct ServiceSettings {
     pub forward_headers: Vec<HeaderPattern>,
     /// How a denial looks, unless a route says otherwise.
     pub denials: Denials,
+    /// The body of a refusal.
+    pub errors: ErrorsName,
     /// Whether a request is tried again.
     pub retry: Retry,
     /// The HTTP version.
     pub http_version: HttpVersion,
+    /// Where operations come from.
+    pub operations: Vec<OperationsSettings>,
 }
 
 /// A host, by name or number, and a port.
@@ -249,6 +272,10 @@ impl ServiceFile {
         };
         let health = self.health.as_ref().map(|health| health.settings(section));
         let forward_headers = section.keep_all("forward_headers", &self.forward_headers, pattern);
+        let mut operations = Vec::with_capacity(self.operations.len());
+        for (index, file) in self.operations.iter().enumerate() {
+            operations.extend(file.settings(&mut section.item("operations", index)));
+        }
         let milliseconds = |count: u32| Duration::from_millis(count.into());
         Some(ServiceSettings {
             name: name?,
@@ -260,8 +287,10 @@ impl ServiceFile {
             idle_timeout: milliseconds(self.idle_timeout_ms),
             forward_headers,
             denials: self.denied.denials(),
+            errors: self.errors,
             retry: self.retry,
             http_version: self.http_version,
+            operations,
         })
     }
 }

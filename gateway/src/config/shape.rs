@@ -77,10 +77,17 @@ impl Walk<'_> {
             let here = path.key(name);
             if let Some(schema) = known.get(name) {
                 self.value(value, schema, &here);
-            } else if schema.get("additionalProperties") == Some(&Value::Bool(false)) {
-                let names: Vec<&str> = known.keys().map(String::as_str).collect();
-                let help = suggest::advice(name, &names);
-                self.wrong(&here, key.span(), "unknown key".to_owned(), help);
+            } else {
+                match schema.get("additionalProperties") {
+                    Some(Value::Bool(false)) => {
+                        let names: Vec<&str> = known.keys().map(String::as_str).collect();
+                        let help = suggest::advice(name, &names);
+                        self.wrong(&here, key.span(), "unknown key".to_owned(), help);
+                    }
+                    // A table of things by name.
+                    Some(schema @ Value::Object(_)) => self.value(value, schema, &path.name(name)),
+                    _ => {}
+                }
             }
         }
         let required = schema.get("required").and_then(Value::as_array);

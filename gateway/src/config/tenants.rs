@@ -8,13 +8,30 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::directory::OrganisationData;
-use crate::model::{EntityRecord, EntityUid, TenantId};
+use crate::directory::{Member, OrganisationData};
+use crate::model::{EntityRecord, EntityUid};
+
+use super::problem::Problem;
 
 mod file;
+mod texts;
 
-/// Looks an environment variable up; a parameter, so that nothing here reads the environment.
-pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(super) use texts::Texts;
+
+/// An organisation as it was read, before it is checked.
+#[derive(Clone, Debug)]
+pub struct TenantData {
+    /// Who it is and how its people sign in.
+    pub organisation: OrganisationData,
+    /// Its members.
+    pub members: Vec<Member>,
+    /// Its resources.
+    pub resources: Vec<EntityRecord>,
+}
+
+/// Looks an environment variable up; a parameter, so that nothing here reads the environment. Organisations
+/// are read on several threads.
+pub type Variables<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
 /// Largest file read: a million resources of a kilobyte each.
 const FILE_BYTES_MAX: u64 = 1 << 30;
@@ -30,12 +47,14 @@ pub struct FileProblem {
     pub message: String,
     /// The text of the file and the bytes of it that are meant.
     pub place: Option<(Arc<str>, Range<usize>)>,
+    /// What to write instead.
+    pub help: Option<String>,
 }
 
 impl FileProblem {
     pub(super) fn of_file(file: impl AsRef<Path>, message: impl Into<String>) -> Self {
         let file = file.as_ref().to_path_buf();
-        Self { file, key: String::new(), message: message.into(), place: None }
+        Self { file, key: String::new(), message: message.into(), place: None, help: None }
     }
 
     pub(super) fn at(mut self, text: &Arc<str>, span: Range<usize>) -> Self {
@@ -64,6 +83,18 @@ impl FileProblem {
         Self::of_file(file, message).at(text, start..start)
     }
 
+    /// The same problem for the report of all; its file lies below `base`.
+    pub(super) fn problem(self, base: &Path) -> Problem {
+        let mut problem = Problem::new(&base.join(self.file), self.key, self.message);
+        if let Some((text, span)) = self.place {
+            problem = problem.at(&text, span);
+        }
+        match self.help {
+            Some(help) => problem.with_help(help),
+            None => problem,
+        }
+    }
+
     /// The line, counted from 1, where one is known.
     pub fn line(&self) -> Option<usize> {
         let (text, span) = self.place.as_ref()?;
@@ -86,17 +117,13 @@ impl fmt::Display for FileProblem {
 
 impl std::error::Error for FileProblem {}
 
-/// Reads every organisation below `folder`, sorted by name; files beside the folders are left alone.
+/// The folders of organisations below `folder`, sorted by name; files beside them are left alone.
 ///
 /// # Errors
-/// Every [`FileProblem`] of every organisation.
-pub fn read_tenants(
-    folder: &Path,
-    base: &Path,
-    variables: Variables<'_>,
-) -> Result<Vec<OrganisationData>, Vec<FileProblem>> {
+/// [`FileProblem`] when the folder cannot be read.
+pub(super) fn tenant_folders(folder: &Path, base: &Path) -> Result<Vec<PathBuf>, FileProblem> {
     let entries = std::fs::read_dir(folder).map_err(|error| {
-        vec![FileProblem::of_file(relative(folder, base), format!("cannot be read: {error}"))]
+        FileProblem::of_file(relative(folder, base), format!("cannot be read: {error}"))
     })?;
     let mut folders: Vec<PathBuf> = entries
         .filter_map(Result::ok)
@@ -105,9 +132,22 @@ pub fn read_tenants(
         .filter(|path| !path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')))
         .collect();
     folders.sort_unstable();
+    Ok(folders)
+}
+
+/// Reads every organisation below `folder` whole, sorted by name: for tools and tests. The gateway reads one
+/// at a time.
+///
+/// # Errors
+/// Every [`FileProblem`] of every organisation.
+pub fn read_tenants(
+    folder: &Path,
+    base: &Path,
+    variables: Variables<'_>,
+) -> Result<Vec<TenantData>, Vec<FileProblem>> {
     let mut problems = Vec::new();
     let mut organisations = Vec::new();
-    for folder in folders {
+    for folder in tenant_folders(folder, base).map_err(|problem| vec![problem])? {
         match read_tenant(&folder, base, variables) {
             Ok(organisation) => organisations.push(organisation),
             Err(mut found) => problems.append(&mut found),
@@ -125,43 +165,37 @@ pub fn read_tenant(
     folder: &Path,
     base: &Path,
     variables: Variables<'_>,
-) -> Result<OrganisationData, Vec<FileProblem>> {
+) -> Result<TenantData, Vec<FileProblem>> {
+    let texts = Texts::read(folder, base)?;
     let mut problems = Vec::new();
-    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
-    let id = match TenantId::parse(&name.unwrap_or_default()) {
-        Ok(id) => id,
-        Err(error) => {
-            return Err(vec![FileProblem::of_file(relative(folder, base), error.to_string())]);
+    let organisation = texts.organisation(base, variables, &mut problems);
+    let members = texts.members(base, &mut problems);
+    let mut resources = Vec::new();
+    let (name, text) = texts.resources(base);
+    for (offset, line) in resource_lines(&text) {
+        match serde_json::from_str(line) {
+            Ok(record) => resources.push(record),
+            Err(error) => problems.push(FileProblem::in_json(&name, &text, offset, &error)),
         }
-    };
-    let head = file::organisation(&folder.join("organisation.toml"), base, &id, &mut problems);
-    let connections =
-        file::connections(&folder.join("connections.toml"), base, &id, variables, &mut problems);
-    let members = file::members(&folder.join("members.toml"), base, &mut problems);
-    let resources = resources(&folder.join("resources.ndjson"), base, &mut problems);
-    let own = folder.join("policies");
-    let policies = if own.is_dir() {
-        super::policies::read_policies(&own, base).unwrap_or_else(|mut found| {
-            problems.append(&mut found);
-            Vec::new()
-        })
-    } else {
-        Vec::new()
-    };
-    match head {
-        Some(head) if problems.is_empty() => Ok(OrganisationData {
-            id,
-            name: head.name,
-            suspended: head.suspended,
-            root: head.root,
-            hosts: head.hosts,
-            members,
-            resources,
-            connections,
-            policies,
-        }),
+    }
+    match organisation {
+        Some(organisation) if problems.is_empty() => {
+            Ok(TenantData { organisation, members, resources })
+        }
         _ => Err(problems),
     }
+}
+
+/// The JSON objects of a file of resources, each with the place of its line: one per line; empty lines and
+/// lines that begin with `//` are left out.
+pub(super) fn resource_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut offset = 0;
+    let lines = text.split_inclusive('\n').map(move |line| {
+        let start = offset;
+        offset += line.len();
+        (start, line.trim())
+    });
+    lines.filter(|(_, json)| !json.is_empty() && !json.starts_with("//"))
 }
 
 /// `organisation.toml`, read.
@@ -170,27 +204,6 @@ struct Head {
     suspended: bool,
     root: EntityUid,
     hosts: Vec<String>,
-}
-
-/// One JSON object per line; empty lines and lines that begin with `//` are left out.
-fn resources(path: &Path, base: &Path, problems: &mut Vec<FileProblem>) -> Vec<EntityRecord> {
-    let Some(text) = optional_text(path, base, problems) else {
-        return Vec::new();
-    };
-    let name = relative(path, base);
-    let mut offset = 0;
-    let mut records = Vec::new();
-    for line in text.split_inclusive('\n') {
-        let json = line.trim();
-        if !json.is_empty() && !json.starts_with("//") {
-            match serde_json::from_str(json) {
-                Ok(record) => records.push(record),
-                Err(error) => problems.push(FileProblem::in_json(&name, &text, offset, &error)),
-            }
-        }
-        offset += line.len();
-    }
-    records
 }
 
 pub(super) fn read_text(path: &Path, base: &Path) -> Result<Arc<str>, FileProblem> {
@@ -202,13 +215,6 @@ pub(super) fn read_text(path: &Path, base: &Path) -> Result<Arc<str>, FileProble
     let bytes = std::fs::read(path).map_err(|e| problem(format!("cannot be read: {e}")))?;
     let text = String::from_utf8(bytes).map_err(|_| problem("is not UTF-8 text".to_owned()))?;
     Ok(Arc::from(text))
-}
-
-fn optional_text(path: &Path, base: &Path, problems: &mut Vec<FileProblem>) -> Option<Arc<str>> {
-    if !path.exists() {
-        return None;
-    }
-    read_text(path, base).map_err(|problem| problems.push(problem)).ok()
 }
 
 /// The path as messages show it: below `base` where it is, whole otherwise.

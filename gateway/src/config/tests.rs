@@ -2,6 +2,7 @@
 
 mod bad;
 mod good;
+mod operations;
 
 use std::path::PathBuf;
 

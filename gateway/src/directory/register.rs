@@ -1,6 +1,6 @@
 //! All organisations of one snapshot, found by id, by host name and by e-mail domain.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::organisation::Organisation;
@@ -37,7 +37,7 @@ pub enum RegisterError {
 /// All organisations of one snapshot.
 #[derive(Debug, Default)]
 pub struct Directory {
-    organisations: HashMap<TenantId, Arc<Organisation>>,
+    organisations: BTreeMap<TenantId, Arc<Organisation>>,
     hosts: HashMap<String, TenantId>,
     domains: HashMap<String, Arc<Connection>>,
 }
@@ -78,21 +78,12 @@ impl Directory {
         }
     }
 
-    /// This directory with one organisation in the place of another that has the same id, hosts and
-    /// connections.
-    #[must_use]
-    pub fn with(&self, organisation: Arc<Organisation>) -> Self {
-        let mut organisations = self.organisations.clone();
-        organisations.insert(organisation.id().clone(), organisation);
-        Self { organisations, hosts: self.hosts.clone(), domains: self.domains.clone() }
-    }
-
     /// The organisation with this id.
     pub fn organisation(&self, id: &TenantId) -> Option<&Arc<Organisation>> {
         self.organisations.get(id)
     }
 
-    /// All organisations, in no order.
+    /// All organisations, in order of their ids.
     pub fn organisations(&self) -> impl Iterator<Item = &Arc<Organisation>> {
         self.organisations.values()
     }

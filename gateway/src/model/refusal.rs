@@ -56,6 +56,16 @@ pub enum Malformed {
     Parameter,
 }
 
+/// How the body of a refusal is written, for programs. What it says is the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ErrorStyle {
+    /// A problem (RFC 9457).
+    #[default]
+    Problem,
+    /// `status`, `message` and `errorCode`: an API's own form, kept for its clients.
+    StatusMessageCode,
+}
+
 /// Why the gateway does not forward a request. Closed on purpose: a new case must break its readers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {

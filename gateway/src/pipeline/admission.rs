@@ -1,7 +1,7 @@
 //! Takes a request through every stage, in order. There is no other way to an upstream.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -10,21 +10,22 @@ use tracing::Instrument as _;
 use super::asker::Asker;
 use super::floods::Floods;
 use super::ids::Ids;
+use super::listing::Listing;
 use super::live_binding::LiveBinding;
 use super::outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused};
 use super::recording::{Identity, Trail};
 use super::sign_in::SignIn;
-use super::snapshot::Snapshot;
+use super::snapshot::{ChangeError, Snapshot, SnapshotError, SnapshotParts};
 use crate::audit::{Durability, OutcomeRecord, RecordBody, Recorded, Sink};
 use crate::authn::{AssertionSigner, Authenticator, Statement};
-use crate::authz::{Decision, Permit};
+use crate::authz::{Decision, Partition, Permit};
 use crate::limits::Limiter;
 use crate::model::{
-    AuthMethod, Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Refusal, TenantId,
-    UnixNanos,
+    AuthMethod, Change, Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Refusal,
+    TenantId, UnixNanos,
 };
 use crate::routing::{
-    CanonicalRequest, Denials, LogClass, Matched, Route, Stream, is_gateway_path,
+    CanonicalRequest, Denials, LogClass, Matched, Place, Route, Stream, is_gateway_path,
 };
 
 /// The span of one stage. Without an exporter nobody wants it, and it costs one look at a flag.
@@ -65,6 +66,8 @@ pub struct PipelineParts {
 pub struct Pipeline {
     pub(super) parts: PipelineParts,
     snapshot: ArcSwap<Snapshot>,
+    /// Held while the next snapshot is made from the present one.
+    swapping: Mutex<()>,
     pub(super) limiter: ArcSwap<Limiter>,
     ids: Ids,
     floods: Floods,
@@ -81,7 +84,7 @@ impl Pipeline {
         let limiter = ArcSwap::new(Arc::clone(&parts.limiter));
         let ids = Ids::new(entropy)?;
         let (floods, failures) = (Floods::default(), AtomicU64::new(0));
-        Ok(Self { parts, snapshot, limiter, ids, floods, failures })
+        Ok(Self { parts, snapshot, swapping: Mutex::default(), limiter, ids, floods, failures })
     }
 
     /// The snapshot in force.
@@ -89,9 +92,51 @@ impl Pipeline {
         self.snapshot.load_full()
     }
 
-    /// Puts a snapshot in force: requests that start from now on are decided under it (promise P10).
-    pub fn activate(&self, snapshot: Arc<Snapshot>) {
-        self.snapshot.store(snapshot);
+    /// Puts a snapshot of `parts` in force: requests that start from now on are decided under it (promise P10).
+    /// `ready` sees it before that. Changes of resources wait meanwhile, so none is lost. It may block.
+    ///
+    /// # Errors
+    /// [`SnapshotError`]; the snapshot before stays in force.
+    pub fn activate(
+        &self,
+        parts: SnapshotParts,
+        ready: impl FnOnce(&Snapshot),
+    ) -> Result<(), SnapshotError> {
+        let _one = self.swapping.lock().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = Snapshot::new(parts, Some(&self.snapshot()))?;
+        ready(&snapshot);
+        self.snapshot.store(Arc::new(snapshot));
+        Ok(())
+    }
+
+    /// Puts changes of one organisation's resources in force, all of them or none, once they are where the
+    /// organisation's source reads them from: the source is asked what state they are in now. Requests that
+    /// start from now on see them. It may block, for some milliseconds.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; nothing changed.
+    pub fn change(&self, tenant: &TenantId, changes: &[Change]) -> Result<(), ChangeError> {
+        let _one = self.swapping.lock().unwrap_or_else(PoisonError::into_inner);
+        self.snapshot.store(Arc::new(self.snapshot().changed(tenant, changes)?));
+        Ok(())
+    }
+
+    /// Takes over the state one organisation's source is in now, if that is another than the one in force:
+    /// after a change by another process, or one whose end was not heard. It may block.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; nothing changed.
+    pub fn refresh(&self, tenant: &TenantId) -> Result<(), ChangeError> {
+        let _one = self.swapping.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(snapshot) = self.snapshot().refreshed(tenant)? {
+            self.snapshot.store(Arc::new(snapshot));
+        }
+        Ok(())
+    }
+
+    /// Forgets members and resources of organisations nobody asked about for `idle`; how many.
+    pub fn forget_idle(&self, idle: Duration) -> usize {
+        self.snapshot().forget_idle(self.now(), idle)
     }
 
     /// The time, as this gateway sees it.
@@ -194,7 +239,7 @@ impl Pipeline {
         trail.route = Some(Arc::clone(&matched.route));
         let bound = snapshot.directory().organisation_for_host(request.host());
         let bound = bound.map(|organisation| organisation.id());
-        let asker = self
+        let (asker, partition) = self
             .authenticate(&snapshot, request, bound, trail.arrival.at)
             .instrument(stage!("authenticate"))
             .await?;
@@ -205,8 +250,19 @@ impl Pipeline {
             stage!("limit").in_scope(|| limiter.admit_credential(tenant, asker.credential()))?;
         }
         same_site(&matched.route, request, &asker)?;
-        let resource = resource(&snapshot, &matched, request, tenant.as_ref(), body).await?;
+        let resource =
+            resource(&snapshot, &matched, request, (tenant.as_ref(), &asker), body).await?;
+        let listing = Listing {
+            snapshot: &snapshot,
+            route: &matched.route,
+            asker: &asker,
+            partition: &partition,
+            tenant: tenant.as_ref(),
+            arrival: trail.arrival,
+        };
+        let (resource, access) = listing.nodes(resource)?;
         trail.resource = Some(resource.clone());
+        trail.access.clone_from(&access);
         let binding = LiveBinding {
             asker: asker.clone(),
             route: Arc::clone(&matched.route),
@@ -215,7 +271,9 @@ impl Pipeline {
             peer: trail.arrival.peer,
         };
         let (decision, took) = stage!("authorize").in_scope(|| {
-            timed(|| binding.decide(&snapshot, &matched.route, &asker, trail.arrival.at))
+            timed(|| {
+                binding.decide(&snapshot, &matched.route, (&asker, &partition), trail.arrival.at)
+            })
         });
         trail.evaluation = took;
         trail.decision = Some(decision.clone());
@@ -223,7 +281,7 @@ impl Pipeline {
             trail.decision = None;
             return Err(Refusal::Unavailable(Dependency::DecisionPoint));
         }
-        let hidden = hides(&snapshot, &matched.route, &binding);
+        let hidden = hides(&partition, &matched.route, &binding);
         let permit = decision
             .into_permit()
             .map_err(|denial| denied(request, &asker, denial.decision().reason(), hidden))?;
@@ -239,10 +297,10 @@ impl Pipeline {
         request: &CanonicalRequest,
         bound: Option<&TenantId>,
         now: UnixNanos,
-    ) -> Result<Asker, Refusal> {
+    ) -> Result<(Asker, Arc<Partition>), Refusal> {
         let authenticated = self.parts.authenticator.authenticate(request.headers(), now).await;
         let authenticated = authenticated.map_err(|refusal| to_sign_in(refusal, request))?;
-        snapshot.asker(authenticated, bound)
+        snapshot.asker(authenticated, bound, now).await
     }
 
     /// Records the permit. Until the request is handed to the door, the guard stands for its outcome: an
@@ -289,6 +347,8 @@ impl Pipeline {
             method: asker.method(),
             credential: Arc::clone(asker.credential()),
             roles: Arc::clone(asker.roles()),
+            active: asker.active().cloned(),
+            access: trail.access.clone(),
             action: route.action().clone(),
             resource: binding.resource.clone(),
             snapshot: trail.snapshot.id().clone(),
@@ -298,8 +358,8 @@ impl Pipeline {
             tracing::error!(%error, "no assertion: the request is refused");
             broken
         })?;
-        let configuration = trail.snapshot.configuration().clone();
-        Ok(Forward { permit, request, assertion, binding, configuration })
+        let snapshot = trail.snapshot.settings().clone();
+        Ok(Forward { permit, request, assertion, binding, snapshot })
     }
 
     /// Records a refusal. If even that fails, the refusal stands and is counted.
@@ -374,11 +434,10 @@ impl Pipeline {
             return false;
         }
         let snapshot = self.snapshot();
-        let Ok(asker) = snapshot.asker(authenticated.clone(), binding.tenant.as_ref()) else {
-            return false;
-        };
+        let asker = snapshot.asker(authenticated.clone(), binding.tenant.as_ref(), now).await;
+        let Ok((asker, partition)) = asker else { return false };
         let Some(route) = snapshot.routes().route(binding.route.id()) else { return false };
-        binding.decide(&snapshot, route, &asker, now).allowed()
+        binding.decide(&snapshot, route, (&asker, &partition), now).allowed()
     }
 }
 
@@ -452,26 +511,27 @@ async fn resource(
     snapshot: &Snapshot,
     matched: &Matched,
     request: &CanonicalRequest,
-    tenant: Option<&TenantId>,
+    (tenant, asker): (Option<&TenantId>, &Asker),
     body: &mut dyn BodySource,
 ) -> Result<EntityUid, Refusal> {
     let read =
         if matched.needs_body() { Some(body.read(RESOURCE_BODY_BYTES_MAX).await?) } else { None };
-    matched.resource(request, read.as_deref(), snapshot.root(tenant))
+    let place = Place { root: snapshot.root(tenant), active: asker.active() };
+    matched.resource(request, read.as_deref(), place)
 }
 
 /// Whether a denial must look as if nothing were there.
-fn hides(snapshot: &Snapshot, route: &Route, binding: &LiveBinding) -> bool {
+fn hides(partition: &Partition, route: &Route, binding: &LiveBinding) -> bool {
     match route.denials() {
         // Who is no member is told that, whatever was asked for.
         Denials::OutsideHidden if binding.asker.entity().is_none() => false,
         Denials::Forbidden => false,
         Denials::Hidden => true,
         // What stands below no node of a role is as good as somebody else's.
-        Denials::OutsideHidden => !snapshot.partition(binding.tenant.as_ref()).is_some_and(|own| {
+        Denials::OutsideHidden => {
             let nodes = binding.asker.roles().iter().map(|role| &role.on);
-            own.stands_under(&binding.resource, nodes)
-        }),
+            !partition.stands_under(&binding.resource, nodes)
+        }
     }
 }
 

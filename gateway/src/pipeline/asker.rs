@@ -21,6 +21,8 @@ struct Known {
     roles: Arc<[RoleAssignment]>,
     credential: Arc<str>,
     person: Option<Pseudonym>,
+    partition: u64,
+    active: Option<EntityUid>,
 }
 
 /// What the directory and the decision point add to an authenticated principal.
@@ -30,6 +32,10 @@ pub(super) struct Standing {
     pub(super) prepared: Option<Arc<PreparedPrincipal>>,
     /// The roles given.
     pub(super) roles: Arc<[RoleAssignment]>,
+    /// The partition it was worked out in, by its own number.
+    pub(super) partition: u64,
+    /// The node worked in; none for who belongs to no organisation.
+    pub(super) active: Option<EntityUid>,
 }
 
 impl Asker {
@@ -49,6 +55,8 @@ impl Asker {
             authenticated,
             prepared: standing.prepared,
             roles: standing.roles,
+            partition: standing.partition,
+            active: standing.active,
             person,
         }))
     }
@@ -88,9 +96,19 @@ impl Asker {
         self.0.prepared.as_deref()
     }
 
+    /// The partition it was worked out in.
+    pub(super) fn partition(&self) -> u64 {
+        self.0.partition
+    }
+
     /// The roles given.
     pub fn roles(&self) -> &Arc<[RoleAssignment]> {
         &self.0.roles
+    }
+
+    /// The node of the organisation's tree the asker works in.
+    pub fn active(&self) -> Option<&EntityUid> {
+        self.0.active.as_ref()
     }
 
     /// The handle of the credential.

@@ -2,17 +2,36 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::admission::Pipeline;
 use super::answer::Answer;
+use super::navigation::Menu;
 use super::outcome::{BodySource, Reply};
 use super::recording::Trail;
-use super::sign_in::{GatewayRequest, SignIn, SignInEvent};
+use super::sign_in::{GatewayRequest, ME_PATH, Memberships, SignIn, SignInEvent};
+use super::snapshot::Snapshot;
 use crate::audit::{Effect, Event, EventRecord, Verdict};
 use crate::authn::Authenticated;
-use crate::model::{Dependency, Malformed, Principal, Refusal};
+use crate::directory::Members;
+use crate::model::{Dependency, Malformed, Principal, Refusal, TenantId, UnixNanos};
 use crate::routing::{CanonicalRequest, Upgrade};
 
 const KEY_SET_PATH: &str = "/.hubgate/jwks.json";
+
+/// The members of the organisations of one snapshot.
+struct Attending<'s> {
+    snapshot: &'s Snapshot,
+    now: UnixNanos,
+}
+
+#[async_trait]
+impl Memberships for Attending<'_> {
+    async fn members(&self, tenant: &TenantId) -> Result<Arc<Members>, Refusal> {
+        let content = self.snapshot.content(tenant, self.now).await?;
+        Ok(Arc::clone(&content.members))
+    }
+}
 
 impl Pipeline {
     /// Answers a path of the gateway's own.
@@ -55,7 +74,9 @@ impl Pipeline {
         };
         let principal =
             authenticated.as_ref().map_or(&Principal::Anonymous, Authenticated::principal);
+        let menu = menu(trail, request).await;
         let asked = GatewayRequest {
+            menu: menu.as_ref(),
             method: request.method(),
             scheme: if trail.arrival.secure { "https" } else { "http" },
             host: request.host(),
@@ -69,7 +90,8 @@ impl Pipeline {
             api_key: authenticated.as_ref().and_then(Authenticated::api_key),
         };
         let snapshot = Arc::clone(&trail.snapshot);
-        let answered = self.parts.sign_in.handle(snapshot.directory(), &asked).await;
+        let members = Attending { snapshot: &snapshot, now: trail.arrival.at };
+        let answered = self.parts.sign_in.handle(snapshot.directory(), &members, &asked).await;
         let answered = answered.inspect_err(|refusal| self.record_failed(trail, refusal))?;
         if let Some(event) = &answered.event {
             self.record_event(trail, event)?;
@@ -87,7 +109,8 @@ impl Pipeline {
         match self.parts.authenticator.authenticate(request.headers(), now).await {
             Ok(authenticated) => {
                 // A session of a suspended organisation gives nothing, but it can still be ended.
-                trail.asker = trail.snapshot.asker(authenticated.clone(), None).ok();
+                let asker = trail.snapshot.asker(authenticated.clone(), None, now).await;
+                trail.asker = asker.ok().map(|(asker, _)| asker);
                 self.belongs_here(trail, request)?;
                 let known = trail.asker.as_ref().map(|asker| asker.authenticated().clone());
                 Ok(Some(known.unwrap_or(authenticated)))
@@ -181,4 +204,16 @@ impl Pipeline {
             self.unrecorded(&error);
         }
     }
+}
+
+/// What may be chosen from; worked out only for "who am I".
+async fn menu(trail: &Trail<'_>, request: &CanonicalRequest) -> Option<Menu> {
+    let asker = trail.asker.as_ref().filter(|_| request.path() == ME_PATH)?;
+    let now = trail.arrival.at;
+    let content = trail.snapshot.content(asker.tenant()?, now).await.ok()?;
+    // Read anew since the asker was worked out: the next request knows both.
+    if content.partition.identity() != asker.partition() {
+        return None;
+    }
+    Some(trail.snapshot.menu((asker, &content.partition), trail.arrival.peer.ip(), now))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::asker::Asker;
 use super::snapshot::Snapshot;
-use crate::authz::{Decision, Facts, Question};
+use crate::authz::{Decision, Facts, Partition, Question};
 use crate::model::{EntityUid, TenantId, UnixNanos};
 use crate::routing::Route;
 
@@ -20,16 +20,15 @@ pub struct LiveBinding {
 }
 
 impl LiveBinding {
-    /// Asks the decision point, for `asker` as the snapshot sees it.
+    /// Asks the decision point, for `asker` as the snapshot sees it in `partition`.
     pub(super) fn decide(
         &self,
         snapshot: &Snapshot,
         route: &Route,
-        asker: &Asker,
+        (asker, partition): (&Asker, &Partition),
         now: UnixNanos,
     ) -> Decision {
-        let partition = snapshot.partition(self.tenant.as_ref());
-        let (Some(principal), Some(partition)) = (asker.prepared(), partition) else {
+        let Some(principal) = asker.prepared() else {
             return Decision::without_principal();
         };
         let question = Question {

@@ -10,7 +10,7 @@ use super::outcome::{Arrival, Enforcement, Refused};
 use super::recording::Trail;
 use super::snapshot::Snapshot;
 use crate::audit::Recorded;
-use crate::authz::{Decision, Facts, Permit, Question};
+use crate::authz::{Decision, Facts, Partition, Permit, Question};
 use crate::model::{
     ActionId, AuthMethod, DecisionId, Dependency, EntityUid, Refusal, Scopes, TenantId, UnixNanos,
 };
@@ -83,7 +83,7 @@ impl Pipeline {
         operation: &Operation<'_>,
     ) -> Result<Admitted, Refusal> {
         let snapshot = Arc::clone(&trail.snapshot);
-        let asker = self.known(&snapshot, operation, trail.arrival).await?;
+        let (asker, partition) = self.known(&snapshot, operation, trail.arrival).await?;
         trail.asker = Some(asker.clone());
         if asker.tenant() != Some(operation.tenant) {
             // Whether there is such an organisation is not for others to know.
@@ -100,8 +100,8 @@ impl Pipeline {
             resource,
             peer: trail.arrival.peer.ip(),
         };
-        let ask = || decide(&snapshot, &asker, &question, (operation.tenant, trail.arrival.at));
-        let (decision, took) = timed(ask);
+        let at = (operation.tenant, trail.arrival.at);
+        let (decision, took) = timed(|| decide(&snapshot, (&asker, &partition), &question, at));
         trail.evaluation = took;
         if took > DECISION_TIME_MAX {
             return Err(Refusal::Unavailable(Dependency::DecisionPoint));
@@ -130,7 +130,7 @@ impl Pipeline {
         snapshot: &Snapshot,
         operation: &Operation<'_>,
         arrival: &Arrival,
-    ) -> Result<Asker, Refusal> {
+    ) -> Result<(Asker, Arc<Partition>), Refusal> {
         let mut headers = http::HeaderMap::new();
         let name = http::header::AUTHORIZATION;
         for value in operation.headers.get_all(&name) {
@@ -140,18 +140,17 @@ impl Pipeline {
         if authenticated.method() != AuthMethod::ApiKey {
             return Err(Refusal::CredentialMissing);
         }
-        snapshot.asker(authenticated, None)
+        snapshot.asker(authenticated, None, arrival.at).await
     }
 }
 
 fn decide(
     snapshot: &Snapshot,
-    asker: &Asker,
+    (asker, partition): (&Asker, &Partition),
     put: &Asked,
     (tenant, now): (&TenantId, UnixNanos),
 ) -> Decision {
-    let partition = snapshot.partition(Some(tenant));
-    let (Some(principal), Some(partition)) = (asker.prepared(), partition) else {
+    let Some(principal) = asker.prepared() else {
         return Decision::without_principal();
     };
     let question = Question {
@@ -193,8 +192,9 @@ impl Admitted {
             return false;
         }
         let snapshot = self.pipeline.snapshot();
-        let Ok(asker) = snapshot.asker(authenticated.clone(), None) else { return false };
-        decide(&snapshot, &asker, &self.question, (&self.tenant, now)).allowed()
+        let asker = snapshot.asker(authenticated.clone(), None, now).await;
+        let Ok((asker, partition)) = asker else { return false };
+        decide(&snapshot, (&asker, &partition), &self.question, (&self.tenant, now)).allowed()
     }
 
     /// Notes what was answered, after how many bytes of the request's body.

@@ -54,7 +54,7 @@ pub struct Forward {
     pub(super) request: Arc<CanonicalRequest>,
     pub(super) assertion: http::HeaderValue,
     pub(super) binding: LiveBinding,
-    pub(super) configuration: SnapshotId,
+    pub(super) snapshot: SnapshotId,
 }
 
 impl Forward {
@@ -78,9 +78,9 @@ impl Forward {
         self.binding.tenant.as_ref()
     }
 
-    /// The configuration it was decided under: it is carried out with the services of the same.
-    pub fn configuration(&self) -> &SnapshotId {
-        &self.configuration
+    /// The snapshot whose services carry it out: the one the settings it was decided under came with.
+    pub fn snapshot(&self) -> &SnapshotId {
+        &self.snapshot
     }
 
     /// What a live stream stands on, to be asked about again while it lasts.

@@ -7,7 +7,7 @@ use super::asker::Asker;
 use super::operation::Operation;
 use super::outcome::Arrival;
 use super::snapshot::Snapshot;
-use crate::audit::{DecisionRecord, Effect, QueryKeys, Source, Verdict, What, Who};
+use crate::audit::{AccessDigest, DecisionRecord, Effect, QueryKeys, Source, Verdict, What, Who};
 use crate::authz::Decision;
 use crate::model::{DecisionId, EntityUid, Refusal, UnixNanos};
 use crate::routing::{CanonicalRequest, Protocol, Route};
@@ -32,6 +32,8 @@ pub(super) struct Trail<'a> {
     pub(super) route: Option<Arc<Route>>,
     pub(super) asker: Option<Asker>,
     pub(super) resource: Option<EntityUid>,
+    /// The access set of a list, as the service is told it.
+    pub(super) access: Option<Arc<str>>,
     pub(super) decision: Option<Decision>,
     pub(super) evaluation: Duration,
 }
@@ -51,6 +53,7 @@ impl<'a> Trail<'a> {
             route: None,
             asker: None,
             resource: None,
+            access: None,
             decision: None,
             evaluation: Duration::ZERO,
         }
@@ -148,6 +151,7 @@ impl<'a> Trail<'a> {
             route: self.route.as_ref().map(|route| route.id()),
             action: self.route.as_ref().map(|route| route.action()),
             resource: self.resource.as_ref(),
+            access: self.access.as_deref().map(AccessDigest::of),
         }
     }
 

@@ -21,9 +21,11 @@ mod tests;
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use crate::authn::{LoginTransactions, RelyingParty, SessionLimits, Sessions};
-use crate::directory::Directory;
-use crate::model::{Clock, Dependency, Entropy, Refusal};
+use crate::directory::{Directory, Members};
+use crate::model::{Clock, Dependency, Entropy, Refusal, TenantId};
 
 use super::answer::{Answer, STYLE_PATH};
 
@@ -70,6 +72,16 @@ impl Answered {
     }
 }
 
+/// The members of organisations, read when somebody arrives.
+#[async_trait]
+pub trait Memberships: Send + Sync {
+    /// The members of one organisation.
+    ///
+    /// # Errors
+    /// [`Refusal`] when there is no such organisation, or it cannot be read.
+    async fn members(&self, tenant: &TenantId) -> Result<Arc<Members>, Refusal>;
+}
+
 impl SignIn {
     /// Makes the flow out of its parts.
     pub const fn new(parts: SignInParts) -> Self {
@@ -89,6 +101,7 @@ impl SignIn {
     pub async fn handle(
         &self,
         directory: &Directory,
+        memberships: &dyn Memberships,
         request: &GatewayRequest<'_>,
     ) -> Result<Answered, Refusal> {
         match (request.path, request.method.as_str()) {
@@ -96,10 +109,11 @@ impl SignIn {
             (SIGN_OUT_PATH, "GET") => Ok(sign_out::ask_sign_out(directory, request)),
             (SIGN_OUT_PATH, "POST") => self.sign_out(directory, request).await,
             (SIGNED_OUT_PATH, "GET") => sign_out::signed_out(request),
-            (ME_PATH, "GET") => self.me(directory, request),
+            (ME_PATH, "GET") => self.me(directory, memberships, request).await,
+            (ME_PATH, "POST") => self.work_in(request).await,
             (STYLE_PATH, "GET") => Ok(Answered::plain(pages::style())),
             (path, "GET") if path.starts_with(CALLBACK_PREFIX) => {
-                self.callback(directory, request).await
+                self.callback(directory, memberships, request).await
             }
             (path, _) => Err(no_such_operation(path)),
         }
@@ -108,7 +122,7 @@ impl SignIn {
 
 fn no_such_operation(path: &str) -> Refusal {
     match path {
-        SIGN_OUT_PATH => Refusal::MethodNotAllowed { allow: String::from("GET, POST") },
+        SIGN_OUT_PATH | ME_PATH => Refusal::MethodNotAllowed { allow: String::from("GET, POST") },
         path if SignIn::serves(path) => Refusal::MethodNotAllowed { allow: String::from("GET") },
         _ => Refusal::RouteNotFound,
     }
@@ -131,6 +145,6 @@ const fn failed(code: &'static str) -> Refusal {
 const SIGN_IN_PATH: &str = "/.hubgate/sign-in";
 const SIGN_OUT_PATH: &str = "/.hubgate/sign-out";
 const SIGNED_OUT_PATH: &str = "/.hubgate/signed-out";
-const ME_PATH: &str = "/.hubgate/me";
+pub(super) const ME_PATH: &str = "/.hubgate/me";
 const CALLBACK_PREFIX: &str = "/.hubgate/callback/";
 const PATHS: [&str; 5] = [SIGN_IN_PATH, SIGN_OUT_PATH, SIGNED_OUT_PATH, ME_PATH, STYLE_PATH];

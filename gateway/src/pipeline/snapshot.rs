@@ -1,16 +1,22 @@
 //! Everything a request is decided under, as one immutable value (promise P4).
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
 use super::asker::{Asker, Askers, Standing};
+use super::navigation::{Navigation, active_node};
+use super::organisations::{Content, Opening, OrganisationSource, Shelf, Slot, SourceError};
 use crate::audit::{Pseudonym, PseudonymKey};
 use crate::authn::Authenticated;
-use crate::authz::{self, Partition, Pdp, PolicySchema};
-use crate::directory::{Directory, Organisation, principal_entity};
-use crate::model::{EntityRecord, EntityUid, PersonId, Principal, Refusal, SnapshotId, TenantId};
+use crate::authz::{self, EntityError, Partition, Pdp, PolicySchema};
+use crate::directory::{Directory, Members, Organisation, principal_entity};
+use crate::model::{
+    Change, EntityRecord, EntityUid, ErrorStyle, PersonId, Principal, Refusal, SnapshotId,
+    TenantId, UnixNanos,
+};
 use crate::routing::RouteTable;
 
 /// What a snapshot is built from: every part was checked against the others when it was read.
@@ -24,58 +30,218 @@ pub struct SnapshotParts {
     pub pdp: Arc<Pdp>,
     /// All organisations.
     pub directory: Arc<Directory>,
-    /// Their entities, as the decision point sees them.
-    pub partitions: BTreeMap<TenantId, Arc<Partition>>,
+    /// Where their members and resources come from.
+    pub source: Arc<dyn OrganisationSource>,
+    /// How refusals are written, host by host; the default where a host is not named.
+    pub error_styles: HashMap<String, ErrorStyle>,
+    /// What menus are made from.
+    pub navigation: Option<Navigation>,
     /// SHA-256 over the configuration.
     pub config_digest: [u8; 32],
     /// Names people in the log.
     pub pseudonyms: PseudonymKey,
 }
 
-/// The entities nobody's decision sees: none. Building them failed, which an empty set cannot.
+/// Why a snapshot cannot be put together.
 #[derive(Debug, thiserror::Error)]
-#[error("the empty partition cannot be built")]
-pub struct SnapshotError;
+pub enum SnapshotError {
+    /// The entities nobody's decision sees: none. Building them failed, which an empty set cannot.
+    #[error("the empty partition cannot be built")]
+    Nobody,
+    /// An organisation could not be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+/// Why an organisation's resources were not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// There is no such organisation.
+    #[error("there is no organisation `{0}`")]
+    UnknownOrganisation(TenantId),
+    /// The changes do not fit the schema or the organisation's other resources.
+    #[error("{}", told(.0))]
+    Refused(Vec<EntityError>),
+    /// The state of its resources cannot be told.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+fn told(errors: &[EntityError]) -> String {
+    let more = errors.len().saturating_sub(1);
+    let first = errors.first().map(ToString::to_string).unwrap_or_default();
+    if more == 0 { first } else { format!("{first} (and {more} more)") }
+}
 
 /// Policies, schema, directory, routes: one value, taken once for a request.
+///
+/// Members and resources of an organisation are read when it is first asked about. The snapshot's name covers
+/// them all the same: it names what they are read from.
 #[derive(Debug)]
 pub struct Snapshot {
     id: SnapshotId,
-    configuration: SnapshotId,
-    parts: SnapshotParts,
-    nobody: Partition,
-    askers: Askers,
+    /// The snapshot the settings came with.
+    settings: SnapshotId,
+    parts: Arc<SnapshotParts>,
+    nobody: Arc<Partition>,
+    shelf: Shelf,
+    askers: Arc<Askers>,
 }
 
 impl Snapshot {
-    /// Puts a snapshot together.
+    /// Puts a snapshot together. Of the organisations in use `before`, those that did not change are taken
+    /// over, and the others are read now: nobody waits for them later. It may block.
     ///
     /// # Errors
     /// [`SnapshotError`].
-    pub fn new(parts: SnapshotParts) -> Result<Self, SnapshotError> {
-        let nobody =
-            Partition::build(&parts.schema, std::iter::empty()).map_err(|_| SnapshotError)?;
-        let id = snapshot_id(&parts);
-        Ok(Self { configuration: id.clone(), id, parts, nobody, askers: Askers::new() })
+    pub fn new(parts: SnapshotParts, before: Option<&Self>) -> Result<Self, SnapshotError> {
+        let nobody = Partition::build(&parts.schema, std::iter::empty());
+        let nobody = Arc::new(nobody.map_err(|_| SnapshotError::Nobody)?);
+        let mut shelf = Shelf::of(&parts.directory, &*parts.source)?;
+        if let Some(before) = before
+            && before.parts.schema.digest() == parts.schema.digest()
+        {
+            for tenant in shelf.take_over(&before.shelf) {
+                let organisation = parts.directory.organisation(&tenant);
+                let slots = (shelf.slot(&tenant), before.shelf.slot(&tenant));
+                let (Some(organisation), (Some(new), Some(old))) = (organisation, slots) else {
+                    continue;
+                };
+                let content = parts.source.open(organisation, &parts.schema)?;
+                let slot = Slot::filled(*new.version(), content, old.used());
+                shelf = shelf.with(&tenant, slot);
+            }
+        }
+        let id = snapshot_id(&parts, &shelf);
+        let (settings, parts) = (id.clone(), Arc::new(parts));
+        Ok(Self { id, settings, parts, nobody, shelf, askers: Arc::new(Askers::new()) })
     }
 
-    /// As [`Snapshot::new`], of the same files as this one.
-    pub(super) fn derive(&self, parts: SnapshotParts) -> Result<Self, SnapshotError> {
-        Ok(Self { configuration: self.configuration.clone(), ..Self::new(parts)? })
+    /// The snapshot after changes of one organisation's resources; everything else is shared. An organisation
+    /// that is not in memory is not read: it will be, with the changes, when it is asked about.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub fn changed(&self, tenant: &TenantId, changes: &[Change]) -> Result<Self, ChangeError> {
+        let unknown = || ChangeError::UnknownOrganisation(tenant.clone());
+        let organisation = self.parts.directory.organisation(tenant).ok_or_else(unknown)?;
+        let old = self.shelf.slot(tenant).ok_or_else(unknown)?;
+        let version = self.parts.source.version(organisation)?;
+        let slot = match old.peek() {
+            None => Slot::empty(version),
+            Some(content) => {
+                let partition = content.partition.apply(changes).map_err(ChangeError::Refused)?;
+                let members = Arc::clone(&content.members);
+                Slot::filled(
+                    version,
+                    Content { members, partition: Arc::new(partition) },
+                    old.used(),
+                )
+            }
+        };
+        Ok(self.with(tenant, slot))
     }
 
-    /// The snapshot of the files alone, before resources were pushed: names the configuration.
-    pub const fn configuration(&self) -> &SnapshotId {
-        &self.configuration
+    /// The snapshot with one organisation as its source has it now, where that is another state than this
+    /// snapshot's: nothing, where it is not. One that is in memory is read anew; it may block.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub fn refreshed(&self, tenant: &TenantId) -> Result<Option<Self>, ChangeError> {
+        let unknown = || ChangeError::UnknownOrganisation(tenant.clone());
+        let organisation = self.parts.directory.organisation(tenant).ok_or_else(unknown)?;
+        let old = self.shelf.slot(tenant).ok_or_else(unknown)?;
+        let version = self.parts.source.version(organisation)?;
+        if version == *old.version() {
+            return Ok(None);
+        }
+        let slot = match old.peek() {
+            None => Slot::empty(version),
+            Some(_) => {
+                let content = self.parts.source.open(organisation, &self.parts.schema)?;
+                Slot::filled(version, content, old.used())
+            }
+        };
+        Ok(Some(self.with(tenant, slot)))
     }
 
-    pub(super) const fn parts(&self) -> &SnapshotParts {
-        &self.parts
+    /// The resources of an organisation, read now if they are not in memory. Blocks then, so it must not be
+    /// called on a thread that serves requests.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub fn resources(
+        &self,
+        tenant: &TenantId,
+        now: UnixNanos,
+    ) -> Result<Arc<Partition>, ChangeError> {
+        let unknown = || ChangeError::UnknownOrganisation(tenant.clone());
+        let organisation = self.parts.directory.organisation(tenant).ok_or_else(unknown)?;
+        let slot = self.shelf.slot(tenant).ok_or_else(unknown)?;
+        let content = slot.content_now(&self.opening(organisation), now)?;
+        Ok(Arc::clone(&content.partition))
+    }
+
+    fn opening(&self, organisation: &Arc<Organisation>) -> Opening {
+        Opening {
+            organisation: Arc::clone(organisation),
+            schema: Arc::clone(&self.parts.schema),
+            source: Arc::clone(&self.parts.source),
+        }
+    }
+
+    /// The same snapshot with another place for one organisation.
+    fn with(&self, tenant: &TenantId, slot: Slot) -> Self {
+        let shelf = self.shelf.with(tenant, slot);
+        let id = snapshot_id(&self.parts, &shelf);
+        let (settings, parts) = (self.settings.clone(), Arc::clone(&self.parts));
+        let nobody = Arc::clone(&self.nobody);
+        // Askers of the changed organisation are told by its partition, which is another now.
+        let askers = Arc::clone(&self.askers);
+        Self { id, settings, parts, nobody, shelf, askers }
+    }
+
+    /// The state of an organisation under this snapshot, as its source names it.
+    pub fn version(&self, tenant: &TenantId) -> Option<&[u8; 32]> {
+        Some(self.shelf.slot(tenant)?.version())
     }
 
     /// Its name: SHA-256 over everything a decision under it depends on.
-    pub fn id(&self) -> &SnapshotId {
+    pub const fn id(&self) -> &SnapshotId {
         &self.id
+    }
+
+    /// The name of the snapshot its settings, routes and services came with: its own, unless only resources
+    /// changed since.
+    pub const fn settings(&self) -> &SnapshotId {
+        &self.settings
+    }
+
+    /// How many organisations have members and resources in memory.
+    pub fn organisations_in_use(&self) -> usize {
+        self.shelf.in_use()
+    }
+
+    /// Forgets organisations nobody asked about for `idle`; how many.
+    pub fn forget_idle(&self, now: UnixNanos, idle: Duration) -> usize {
+        self.shelf.forget_idle(now, idle)
+    }
+
+    /// The members of an organisation and its resources, as decisions see them; read if need be.
+    ///
+    /// # Errors
+    /// [`Refusal::CredentialInvalid`] when there is no such organisation (the credential outlived it),
+    /// [`Refusal::Unavailable`] when it cannot be read.
+    pub(super) async fn content(
+        &self,
+        tenant: &TenantId,
+        now: UnixNanos,
+    ) -> Result<Arc<Content>, Refusal> {
+        let organisation = self.parts.directory.organisation(tenant);
+        let (Some(organisation), Some(slot)) = (organisation, self.shelf.slot(tenant)) else {
+            return Err(Refusal::CredentialInvalid);
+        };
+        slot.content(|| self.opening(organisation), now).await
     }
 
     /// The decision point.
@@ -93,17 +259,19 @@ impl Snapshot {
         &self.parts.routes
     }
 
+    /// How refusals are written on a host.
+    pub fn error_style(&self, host: &str) -> ErrorStyle {
+        self.parts.error_styles.get(host).copied().unwrap_or_default()
+    }
+
+    /// What menus are made from.
+    pub(super) fn navigation(&self) -> Option<&Navigation> {
+        self.parts.navigation.as_ref()
+    }
+
     /// A person as the log names them.
     pub(super) fn pseudonym(&self, person: &PersonId) -> Pseudonym {
         self.parts.pseudonyms.person(person)
-    }
-
-    /// The entities a principal's decision sees: its own organisation's, or none at all (promise P3).
-    pub(super) fn partition(&self, tenant: Option<&TenantId>) -> Option<&Partition> {
-        match tenant {
-            Some(tenant) => self.parts.partitions.get(tenant).map(|partition| &**partition),
-            None => Some(&self.nobody),
-        }
     }
 
     /// The root entity of an organisation.
@@ -112,105 +280,129 @@ impl Snapshot {
     }
 
     /// Works out who an authenticated principal is in its organisation, or finds it worked out. Nobody known is
-    /// somebody in the organisation the host is `bound` to.
+    /// somebody in the organisation the host is `bound` to. With it come the entities its decision sees: that
+    /// organisation's, or none at all (promise P3).
     ///
     /// # Errors
-    /// [`Refusal::CredentialInvalid`] when its organisation is gone, [`Refusal::Denied`] when suspended.
-    pub(super) fn asker(
+    /// [`Refusal::CredentialInvalid`] when its organisation is gone, [`Refusal::Denied`] when suspended,
+    /// [`Refusal::Unavailable`] when it cannot be read.
+    pub(super) async fn asker(
         &self,
         authenticated: Authenticated,
         bound: Option<&TenantId>,
-    ) -> Result<Asker, Refusal> {
-        if let Some(asker) = self.askers.find(&authenticated) {
-            return Ok(asker);
+        now: UnixNanos,
+    ) -> Result<(Asker, Arc<Partition>), Refusal> {
+        let tenant = authenticated.principal().tenant().or(bound).cloned();
+        let Some(tenant) = tenant else {
+            let partition = Arc::clone(&self.nobody);
+            let asker = self.known(authenticated, &partition, None);
+            return Ok((asker, partition));
+        };
+        let organisation = self.parts.directory.organisation(&tenant);
+        // The credential outlived its organisation.
+        let organisation = organisation.ok_or(Refusal::CredentialInvalid)?;
+        if organisation.suspended() {
+            let reason = String::from("this organisation is suspended");
+            return Err(Refusal::Denied { reason: Some(reason), hidden: false });
         }
-        let asker = self.work_out(authenticated, bound)?;
-        self.askers.keep(&asker);
-        Ok(asker)
+        let content = self.content(&tenant, now).await?;
+        let partition = Arc::clone(&content.partition);
+        let asker = self.known(authenticated, &partition, Some((organisation, &content.members)));
+        Ok((asker, partition))
+    }
+
+    fn known(
+        &self,
+        authenticated: Authenticated,
+        partition: &Partition,
+        own: Option<(&Organisation, &Members)>,
+    ) -> Asker {
+        // One that was worked out before its organisation was read anew says nothing any more.
+        let identity = partition.identity();
+        let known = self.askers.find(&authenticated).filter(|asker| asker.partition() == identity);
+        known.unwrap_or_else(|| {
+            let asker = self.work_out(authenticated, partition, own);
+            self.askers.keep(&asker);
+            asker
+        })
     }
 
     fn work_out(
         &self,
         authenticated: Authenticated,
-        bound: Option<&TenantId>,
-    ) -> Result<Asker, Refusal> {
-        let own = authenticated.principal().tenant();
-        let organisation = match own.or(bound) {
-            None => None,
-            // The credential outlived its organisation.
-            Some(id) => {
-                let found = self.parts.directory.organisation(id);
-                Some(found.ok_or(Refusal::CredentialInvalid)?)
-            }
-        };
-        if organisation.is_some_and(|organisation| organisation.suspended()) {
-            let reason = String::from("this organisation is suspended");
-            return Err(Refusal::Denied { reason: Some(reason), hidden: false });
-        }
+        partition: &Partition,
+        own: Option<(&Organisation, &Members)>,
+    ) -> Asker {
         // Membership is what this snapshot says, never what an earlier one said: a person who is a member
         // no more, or whose connection was disabled, is nobody's member.
-        let member = organisation.and_then(|organisation| {
+        let member = own.and_then(|(organisation, members)| {
             let Principal::User { person, .. } = authenticated.principal() else { return None };
             let connection = organisation.connection(&person.connection)?;
-            let member = organisation.member_of(person).filter(|_| connection.enabled)?;
+            let member = members.member_of(person).filter(|_| connection.enabled)?;
             Some(member.id.clone())
         });
         let authenticated = authenticated.with_member(member);
-        let partition = self.partition(authenticated.principal().tenant().or(bound));
-        let standing = standing(&authenticated, organisation, partition, &self.parts.schema);
-        Ok(Asker::new(authenticated, standing, &self.parts.pseudonyms))
+        let standing = self.standing(&authenticated, partition, own);
+        Asker::new(authenticated, standing, &self.parts.pseudonyms)
+    }
+
+    fn standing(
+        &self,
+        authenticated: &Authenticated,
+        partition: &Partition,
+        own: Option<(&Organisation, &Members)>,
+    ) -> Standing {
+        let (schema, identity) = (&self.parts.schema, partition.identity());
+        let Some(entity) = authenticated.principal().entity() else {
+            return Standing { partition: identity, ..Standing::default() };
+        };
+        let none = &[][..];
+        let (roles, scopes, attributes) =
+            match (authenticated.principal(), authenticated.api_key(), own) {
+                (Principal::User { member: Some(id), .. }, _, Some((_, members))) => {
+                    let member = members.member(id);
+                    let roles = member.map_or(none, |member| &member.roles);
+                    (roles, None, member.map(|member| &member.attributes))
+                }
+                (Principal::ApiClient { .. }, Some(key), _) => {
+                    (&key.roles[..], Some(&key.scopes[..]), None)
+                }
+                _ => (none, None, None),
+            };
+        let prepared = authz::Standing { roles, scopes: scopes.unwrap_or_default(), attributes };
+        let known = partition.principal_for(&entity, prepared, || {
+            if authenticated.principal() == &Principal::Anonymous {
+                let attributes = serde_json::Map::new();
+                return EntityRecord { uid: entity.clone(), parents: Vec::new(), attributes };
+            }
+            let mut attributes = attributes.cloned().unwrap_or_default();
+            if let Some(scopes) = scopes {
+                attributes.insert(String::from("scopes"), scopes.into());
+            }
+            principal_entity(entity.clone(), roles, schema.role_names(entity.kind()), attributes)
+        });
+        // An entity that does not fit the schema is no entity: no policy can speak of it, so it gets nothing.
+        let prepared = known
+            .inspect_err(
+                |error| tracing::warn!(%entity, %error, "principal does not fit the schema"),
+            )
+            .ok();
+        let chosen = authenticated.session().and_then(|session| session.active.as_ref());
+        let active = own.map(|(organisation, _)| {
+            active_node(self.navigation(), organisation, partition, roles, chosen)
+        });
+        Standing { prepared, roles: Arc::from(roles), partition: identity, active }
     }
 }
 
-fn standing(
-    authenticated: &Authenticated,
-    organisation: Option<&Arc<Organisation>>,
-    partition: Option<&Partition>,
-    schema: &PolicySchema,
-) -> Standing {
-    let (Some(entity), Some(partition)) = (authenticated.principal().entity(), partition) else {
-        return Standing::default();
-    };
-    let none = &[][..];
-    let (roles, scopes, attributes) =
-        match (authenticated.principal(), authenticated.api_key(), organisation) {
-            (Principal::User { member: Some(id), .. }, _, Some(organisation)) => {
-                let member = organisation.member(id);
-                let roles = member.map_or(none, |member| &member.roles);
-                (roles, None, member.map(|member| &member.attributes))
-            }
-            (Principal::ApiClient { .. }, Some(key), _) => {
-                (&key.roles[..], Some(&key.scopes[..]), None)
-            }
-            _ => (none, None, None),
-        };
-    let prepared = authz::Standing { roles, scopes: scopes.unwrap_or_default(), attributes };
-    let known = partition.principal_for(&entity, prepared, || {
-        if authenticated.principal() == &Principal::Anonymous {
-            let attributes = serde_json::Map::new();
-            return EntityRecord { uid: entity.clone(), parents: Vec::new(), attributes };
-        }
-        let mut attributes = attributes.cloned().unwrap_or_default();
-        if let Some(scopes) = scopes {
-            attributes.insert(String::from("scopes"), scopes.into());
-        }
-        principal_entity(entity.clone(), roles, schema.role_names(entity.kind()), attributes)
-    });
-    // An entity that does not fit the schema is no entity: no policy can speak of it, so it gets nothing.
-    let prepared = known
-        .inspect_err(|error| tracing::warn!(%entity, %error, "principal does not fit the schema"))
-        .ok();
-    Standing { prepared, roles: Arc::from(roles) }
-}
-
-fn snapshot_id(parts: &SnapshotParts) -> SnapshotId {
+fn snapshot_id(parts: &SnapshotParts, shelf: &Shelf) -> SnapshotId {
     let mut hash = Sha256::new();
     hash.update(parts.config_digest);
     hash.update(parts.pdp.digest());
-    for organisation in parts.directory.organisations() {
-        hash.update(organisation.id().as_str().as_bytes());
+    for (tenant, version) in shelf.versions() {
+        hash.update(tenant.as_str().as_bytes());
         hash.update([0]);
-        hash.update(organisation.digest());
+        hash.update(version);
     }
     SnapshotId::from_digest(&hash.finalize().into())
 }

@@ -92,7 +92,7 @@ impl Door {
 
     /// The service a request goes to.
     pub(super) fn service(&self, forward: &Forward) -> Option<Arc<Service>> {
-        self.services.find(forward.configuration(), forward.route().service())
+        self.services.find(forward.snapshot(), forward.route().service())
     }
 
     /// The Pingora service that listens.

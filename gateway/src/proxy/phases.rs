@@ -20,7 +20,7 @@ use super::spans::Spans;
 use super::watch::{Reused, Watch};
 use super::{arrival, live, reply, tunnel, upstream_head, websocket};
 use crate::authn::is_gateway_cookie;
-use crate::model::{Dependency, Malformed, Refusal};
+use crate::model::{Dependency, ErrorStyle, Malformed, Refusal};
 use crate::pipeline::{Forward, Outcome, Refused};
 use crate::routing::Stream;
 
@@ -253,7 +253,8 @@ impl ProxyHttp for Door {
                 html: exchange.request().is_some_and(|request| request.wants_html()),
             };
             session.set_keepalive(None);
-            error_code = reply::refuse(session, &refused).await.unwrap_or(0);
+            let style = self.error_style(exchange);
+            error_code = reply::refuse(session, &refused, style).await.unwrap_or(0);
             exchange.enforcement.status = Some(error_code).filter(|code| *code > 0);
             linger(session, exchange).await;
         }
@@ -306,6 +307,14 @@ impl Door {
         })
     }
 
+    /// How the host asked for writes its refusals. Where none was readable, the usual way.
+    fn error_style(&self, exchange: &Exchange) -> ErrorStyle {
+        let request = exchange.request();
+        request.map_or_else(ErrorStyle::default, |request| {
+            self.pipeline.snapshot().error_style(request.host())
+        })
+    }
+
     async fn send_refusal(
         &self,
         session: &mut Session,
@@ -315,7 +324,7 @@ impl Door {
         exchange.refused(refused.decision);
         exchange.enforcement.ended_by = Some(refused.refusal.code());
         close_after_body(session, exchange);
-        let status = reply::refuse(session, &refused).await?;
+        let status = reply::refuse(session, &refused, self.error_style(exchange)).await?;
         exchange.enforcement.status = Some(status);
         linger(session, exchange).await;
         Ok(true)

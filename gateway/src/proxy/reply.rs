@@ -5,10 +5,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
+use super::error_body::error_body;
 use super::page::refusal_html;
-use super::respond::{fields, problem, problem_body};
+use super::respond::{fields, problem};
 use super::upstream_head::REQUEST_ID;
-use crate::model::DecisionId;
+use crate::model::{DecisionId, ErrorStyle};
 use crate::pipeline::{Answer, PageKind, Refused, Reply};
 
 /// What goes on the wire.
@@ -22,7 +23,11 @@ struct Wire {
 ///
 /// # Errors
 /// Pingora's, when the client is gone.
-pub(super) async fn refuse(session: &mut Session, refused: &Refused) -> pingora::Result<u16> {
+pub(super) async fn refuse(
+    session: &mut Session,
+    refused: &Refused,
+    style: ErrorStyle,
+) -> pingora::Result<u16> {
     let problem = problem(&refused.refusal);
     let mut fields = fields(&refused.refusal);
     let is_redirect = problem.status.is_redirection();
@@ -33,9 +38,10 @@ pub(super) async fn refuse(session: &mut Session, refused: &Refused) -> pingora:
         content(&mut fields, "text/html; charset=utf-8");
         refusal_html(&refused.refusal, refused.decision)
     } else {
-        content(&mut fields, "application/problem+json");
+        let (media_type, body) = error_body(&refused.refusal, refused.decision, style);
+        content(&mut fields, media_type);
         // The line's end is for people with `curl`: JSON does not mind.
-        problem_body(&refused.refusal, refused.decision) + "\n"
+        body + "\n"
     };
     let wire = Wire { status: problem.status, fields, body: Bytes::from(body) };
     send(session, wire, refused.decision).await

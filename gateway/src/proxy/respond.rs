@@ -369,6 +369,7 @@ mod tests {
     }
 
     fn reference() -> String {
+        use std::collections::BTreeSet;
         use std::fmt::Write as _;
         let mut text = String::from(
             "# Refusals\n\nWhat the gateway answers when it does not serve a request: an RFC 9457 problem \
@@ -391,7 +392,18 @@ mod tests {
             );
         }
         text.push_str(
-            "\nWhere a route or service says `denied = \"hidden\"`, and by `\"outside-hidden\"` for what stands \
+            "\n## Services with `errors = \"status-message-code\"`\n\nThe same refusals as \
+             `{\"status\", \"message\", \"errorCode\"}`: `message` is the title above; a denial has the policy's \
+             reason as `readableMessage`.\nTwo refusals of one kind are the same bytes; the record's id is in \
+             `Hubgate-Request-Id`.\n\n| HTTP | `status` | `errorCode` |\n|---|---|---|\n",
+        );
+        let statuses: BTreeSet<StatusCode> = all().iter().map(|it| problem(it).status).collect();
+        for status in statuses.into_iter().filter(|status| !status.is_redirection()) {
+            let (word, code) = super::super::error_body::words(status);
+            let _ = writeln!(text, "| {} | `{word}` | `{code}` |", status.as_u16());
+        }
+        text.push_str(
+            "\n## Hidden denials\n\nWhere a route or service says `denied = \"hidden\"`, and by `\"outside-hidden\"` for what stands \
              below no node the principal has a role on, `denied` is answered exactly as `route_not_found`.\n",
         );
         text

@@ -16,14 +16,15 @@ use super::route::{ResourceRule, Route};
 pub struct Parameters(Vec<(Arc<str>, String)>);
 
 impl Parameters {
-    /// Reads each name by `find` and decodes what it gives.
+    /// Pairs each name with the `next` value of the path, decoded.
     pub(super) fn read<'a>(
         names: &[Arc<str>],
-        find: impl Fn(&str) -> Option<&'a str>,
+        mut next: impl FnMut() -> Option<&'a str>,
     ) -> Result<Self, Refusal> {
         let decode = |name: &Arc<str>| {
-            // The router's names are the template's; a missing one would be a bug, and refuses.
-            let value = find(name)?;
+            // The router's parameters are the template's, in its order; a missing one would be a bug, and
+            // refuses.
+            let value = next()?;
             let decoded = percent_encoding::percent_decode_str(value).decode_utf8().ok()?;
             Some((Arc::clone(name), decoded.into_owned()))
         };
@@ -42,6 +43,15 @@ impl Parameters {
     }
 }
 
+/// Where in an organisation somebody belongs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place<'a> {
+    /// The root entity of the organisation.
+    pub root: Option<&'a EntityUid>,
+    /// The node worked in.
+    pub active: Option<&'a EntityUid>,
+}
+
 /// A request's route and its path parameters.
 #[derive(Clone, Debug)]
 pub struct Matched {
@@ -58,22 +68,26 @@ impl Matched {
     }
 
     /// The object the request is about. `body` is the whole body where [`Matched::needs_body`] asks for
-    /// it; `organisation` is the root entity of the organisation that asks.
+    /// it; `place` is where the one who asks belongs.
     ///
     /// # Errors
     /// [`Refusal::Malformed`] when the request does not name exactly one object where the route reads
     /// it, [`Refusal::BodyTooLarge`] above 64 KiB, and [`Refusal::CredentialMissing`] when the resource
-    /// is the organisation and none is known.
+    /// is the organisation or a node of it and none is known.
     pub fn resource(
         &self,
         request: &CanonicalRequest,
         body: Option<&[u8]>,
-        organisation: Option<&EntityUid>,
+        place: Place<'_>,
     ) -> Result<EntityUid, Refusal> {
         let headers = request.headers();
         match self.route.resource_rule() {
             ResourceRule::Fixed(uid) => Ok(uid.clone()),
-            ResourceRule::Organisation => organisation.cloned().ok_or(Refusal::CredentialMissing),
+            ResourceRule::Organisation => place.root.cloned().ok_or(Refusal::CredentialMissing),
+            // For a set of nodes this is only where the question starts.
+            ResourceRule::Active | ResourceRule::Among { .. } => {
+                place.active.or(place.root).cloned().ok_or(Refusal::CredentialMissing)
+            }
             ResourceRule::Path { kind, parameter } => {
                 let id = self.parameters.get(parameter).ok_or(Malformed::Path);
                 name(kind, id, Malformed::Path)

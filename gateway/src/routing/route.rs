@@ -77,6 +77,13 @@ pub enum ResourceRule {
     Fixed(EntityUid),
     /// The root of the organisation that asks.
     Organisation,
+    /// The node of the organisation the one who asks works in.
+    Active,
+    /// Every node of these types that the policies allow the action on; the service is told which.
+    Among {
+        /// The Cedar types.
+        kinds: Vec<String>,
+    },
     /// A parameter of the path template.
     Path {
         /// The Cedar type.
@@ -263,7 +270,10 @@ fn check_methods(settings: &RouteSettings) -> Result<(), &'static str> {
 
 fn check_resource(settings: &RouteSettings) -> Result<(), &'static str> {
     let kind = match &settings.resource {
-        ResourceRule::Fixed(_) | ResourceRule::Organisation => return Ok(()),
+        ResourceRule::Fixed(_) | ResourceRule::Organisation | ResourceRule::Active => {
+            return Ok(());
+        }
+        ResourceRule::Among { kinds } => return check_kinds(kinds),
         ResourceRule::Path { kind, .. } => kind,
         ResourceRule::Query { kind, key } => {
             if key.is_empty() {
@@ -280,7 +290,18 @@ fn check_resource(settings: &RouteSettings) -> Result<(), &'static str> {
             kind
         }
     };
+    check_kind(kind)
+}
+
+fn check_kind(kind: &str) -> Result<(), &'static str> {
     EntityUid::new(kind, "x").map(|_| ()).map_err(|_| "the resource type is no Cedar type name")
+}
+
+fn check_kinds(kinds: &[String]) -> Result<(), &'static str> {
+    if kinds.is_empty() {
+        return Err("name the types of the nodes");
+    }
+    kinds.iter().try_for_each(|kind| check_kind(kind))
 }
 
 fn check_header(name: &str) -> Result<(), &'static str> {

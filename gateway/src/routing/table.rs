@@ -125,13 +125,14 @@ pub struct RouteTable {
 struct Host {
     router: matchit::Router<usize>,
     paths: Vec<PathRoutes>,
-    by_template: HashMap<String, usize>,
+    by_shape: HashMap<String, usize>,
 }
 
-/// The routes of one template, told apart by method.
+/// The routes of one path, told apart by method. Each may name the path's parameters in its own way.
 #[derive(Debug)]
 struct PathRoutes {
-    template: String,
+    /// The template as the router has it.
+    shape: String,
     routes: Vec<Arc<Route>>,
     allow: String,
 }
@@ -175,7 +176,8 @@ impl RouteTable {
             .route(request.method())
             .ok_or_else(|| Refusal::MethodNotAllowed { allow: path.allow.clone() })?;
         check_fit(route, request)?;
-        let parameters = Parameters::read(route.parameters(), |name| found.params.get(name))?;
+        let mut values = found.params.iter().map(|(_, value)| value);
+        let parameters = Parameters::read(route.parameters(), || values.next())?;
         Ok(Matched { route: Arc::clone(route), parameters })
     }
 
@@ -205,10 +207,10 @@ impl RouteTable {
 
 impl Host {
     fn add(&mut self, route: &Arc<Route>) -> Result<(), RouteError> {
-        let template = route.template();
-        let place = match self.by_template.get(template) {
+        let shape = template::shape(route.template());
+        let place = match self.by_shape.get(&shape) {
             Some(place) => *place,
-            None => self.add_path(route)?,
+            None => self.add_path(route, &shape)?,
         };
         let Some(path) = self.paths.get_mut(place) else {
             return Ok(());
@@ -219,7 +221,7 @@ impl Host {
                     id: route.id().clone(),
                     other: other.id().clone(),
                     method: method.clone(),
-                    path: String::from(template),
+                    path: String::from(route.template()),
                 });
             }
         }
@@ -228,17 +230,13 @@ impl Host {
         Ok(())
     }
 
-    fn add_path(&mut self, route: &Arc<Route>) -> Result<usize, RouteError> {
-        let template = route.template();
+    fn add_path(&mut self, route: &Arc<Route>, shape: &str) -> Result<usize, RouteError> {
         let place = self.paths.len();
-        self.router.insert(template, place).map_err(|error| self.explain(route, &error))?;
-        let path = PathRoutes {
-            template: String::from(template),
-            routes: Vec::new(),
-            allow: String::new(),
-        };
+        self.router.insert(shape, place).map_err(|error| self.explain(route, &error))?;
+        let path =
+            PathRoutes { shape: String::from(shape), routes: Vec::new(), allow: String::new() };
         self.paths.push(path);
-        self.by_template.insert(String::from(template), place);
+        self.by_shape.insert(String::from(shape), place);
         Ok(place)
     }
 
@@ -247,9 +245,9 @@ impl Host {
         let matchit::InsertError::Conflict { with } = error else {
             return RouteError::Template { id, path, rule: "not a template the router can hold" };
         };
-        let owner = self.paths.iter().find(|path| path.template == *with);
+        let owner = self.paths.iter().find(|path| path.shape == *with);
         let with = match owner.and_then(|path| path.routes.first()) {
-            Some(other) => format!("{with}` of route `{}", other.id()),
+            Some(other) => format!("{}` of route `{}", other.template(), other.id()),
             None => with.clone(),
         };
         RouteError::Overlap { id, path, with }

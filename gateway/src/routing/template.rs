@@ -50,6 +50,31 @@ pub(super) fn parameters(template: &str) -> Result<Vec<Arc<str>>, &'static str> 
     Ok(names)
 }
 
+/// The template with its parameters named by position (`/teams/{p0}`), as the router gets it: two templates
+/// that differ in names only are one path, each with its own methods.
+pub(super) fn shape(template: &str) -> String {
+    let mut shape = String::with_capacity(template.len());
+    for (position, piece) in template.split('{').enumerate() {
+        let Some(parameter) = position.checked_sub(1) else {
+            shape.push_str(piece);
+            continue;
+        };
+        let (name, after) = piece.split_once('}').unwrap_or((piece, ""));
+        let rest = if name.starts_with('*') { "*" } else { "" };
+        shape.push('{');
+        shape.push_str(rest);
+        shape.push_str(&parameter_name(parameter));
+        shape.push('}');
+        shape.push_str(after);
+    }
+    shape
+}
+
+/// The name of parameter number `position` in a [`shape`].
+pub(super) fn parameter_name(position: usize) -> String {
+    format!("p{position}")
+}
+
 /// Whether a path belongs to the gateway itself.
 pub fn is_gateway_path(path: &str) -> bool {
     path.strip_prefix(GATEWAY_FOLDER).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -77,10 +102,12 @@ impl<'a> Parameter<'a> {
         if rest && !(before.is_empty() && after.is_empty()) {
             return Err("`{*name}` must be a segment of its own");
         }
-        let named = name.starts_with(|first: char| first.is_ascii_lowercase())
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        let named = name.starts_with(|first: char| first.is_ascii_alphabetic())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
         if !named {
-            return Err("a parameter name begins with a-z and holds a-z, 0-9 and `_`");
+            return Err(
+                "a parameter name begins with a letter and holds letters, digits, `_` and `-`",
+            );
         }
         Ok(Some(Self { before, name, after, rest }))
     }
@@ -102,6 +129,7 @@ mod tests {
             ("/teams/{team}/members/{member_2}", vec!["team", "member_2"]),
             ("/wallets/{id}:withdraw", vec!["id"]),
             ("/img-{id}.png", vec!["id"]),
+            ("/points/{pointId}/logs/{log-id}", vec!["pointId", "log-id"]),
             ("/files/{*rest}", vec!["rest"]),
             ("/a%20b/{x}", vec!["x"]),
             ("/.well-known/{x}", vec!["x"]),
@@ -137,8 +165,10 @@ mod tests {
             "/{*a}/b",
             "/x{*a}",
             "/{*a}x",
-            "/{A}",
-            "/{a-b}",
+            "/{-a}",
+            "/{_a}",
+            "/{a.b}",
+            "/{å}",
             "/{1}",
             "/{a}.",
             "/{a/b}",
@@ -148,6 +178,18 @@ mod tests {
             &long,
         ] {
             assert!(parameters(template).is_err(), "{template}");
+        }
+    }
+
+    #[test]
+    fn a_shape_forgets_the_names() {
+        for (template, expected) in [
+            ("/", "/"),
+            ("/a/{x}/b/{y}:c", "/a/{p0}/b/{p1}:c"),
+            ("/a/{x}.png", "/a/{p0}.png"),
+            ("/a/{x}/{*rest}", "/a/{p0}/{*p1}"),
+        ] {
+            assert_eq!(shape(template), expected);
         }
     }
 

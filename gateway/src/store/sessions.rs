@@ -14,7 +14,7 @@ use super::seal::KeyRing;
 use super::state::{Change, StateStore, Swap, Versioned};
 use super::watch::Follower;
 use crate::authn::{NewSession, Session, SessionKey, SessionLimits, Sessions, StoreUnavailable};
-use crate::model::{Clock, Entropy, PersonId, Secret, TenantId, UnixNanos};
+use crate::model::{Clock, EntityUid, Entropy, PersonId, Secret, TenantId, UnixNanos};
 
 /// Keeps sessions. Register it as a [`Follower`], or it trusts no copy and asks the store each time.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ struct Record {
     created: UnixNanos,
     last_seen: UnixNanos,
     provider_session: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    active: Option<EntityUid>,
     sealed_csrf: String,
     sealed_id_token: Option<String>,
 }
@@ -81,8 +83,18 @@ impl StoredSessions {
 
     fn opened(&self, key: SessionKey, place: &Key, record: Record) -> Result<Session, StoreError> {
         let csrf = self.open(place, CSRF, &record.sealed_csrf)?;
-        let Record { person, display_name, created, last_seen, provider_session, .. } = record;
-        Ok(Session { key, person, display_name, created, last_seen, provider_session, csrf })
+        let Record { person, display_name, created, last_seen, provider_session, active, .. } =
+            record;
+        Ok(Session {
+            key,
+            person,
+            display_name,
+            created,
+            last_seen,
+            provider_session,
+            active,
+            csrf,
+        })
     }
 
     fn open(&self, place: &Key, field: &str, sealed: &str) -> Result<Secret<String>, StoreError> {
@@ -100,6 +112,7 @@ impl StoredSessions {
             created: session.created,
             last_seen: session.last_seen,
             provider_session: session.provider_session.clone(),
+            active: session.active.clone(),
             sealed_csrf: seal(CSRF, &session.csrf)?,
             sealed_id_token: new.id_token.as_ref().map(|t| seal(ID_TOKEN, t)).transpose()?,
         })
@@ -135,6 +148,33 @@ impl StoredSessions {
             self.cache.insert(ticket, *key, version, Arc::new(session));
         }
         Ok(())
+    }
+
+    /// Somebody else may note a use meanwhile, so it is tried again; a session in such use that eight tries
+    /// do not get through is refused, and the person presses once more.
+    async fn write_active(
+        &self,
+        key: &SessionKey,
+        node: Option<&EntityUid>,
+    ) -> Result<(), StoreError> {
+        const TRIES: usize = 8;
+        for _ in 0..TRIES {
+            let ticket = self.cache.ticket(key);
+            let Some((place, mut record, version)) = self.record(key).await? else {
+                return Ok(());
+            };
+            record.active = node.cloned();
+            let value = written(&place, &record)?;
+            let session = self.opened(*key, &place, record)?;
+            let end = Some(self.limits.end_of(&session));
+            if let Swap::Stored(version) =
+                self.store.compare_and_swap(&place, Some(version), value, end).await?
+            {
+                self.cache.insert(ticket, *key, version, Arc::new(session));
+                return Ok(());
+            }
+        }
+        Err(StoreError::Overloaded)
     }
 
     async fn erase(&self, key: &SessionKey) -> Result<(), StoreError> {
@@ -188,6 +228,14 @@ impl Sessions for StoredSessions {
         }
         let _touching = Touching(self, *key);
         Ok(self.write_use(key, now).await?)
+    }
+
+    async fn work_in(
+        &self,
+        key: &SessionKey,
+        node: Option<&EntityUid>,
+    ) -> Result<(), StoreUnavailable> {
+        Ok(self.write_active(key, node).await?)
     }
 
     async fn remove(&self, key: &SessionKey) -> Result<(), StoreUnavailable> {

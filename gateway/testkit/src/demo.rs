@@ -64,7 +64,7 @@ pub fn trials() -> [Trial; 4] {
             method: Method::POST,
             path: "/api/v1/charge-points/cp-0001/reboot",
             body: None,
-            expected: StatusCode::OK,
+            expected: StatusCode::NO_CONTENT,
         },
         Trial {
             shows: "forbidden across organisations",

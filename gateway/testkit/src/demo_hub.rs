@@ -1,17 +1,19 @@
-//! A small hub backend as a company might already have: teams, charge points and wallets as JSON.
+//! A small hub backend as a company might already have: every operation of its two API documents, a few of
+//! them (teams, charge points, wallets) on data, the others as an echo of what was asked.
 //!
 //! It makes no decision of its own. It serves whoever the gateway's signed assertion names, and nobody
 //! without one: that is all a backend has to do to stand behind Hubgate.
 
 mod assertion;
 mod data;
+mod operations;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -23,6 +25,7 @@ use tokio::task::JoinHandle;
 pub use assertion::{AssertionError, Verifier};
 
 use data::Data;
+use operations::{Operation, Operations};
 
 /// The field the gateway sends its assertion in.
 const ASSERTION_FIELD: &str = "hubgate-assertion";
@@ -43,7 +46,8 @@ impl DemoHub {
     /// When the listener has no address.
     pub fn start(listener: TcpListener, verifier: Verifier) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
-        let hub = Arc::new(Hub { verifier, data: Mutex::new(Data::demo()) });
+        let operations = Operations::of_the_documents();
+        let hub = Arc::new(Hub { verifier, operations, data: Mutex::new(Data::demo()) });
         let accepting = tokio::spawn(accept(listener, hub));
         Ok(Self { address, accepting })
     }
@@ -62,6 +66,7 @@ impl Drop for DemoHub {
 
 struct Hub {
     verifier: Verifier,
+    operations: Operations,
     data: Mutex<Data>,
 }
 
@@ -95,28 +100,40 @@ impl Hub {
             return answer(StatusCode::PAYLOAD_TOO_LARGE, &json!({"error": "body too large"}));
         };
         let body: Value = serde_json::from_slice(&body.to_bytes()).unwrap_or(Value::Null);
+        let Some(operation) = self.operations.find(&head.method, head.uri.path()) else {
+            return answer(StatusCode::NOT_FOUND, &json!({"error": "no such operation here"}));
+        };
         let mut data = self.data.lock().unwrap_or_else(PoisonError::into_inner);
-        match operate(&mut data, &head.method, head.uri.path(), &body) {
+        match operate(&mut data, operation, head.uri.path(), &body) {
+            Some(_) if operation.success == StatusCode::NO_CONTENT => empty(operation.success),
             Some(result) => {
-                answer(StatusCode::OK, &json!({"result": result, "asked_by": asked_by(&claims)}))
+                let Operation { id, success, .. } = operation;
+                let asked_by = asked_by(&claims);
+                answer(*success, &json!({"operation": id, "result": result, "asked_by": asked_by}))
             }
             None => answer(StatusCode::NOT_FOUND, &json!({"error": "no such thing here"})),
         }
     }
 }
 
-/// The hub's operations. `None` is 404.
-fn operate(data: &mut Data, method: &Method, path: &str, body: &Value) -> Option<Value> {
-    let segments: Vec<&str> = path.strip_prefix("/api/v1/")?.split('/').collect();
-    match (method.as_str(), segments.as_slice()) {
-        ("GET", ["teams"]) => Some(data.teams()),
-        ("GET", ["teams", id]) => data.team(id),
-        ("PATCH", ["teams", id]) => data.rename_team(id, body.get("name")?.as_str()?),
-        ("GET", ["charge-points", id]) => data.charge_point(id),
-        ("POST", ["charge-points", id, "reboot"]) => data.reboot(id),
-        ("GET", ["wallets", id]) => data.wallet(id),
-        ("POST", ["wallets", id, "withdraw"]) => data.withdraw(id, body.get("amount")?.as_i64()?),
-        _ => None,
+/// What an operation gives. `None` is 404. What has no data here is done in name only.
+fn operate(data: &mut Data, operation: &Operation, path: &str, body: &Value) -> Option<Value> {
+    let id = |position: usize| path.split('/').nth(position).unwrap_or_default();
+    match operation.id.as_str() {
+        "get-teams" => Some(data.teams()),
+        "get-team" => data.team(id(4)),
+        "patch-team" => match body.get("name").and_then(Value::as_str) {
+            Some(name) => data.rename_team(id(4), name),
+            None => data.team(id(4)),
+        },
+        "get-charge-point" => data.charge_point(id(4)),
+        "reboot-charge-point" => data.reboot(id(4)),
+        "get-wallet" => data.wallet(id(4)),
+        "withdraw-money" => {
+            let amount = body.get("amount").and_then(Value::as_i64).unwrap_or_default();
+            data.withdraw(id(4), amount)
+        }
+        _ => Some(json!({"done": operation.summary, "path": path})),
     }
 }
 
@@ -132,6 +149,12 @@ fn asked_by(claims: &serde_json::Map<String, Value>) -> Value {
         .into()
 }
 
+fn empty(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(Bytes::new()));
+    *answer.status_mut() = status;
+    answer
+}
+
 fn answer(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
     let mut answer = Response::new(Full::new(Bytes::from(format!("{body:#}\n"))));
     *answer.status_mut() = status;
@@ -145,7 +168,9 @@ mod tests {
     use super::*;
 
     fn call(method: &str, path: &str, body: &Value) -> Option<Value> {
-        operate(&mut Data::demo(), &method.parse().unwrap(), path, body)
+        let operations = Operations::of_the_documents();
+        let operation = operations.find(&method.parse().unwrap(), path)?;
+        operate(&mut Data::demo(), operation, path, body)
     }
 
     #[test]
@@ -155,17 +180,21 @@ mod tests {
             ("GET", "/api/v1/teams"),
             ("GET", "/api/v1/teams/team-harbour"),
             ("PATCH", "/api/v1/teams/team-harbour"),
+            ("POST", "/api/v1/wallets/wallet-harbour/withdraw"),
+            ("DELETE", "/api/v1/sites/site-pier"),
         ] {
             assert!(call(method, path, &body).is_some(), "{method} {path}");
         }
+        let renamed = call("PATCH", "/api/v1/teams/team-harbour", &json!({"name": "Quay"}));
+        assert_eq!(renamed.unwrap()["name"], "Quay");
     }
 
     #[test]
     fn knows_nothing_else() {
         for (method, path) in [
-            ("DELETE", "/api/v1/teams/team-harbour"),
+            ("PUT", "/api/v1/teams/team-harbour"),
             ("GET", "/api/v1/teams/team-nowhere"),
-            ("PATCH", "/api/v1/teams/team-harbour"),
+            ("PATCH", "/api/v1/teams/team-nowhere"),
             ("GET", "/api/v2/teams"),
         ] {
             assert_eq!(call(method, path, &Value::Null), None, "{method} {path}");

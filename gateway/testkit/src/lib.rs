@@ -9,6 +9,7 @@ pub mod demo;
 pub mod demo_hub;
 pub mod https_client;
 pub mod openid_provider;
+pub mod population;
 pub mod ports;
 pub mod raw_client;
 pub mod recording_upstream;

@@ -21,12 +21,14 @@ pub use process::GatewayProcess;
 
 /// The host the demo hub is served on.
 pub const HUB_HOST: &str = "hub.localhost";
+/// The host its Partner API is served on.
+pub const PARTNER_HOST: &str = "partner-api.localhost";
 /// The host of the demo's OpenID provider: a name every system's resolver knows.
 pub const PROVIDER_HOST: &str = "localhost";
 /// The issuer the demo organisations name; replaced by the provider's own.
 const DEMO_ISSUER: &str = "https://id.localhost:9443";
-/// The name of the service behind the gateway: the audience of its assertions.
-pub const SERVICE: &str = "hub";
+/// The names of the service behind the gateway: the audiences of its assertions.
+pub const SERVICES: [&str; 2] = ["hub", "partner-api"];
 /// Where the demo organisations expect the client secret of their connection.
 const CLIENT_SECRET_VARIABLE: &str = "HUBGATE_DEMO_CLIENT_SECRET";
 /// The demo's client secret. It protects nothing: the provider is as much a demo as the client.
@@ -195,7 +197,13 @@ impl Stage {
     }
 
     fn write_certificates(&self) -> anyhow::Result<()> {
-        let leaf = self.authority.leaf(&[HUB_HOST, "*.localhost", "localhost", "127.0.0.1"])?;
+        let leaf = self.authority.leaf(&[
+            HUB_HOST,
+            PARTNER_HOST,
+            "*.localhost",
+            "localhost",
+            "127.0.0.1",
+        ])?;
         std::fs::write(self.certificate_authority(), self.authority.pem())?;
         std::fs::write(self.path("certificate.pem"), leaf.certificate_pem())?;
         folders::write_private(&self.path("key.pem"), leaf.key_pem())

@@ -229,3 +229,53 @@ fn keys_can_be_listed_and_revoked_while_the_configuration_is_broken() {
     assert_eq!(code, 0, "{err}");
     assert!(!revoked.contains(key), "found lying about, and not shown again: {revoked}");
 }
+
+#[test]
+fn the_cases_beside_the_policies_are_asked_and_told() {
+    let folder = folder(GOOD);
+    let (code, out, err) = run(folder.path(), &["policy", "test", "--filter", "public", "-v"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("(allow by public-status)"), "{out}");
+    assert!(out.contains("cases, all as expected"), "{out}");
+
+    let file = folder.path().join("policies/tests/public.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("\"expect\": \"allow\"", "\"expect\": \"deny\"", 1))
+        .unwrap();
+    let (code, out, err) = run(folder.path(), &["policy", "test"]);
+    assert_eq!(code, 1, "{out}{err}");
+    assert!(out.contains("expected deny, got allow (permitted, decided by"), "{out}");
+    assert!(err.starts_with("hubgate: ") && err.contains("failure"), "{err}");
+
+    let (code, _, err) = run(folder.path(), &["policy", "test", "--filter", "no such case"]);
+    assert_eq!((code, err.as_str()), (1, "hubgate: there is no such case\n"));
+}
+
+#[test]
+fn a_matrix_that_is_not_as_reviewed_is_told_by_cells() {
+    let folder = folder(GOOD);
+    let file = folder.path().join("policies/matrix/matrix.md");
+    let reviewed = file.display().to_string();
+    let check = ["policy", "matrix", "--check", &reviewed];
+    let (code, out, err) = run(folder.path(), &check);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (before, after) = text.split_once("## audit-log").unwrap();
+    let changed = after.replacen("| list | Operator | yes |", "| list | Operator | - |", 1);
+    assert_ne!(changed, after);
+    std::fs::write(&file, format!("{before}## audit-log{changed}")).unwrap();
+    let told = "audit-log:list on Operator: Admin: - → yes\n";
+    let summary = format!("hubgate: 1 cell is not as reviewed in `{reviewed}`\n");
+    assert_eq!(run(folder.path(), &check), (1, told.to_owned(), summary.clone()));
+    let (code, out, err) = run(folder.path(), &["check"]);
+    assert_eq!((code, err), (1, summary), "{out}");
+    assert!(out.contains(told) && !out.contains("OK "), "{out}");
+
+    let svg = folder.path().join("matrix.svg").display().to_string();
+    let picture = ["policy", "matrix", "--format", "svg", "--output", &svg];
+    assert_eq!(run(folder.path(), &picture), (0, String::new(), String::new()));
+    assert!(std::fs::read_to_string(&svg).unwrap().starts_with("<svg"));
+    let (code, _, err) = run(folder.path(), &["policy", "matrix", "--check", &svg]);
+    assert_eq!(code, EX_USAGE, "{err}");
+}

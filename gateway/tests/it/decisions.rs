@@ -44,7 +44,7 @@ async fn gateway() -> Gateway {
         format!(
             "[[route]]\nid = \"{id}\"\nhost = \"{HOST}\"\nmethods = [\"{method}\"]\n\
              path = \"{path}\"\naction = \"{action}\"\n\
-             resource = {{ kind = \"{kind}\", path = \"{parameter}\" }}\nservice = \"hub\"\n"
+             resource = {{ kind = \"{kind}\", path = \"{parameter}\" }}\nservice = \"hub\"\nscopes = [\"all:delete\"]\n"
         )
     });
     Gateway::start_with(Wishes { settings: routes.collect(), ..Wishes::default() }).await

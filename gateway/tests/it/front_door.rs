@@ -221,6 +221,7 @@ path = "/small"
 action = "teams:create"
 resource = {{ fixed = "Operator::nordvolt" }}
 service = "hub"
+scopes = ["all:delete"]
 body_bytes_max = 1000
 "#
     )

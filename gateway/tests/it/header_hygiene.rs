@@ -180,7 +180,7 @@ async fn a_service_is_sent_the_fields_it_names_and_no_credential() {
          forward_headers = [\"x-region\", \"x-trace-*\", \"cookie\"]\n\
          [[route]]\nid = \"curious\"\nhost = \"{HOST}\"\nmethods = [\"GET\"]\n\
          path = \"/curious\"\naction = \"teams:list\"\n\
-         resource = {{ fixed = \"Operator::nordvolt\" }}\nservice = \"curious\"\n"
+         resource = {{ fixed = \"Operator::nordvolt\" }}\nservice = \"curious\"\nscopes = [\"all:delete\"]\n"
     );
     let gateway = Gateway::start_with(Wishes { settings, ..Wishes::default() }).await;
     let fields = [

@@ -2,22 +2,24 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests may panic")]
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hubgate::authz::{
-    Decision, Facts, Partition, Pdp, PolicySchema, PreparedPrincipal, Question, run_cases,
+    Decision, Facts, Fate, Matrix, Mutant, MutantTrial, Partition, Pdp, PolicySchema,
+    PreparedPrincipal, Question, ReviewFormat, Trial, changes, mutants, run_cases,
 };
-use hubgate::config::{read_cases, read_policies, read_tenants};
-use hubgate::directory::{Directory, Organisation, principal_entity};
-use hubgate::model::{ActionId, AuthMethod, EntityRecord, EntityUid, Scopes, UnixNanos};
+use hubgate::config::{
+    PROBE_FILE, REVIEWED_FILE, TenantData, read_cases, read_policies, read_probe, read_tenants,
+};
+use hubgate::directory::{Directory, Members, Organisation, principal_entity};
+use hubgate::model::{ActionId, AuthMethod, EntityUid, Scopes, UnixNanos};
 use serde_json::{Map, json};
 
 struct Hub {
     pdp: Pdp,
-    organisations: BTreeMap<String, (Arc<Organisation>, Partition)>,
+    organisations: BTreeMap<String, (Arc<Organisation>, Partition, Members)>,
 }
 
 fn root() -> PathBuf {
@@ -32,24 +34,25 @@ fn hub() -> Hub {
     let base = read_policies(&root.join("policies"), &root).unwrap();
     let variables = |_: &str| Some("demo".to_owned());
     let tenants = read_tenants(&root.join("tenants"), &root, &variables).unwrap();
-    let organisations: Vec<_> =
-        tenants.into_iter().map(|data| Arc::new(Organisation::build(data).unwrap())).collect();
-    let own = organisations.iter().map(|o| (o.id().clone(), o.policies().to_vec())).collect();
-    let pdp = Pdp::load(schema, &base, &own).unwrap();
-    Directory::build(organisations.clone()).unwrap();
-    let organisations = organisations
-        .into_iter()
-        .map(|organisation| {
-            let partition = Partition::build(pdp.schema(), organisation.resources()).unwrap();
-            (organisation.id().to_string(), (organisation, partition))
-        })
-        .collect();
+    let own = tenants
+        .iter()
+        .map(|read| (read.organisation.id.clone(), read.organisation.policies.clone()));
+    let pdp = Pdp::load(schema, &base, &own.collect()).unwrap();
+    let read = |read: TenantData| {
+        let organisation = Arc::new(Organisation::build(read.organisation).unwrap());
+        let partition = Partition::build(pdp.schema(), read.resources.iter()).unwrap();
+        let exists = |uid: &EntityUid| partition.contains(uid);
+        let members = Members::build(&organisation, read.members, &exists).unwrap();
+        (organisation.id().to_string(), (organisation, partition, members))
+    };
+    let organisations: BTreeMap<_, _> = tenants.into_iter().map(read).collect();
+    Directory::build(organisations.values().map(|(it, ..)| Arc::clone(it)).collect()).unwrap();
     Hub { pdp, organisations }
 }
 
 impl Hub {
     fn ask(&self, tenant: &str, who: &PreparedPrincipal, action: &str, on: &str) -> Decision {
-        let (organisation, partition) = &self.organisations[tenant];
+        let (organisation, partition, _) = &self.organisations[tenant];
         let (action, resource) = (ActionId::parse(action).unwrap(), uid(on));
         let accepted = Scopes::none();
         let context = Facts {
@@ -64,18 +67,18 @@ impl Hub {
     }
 
     fn member(&self, tenant: &str, id: &str) -> PreparedPrincipal {
-        let (organisation, partition) = &self.organisations[tenant];
+        let (_, partition, members) = &self.organisations[tenant];
         let id = hubgate::model::MemberId::parse(id).unwrap();
-        let roles = &organisation.member(&id).unwrap().roles;
+        let roles = &members.member(&id).unwrap().roles;
         let uid = EntityUid::new("User", id.as_str()).unwrap();
         let names = self.pdp.schema().role_names("User");
         partition.principal(&principal_entity(uid, roles, names, Map::new())).unwrap()
     }
 
     fn key(&self, tenant: &str, id: &str, scopes: &[&str], role_of: &str) -> PreparedPrincipal {
-        let (organisation, partition) = &self.organisations[tenant];
+        let (_, partition, members) = &self.organisations[tenant];
         let member = hubgate::model::MemberId::parse(role_of).unwrap();
-        let roles = &organisation.member(&member).unwrap().roles;
+        let roles = &members.member(&member).unwrap().roles;
         let extra = Map::from_iter([("scopes".to_owned(), json!(scopes))]);
         let uid = EntityUid::new("ApiClient", id).unwrap();
         let names = self.pdp.schema().role_names("ApiClient");
@@ -114,57 +117,81 @@ fn a_missing_case_and_a_wrong_answer_are_told() {
     assert!(failures.len() > 10 && failures[0].to_string().contains("expected allow, got deny"));
 }
 
-/// Role by action, on resources of a sub-account while the roles are on the main account: what the
-/// file shows is inherited. A change of policies shows as a change of this file, and is reviewed as one.
+fn matrix() -> Matrix {
+    let root = root();
+    let probe = read_probe(&root.join("policies").join(PROBE_FILE), &root).unwrap().unwrap();
+    Matrix::compute(&hub().pdp, &probe).unwrap()
+}
+
+fn reviewed() -> String {
+    std::fs::read_to_string(root().join("policies").join(REVIEWED_FILE)).unwrap()
+}
+
+/// A change of policies shows as a change of this file, and is reviewed as one.
 #[test]
-fn the_matrix_of_roles_and_actions_is_the_reviewed_one() {
-    let hub = hub();
-    let columns = ["ada", "oskar", "bea", "sam", "nils", "anonymous"];
-    let roles =
-        ["admin", "operations_manager", "bookkeeper", "support_agent", "no role", "anonymous"];
-    let anonymous = EntityRecord {
-        uid: uid("Anonymous::anonymous"),
-        parents: Vec::new(),
-        attributes: Map::new(),
-    };
-    let partition = &hub.organisations["nordvolt"].1;
-    let people: Vec<PreparedPrincipal> = columns
+fn the_matrix_is_the_reviewed_one_and_shows_every_policy() {
+    let (matrix, reviewed) = (matrix(), reviewed());
+    let changes: Vec<String> = changes(&matrix, &reviewed, ReviewFormat::Markdown)
+        .unwrap()
         .iter()
-        .map(|id| match *id {
-            "anonymous" => partition.principal(&anonymous).unwrap(),
-            id => hub.member("nordvolt", id),
-        })
+        .map(ToString::to_string)
         .collect();
-    let samples = [
-        "Operator::nordvolt-west",
-        "Team::team-airport",
-        "Site::site-terminal",
-        "ChargePoint::cp-0003",
-        "Wallet::wallet-airport",
-    ];
-    let mut matrix = format!("{:<24} {:<12}", "action", "resource");
-    for role in roles {
-        write!(matrix, " {role:<18}").unwrap();
-    }
-    matrix.truncate(matrix.trim_end().len());
-    matrix.push('\n');
-    for action in hub.pdp.actions() {
-        let id = ActionId::parse(action).unwrap();
-        for on in samples.iter().filter(|on| hub.pdp.schema().action_accepts(&id, uid(on).kind())) {
-            write!(matrix, "{action:<24} {:<12}", uid(on).kind()).unwrap();
-            for person in &people {
-                let word =
-                    if hub.ask("nordvolt", person, action, on).allowed() { "yes" } else { "-" };
-                write!(matrix, " {word:<18}").unwrap();
-            }
-            matrix.truncate(matrix.trim_end().len());
-            matrix.push('\n');
-        }
-    }
-    let reviewed = std::fs::read_to_string(root().join("policies/tests/matrix.txt")).unwrap();
-    assert_eq!(
-        matrix, reviewed,
-        "policies/tests/matrix.txt differs from what the policies say:\n{matrix}"
+    assert!(changes.is_empty(), "not as reviewed:\n{}", changes.join("\n"));
+    assert!(matrix.to_markdown() == reviewed, "the cells are the same, the text is not");
+    assert!(matrix.silent().is_empty(), "decide nothing on the probe: {:?}", matrix.silent());
+    assert!(matrix.idle().is_empty(), "change nothing on the probe: {:?}", matrix.idle());
+    assert!(matrix.cell_count() > 5_000);
+}
+
+#[test]
+fn a_changed_policy_shows_as_cells() {
+    let root = root();
+    let mut base = read_policies(&root.join("policies"), &root).unwrap();
+    let from = "resource in principal.roles.support_agent";
+    let role = base.iter_mut().find(|source| source.name.ends_with("support-agent.cedar")).unwrap();
+    assert!(role.text.contains(from));
+    role.text = role.text.replacen(from, &format!("{from} && !(resource is Site)"), 1);
+    let schema = Arc::clone(hub().pdp.schema());
+    let probe = read_probe(&root.join("policies").join(PROBE_FILE), &root).unwrap().unwrap();
+    let pdp = Pdp::load(schema, &base, &BTreeMap::new()).unwrap();
+    let narrowed = Matrix::compute(&pdp, &probe).unwrap();
+    let changes = changes(&narrowed, &reviewed(), ReviewFormat::Markdown).unwrap();
+    let shown: Vec<String> = changes.iter().map(ToString::to_string).collect();
+    assert!(shown.contains(&"sites:view on Site: Support agent: yes → -".to_owned()), "{shown:?}");
+    assert!(changes.iter().all(|change| change.column == "Support agent"), "{shown:?}");
+}
+
+/// Mistakes in the policies that the cases beside them notice, in percent.
+const NOTICED_MINIMUM: usize = 90;
+
+#[test]
+fn the_cases_notice_most_mistakes_in_the_policies() {
+    let root = root();
+    let base = read_policies(&root.join("policies"), &root).unwrap();
+    let cases = read_cases(&root.join("policies/tests"), &root).unwrap();
+    let pdp = hub().pdp;
+    let trial = Trial::prepare(pdp.schema(), &cases);
+    let prepared = MutantTrial::prepare(&pdp, &trial).unwrap();
+    let all = mutants(&base);
+    let (left, right) = all.split_at(all.len() / 2);
+    let fates = |part: &[Mutant]| part.iter().map(|one| prepared.fate(one)).collect::<Vec<_>>();
+    let fates: Vec<Fate> = std::thread::scope(|scope| {
+        let other = scope.spawn(|| fates(right));
+        [fates(left), other.join().unwrap()].concat()
+    });
+    let killed = fates.iter().filter(|fate| matches!(fate, Fate::Killed { .. })).count();
+    let survivors: Vec<String> = all
+        .iter()
+        .zip(&fates)
+        .filter(|(_, fate)| **fate == Fate::Survived)
+        .map(|(mutant, _)| format!("{}: {}", mutant.policy, mutant.change))
+        .collect();
+    let counted = killed + survivors.len();
+    assert!(counted > 100, "{counted} mutants are too few to say anything");
+    assert!(
+        killed * 100 >= counted * NOTICED_MINIMUM,
+        "{killed} of {counted} noticed; not noticed:\n{}",
+        survivors.join("\n")
     );
 }
 

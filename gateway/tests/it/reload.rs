@@ -42,7 +42,7 @@ async fn a_new_route_is_served_without_a_restart() {
     let route = format!(
         "\n[[route]]\nid = \"new\"\nhost = \"{HOST}\"\nmethods = [\"GET\"]\npath = \"/new\"\n\
          action = \"teams:list\"\nresource = {{ fixed = \"Operator::nordvolt\" }}\n\
-         service = \"hub\"\n"
+         service = \"hub\"\nscopes = [\"all:delete\"]\n"
     );
     gateway.write("gateway.toml", &(gateway.read("gateway.toml") + &route));
     gateway.wait_for_status("/new", 200).await;
@@ -74,8 +74,10 @@ async fn a_resource_and_an_organisation_change() {
     let status = gateway.get(path, gateway.api_key()).await.status;
     assert!(status == 403 || status == 404, "{status}");
     let team = "{\"uid\": \"Team::team-new\", \"parents\": [\"Operator::nordvolt-east\"], \
-                \"attributes\": {\"kind\": \"professional\", \"frozen\": false, \
-                \"billing\": \"pay_as_you_go\"}}\n";
+                \"attributes\": {\"operator\": {\"__entity\": {\"type\": \"Operator\", \
+                \"id\": \"nordvolt-east\"}}, \"kind\": \"professional\", \"frozen\": false, \
+                \"billing\": \"pay_as_you_go\", \"country\": \"SE\", \"kyb\": \"approved\", \
+                \"vat_registered\": true, \"payment_card\": false}}\n";
     let file = "tenants/nordvolt/resources.ndjson";
     gateway.write(file, &(gateway.read(file).trim_end().to_owned() + "\n" + team));
     gateway.wait_for_status(path, 200).await;

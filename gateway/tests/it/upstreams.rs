@@ -31,6 +31,7 @@ path = "/other/{{*rest}}"
 action = "teams:list"
 resource = {{ fixed = "Operator::nordvolt" }}
 service = "other"
+scopes = ["all:delete"]
 
 [[route]]
 id = "other-post"
@@ -40,6 +41,7 @@ path = "/other/{{*rest}}"
 action = "teams:create"
 resource = {{ fixed = "Operator::nordvolt" }}
 service = "other"
+scopes = ["all:delete"]
 "#
     )
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::{ERRORS_MAX, FeedError, Inner, REASON_CHARS_MAX, upload_of};
-use crate::admin::overlay::Overlay;
+use crate::admin::overlay::Turn;
+use crate::authz::{EntityError, Partition};
 use crate::model::{Change, EntityUid, Source, TenantId};
-use crate::pipeline::{ChangeError, Snapshot};
 use crate::store::{
     FeedHead, Head, LineError, StagedObject, StoredObject, Upload, UploadMode, UploadState, Writes,
 };
@@ -91,12 +91,7 @@ impl Inner {
         complete: bool,
     ) -> Result<Upload, FeedError> {
         let turn = self.parts.overlay.turn().await;
-        // A write whose end was not heard, or another process, may have left what is in force behind.
-        let overlay = Arc::clone(&self.parts.overlay);
-        let own = tenant.clone();
-        let task =
-            tokio::task::spawn_blocking(move || overlay.catch_up_with(&turn, &own).map(|()| turn));
-        let turn = task.await.map_err(|_| FeedError::Panicked)??;
+        let (turn, resources) = self.catch_up(turn, tenant).await?;
         let mut head = self.parts.objects.head(tenant).await?;
         let mode = upload_of(&mut head.feed, id)?.mode;
         if !batch.faults.is_empty() {
@@ -108,24 +103,22 @@ impl Inner {
             if !complete {
                 return Ok(upload);
             }
-            return self.replace(&turn, tenant, head, id).await;
+            return self.replace(turn, &resources, (tenant, head, id)).await;
         }
         let (lines, bytes, named) = (batch.lines, batch.bytes, batch.named);
-        let found = self.compare(tenant, batch).await?;
+        let found = self.compare(tenant, &resources, batch).await?;
         let difference = match found {
             Ok(difference) => difference,
             Err(faults) => return self.refuse(tenant, head, id, faults).await,
         };
-        let prepared = match self.prepare(tenant, &difference.changes).await? {
-            Ok(prepared) => prepared,
-            Err(errors) => {
-                let faults = faults(errors, |uid| difference.lines.get(uid).copied());
-                return self.refuse(tenant, head, id, faults).await;
-            }
-        };
+        let changes = Arc::new(difference.changes);
+        if let Err(errors) = check(&resources, &changes).await? {
+            let faults = faults(errors, |uid| difference.lines.get(uid).copied());
+            return self.refuse(tenant, head, id, faults).await;
+        }
         let (put, gone) = (difference.writes.objects.len(), difference.writes.gone.len());
         let now = self.parts.clock.now();
-        head.feed.advance(&difference.changes, now);
+        head.feed.advance(&changes, now);
         let revision = head.feed.revision;
         let mut writes = difference.writes;
         writes.objects.iter_mut().for_each(|object| object.revision = revision);
@@ -144,9 +137,7 @@ impl Inner {
         if !(empty && lines == 0 && !complete) {
             self.write(tenant, &mut head, &writes).await?;
         }
-        if let Some(snapshot) = prepared {
-            self.parts.overlay.activate(&turn, tenant, snapshot, head.feed.digest);
-        }
+        self.put_in_force(turn, tenant, changes).await?;
         Ok(after)
     }
 
@@ -167,20 +158,32 @@ impl Inner {
         Ok(after)
     }
 
-    /// What is in force after `changes`; nothing where there are none.
-    pub(super) async fn prepare(
+    /// The organisation's resources, in force as the store has them.
+    async fn catch_up(
         &self,
+        turn: Turn,
         tenant: &TenantId,
-        changes: &[Change],
-    ) -> Result<Result<Option<Arc<Snapshot>>, Vec<ChangeError>>, FeedError> {
+    ) -> Result<(Turn, Arc<Partition>), FeedError> {
+        let (overlay, tenant) = (Arc::clone(&self.parts.overlay), tenant.clone());
+        let task = move || overlay.catch_up(&turn, &tenant).map(|resources| (turn, resources));
+        let task = tokio::task::spawn_blocking(task);
+        Ok(task.await.map_err(|_| FeedError::Panicked)??)
+    }
+
+    /// Puts in force what is in the store now.
+    pub(super) async fn put_in_force(
+        &self,
+        turn: Turn,
+        tenant: &TenantId,
+        changes: Arc<Vec<Change>>,
+    ) -> Result<(), FeedError> {
         if changes.is_empty() {
-            return Ok(Ok(None));
+            return Ok(());
         }
-        let (overlay, tenant, changes) =
-            (Arc::clone(&self.parts.overlay), tenant.clone(), changes.to_vec());
-        let task = tokio::task::spawn_blocking(move || overlay.prepare(&tenant, &changes));
-        let prepared = task.await.map_err(|_| FeedError::Panicked)?;
-        Ok(prepared.map(Some))
+        let (overlay, tenant) = (Arc::clone(&self.parts.overlay), tenant.clone());
+        let task = move || overlay.put_in_force(&turn, &tenant, &changes);
+        let task = tokio::task::spawn_blocking(task);
+        Ok(task.await.map_err(|_| FeedError::Panicked)??)
     }
 
     /// Keeps a batch of an upload that replaces all, until its end.
@@ -209,6 +212,7 @@ impl Inner {
     async fn compare(
         &self,
         tenant: &TenantId,
+        resources: &Partition,
         batch: Batch,
     ) -> Result<Result<Difference, Faults>, FeedError> {
         let uids: Vec<EntityUid> = batch.changes.keys().cloned().collect();
@@ -216,7 +220,7 @@ impl Inner {
         let (mut difference, mut faults) = (Difference::default(), Faults::default());
         for (uid, (line, change)) in batch.changes {
             let before = kept.get(&uid);
-            if let Some(owner) = stranger(&self.parts.overlay, tenant, &uid, before) {
+            if let Some(owner) = stranger(resources, &uid, before) {
                 faults.add(owned(Some(line), &uid, owner));
                 continue;
             }
@@ -245,14 +249,13 @@ impl Difference {
 
 /// Who else owns an object: what is in force without being kept comes from the organisation's files.
 pub(super) fn stranger(
-    overlay: &Overlay,
-    tenant: &TenantId,
+    resources: &Partition,
     uid: &EntityUid,
     kept: Option<&StoredObject>,
 ) -> Option<Source> {
     match kept {
         Some(object) => Some(object.source).filter(|source| *source != Source::Hub),
-        None => overlay.has(tenant, uid).then_some(Source::File),
+        None => resources.contains(uid).then_some(Source::File),
     }
 }
 
@@ -261,14 +264,27 @@ pub(super) fn owned(line: Option<u64>, uid: &EntityUid, owner: Source) -> LineEr
     LineError { line, id: Some(uid.to_string()), reason }
 }
 
+/// Checks that `changes` fit what is there, before anything is written.
+pub(super) async fn check(
+    resources: &Arc<Partition>,
+    changes: &Arc<Vec<Change>>,
+) -> Result<Result<(), Vec<EntityError>>, FeedError> {
+    if changes.is_empty() {
+        return Ok(Ok(()));
+    }
+    let (resources, changes) = (Arc::clone(resources), Arc::clone(changes));
+    let task = tokio::task::spawn_blocking(move || resources.apply(&changes).map(drop));
+    task.await.map_err(|_| FeedError::Panicked)
+}
+
 /// What is wrong with the organisation after the changes, at the lines that did it.
-pub(super) fn faults(errors: Vec<ChangeError>, line: impl Fn(&EntityUid) -> Option<u64>) -> Faults {
+pub(super) fn faults(errors: Vec<EntityError>, line: impl Fn(&EntityUid) -> Option<u64>) -> Faults {
     let mut told: Vec<LineError> = errors
         .into_iter()
         .map(|error| LineError {
-            line: error.uid.as_ref().and_then(&line),
-            id: error.uid.map(|uid| uid.to_string()),
-            reason: error.reason,
+            line: line(error.uid()),
+            id: Some(error.uid().to_string()),
+            reason: error.to_string(),
         })
         .collect();
     told.sort_by_key(|error| error.line.unwrap_or(u64::MAX));

@@ -6,10 +6,12 @@
 //! from the beginning, with the same result, before it serves.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use super::batch::{count_replaced, faults, owned, stranger};
+use super::batch::{check, count_replaced, faults, owned, stranger};
 use super::{FeedError, Inner};
 use crate::admin::overlay::Turn;
+use crate::authz::Partition;
 use crate::model::{Change, EntityUid, Source, TenantId};
 use crate::store::{
     DirectoryObjects, Goal, Head, StagedObject, StoreError, StoredObject, Swap, Upload,
@@ -32,25 +34,22 @@ impl Inner {
     /// Puts what was uploaded in the place of everything the hub has pushed.
     pub(super) async fn replace(
         &self,
-        turn: &Turn,
-        tenant: &TenantId,
-        mut head: Head,
-        id: &str,
+        turn: Turn,
+        resources: &Arc<Partition>,
+        (tenant, mut head, id): (&TenantId, Head, &str),
     ) -> Result<Upload, FeedError> {
-        let whole = self.whole(tenant).await?;
+        let whole = self.whole(tenant, resources).await?;
         if !whole.faults.is_empty() {
             return self.refuse(tenant, head, id, whole.faults).await;
         }
-        let prepared = match self.prepare(tenant, &whole.changes).await? {
-            Ok(prepared) => prepared,
-            Err(errors) => {
-                let faults = faults(errors, |uid| whole.lines.get(uid).copied());
-                return self.refuse(tenant, head, id, faults).await;
-            }
-        };
+        let changes = Arc::new(whole.changes);
+        if let Err(errors) = check(resources, &changes).await? {
+            let faults = faults(errors, |uid| whole.lines.get(uid).copied());
+            return self.refuse(tenant, head, id, faults).await;
+        }
         count_replaced(&mut head.feed, id, [whole.put, whole.gone, whole.unchanged])?;
         let mut goal = head.feed.clone();
-        goal.advance(&whole.changes, self.parts.clock.now());
+        goal.advance(&changes, self.parts.clock.now());
         head.feed.goal = Some(Goal {
             revision: goal.revision,
             objects: (goal.objects + whole.new).saturating_sub(whole.gone),
@@ -59,14 +58,12 @@ impl Inner {
         });
         self.write(tenant, &mut head, &Writes::default()).await?;
         let head = finish(&self.parts.objects, tenant, head).await?;
-        if let Some(snapshot) = prepared {
-            self.parts.overlay.activate(turn, tenant, snapshot, head.feed.digest);
-        }
+        self.put_in_force(turn, tenant, changes).await?;
         head.feed.upload.ok_or(FeedError::Lost)
     }
 
     /// Compares everything uploaded with everything kept.
-    async fn whole(&self, tenant: &TenantId) -> Result<Whole, FeedError> {
+    async fn whole(&self, tenant: &TenantId, resources: &Partition) -> Result<Whole, FeedError> {
         let objects = &self.parts.objects;
         let mut whole = Whole::default();
         let mut after = None;
@@ -77,7 +74,7 @@ impl Inner {
             let kept = objects.find(tenant, &uids).await?;
             for staged in page {
                 let before = kept.get(&staged.record.uid);
-                match stranger(&self.parts.overlay, tenant, &staged.record.uid, before) {
+                match stranger(resources, &staged.record.uid, before) {
                     Some(owner) => {
                         whole.faults.add(owned(Some(staged.line), &staged.record.uid, owner));
                     }

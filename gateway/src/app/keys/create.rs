@@ -6,10 +6,12 @@ use clap::Args;
 
 use crate::audit::Event;
 use crate::authn::{ApiKeys as _, NewApiKey, Pepper};
-use crate::authz::PolicySchema;
+use crate::authz::{Partition, PolicySchema};
 use crate::config::{Loaded, nearest_name};
-use crate::directory::Organisation;
-use crate::model::{Clock as _, EntityUid, OsEntropy, RoleAssignment, Scopes, SystemClock};
+use crate::model::{
+    Clock as _, EntityUid, OsEntropy, RoleAssignment, Scopes, SystemClock, TenantId,
+};
+use crate::pipeline::OrganisationSource as _;
 
 use super::{CommandError, Desk, KeyError, tenant_id};
 use crate::app::moment;
@@ -78,6 +80,7 @@ impl Create {
             return Err(unknown("organisation", tenant.as_str(), &known));
         };
         let schema = &loaded.organisations.schema;
+        let content = loaded.organisations.source.open(organisation, schema)?;
         let now = SystemClock.now();
         let expires = self.expires.as_deref().map(|text| moment::end(text, now)).transpose();
         Ok(NewApiKey {
@@ -85,7 +88,7 @@ impl Create {
             roles: self
                 .roles
                 .iter()
-                .map(|text| assignment(text, schema, organisation))
+                .map(|text| assignment(text, schema, (&tenant, &content.partition)))
                 .collect::<Result<_, _>>()?,
             scopes: self.scopes.iter().map(|text| scope(text)).collect::<Result<_, _>>()?,
             expires: expires.map_err(|error| KeyError::Usage(error.to_string()))?,
@@ -100,7 +103,7 @@ const API_CLIENT: &str = "ApiClient";
 fn assignment(
     text: &str,
     schema: &PolicySchema,
-    organisation: &Organisation,
+    (tenant, resources): (&TenantId, &Partition),
 ) -> Result<RoleAssignment, KeyError> {
     let form = || KeyError::Usage(format!("`{text}` is no role: write `role=Type::id`"));
     let (role, on) = text.split_once(['=', '@']).ok_or_else(form)?;
@@ -113,8 +116,8 @@ fn assignment(
         let message = format!("the role `{role}` is given on a `{node}`, not on `{on}`");
         return Err(KeyError::Usage(message));
     }
-    if organisation.resource(&on).is_none() {
-        let message = format!("there is no `{on}` in `{}`", organisation.id());
+    if !resources.contains(&on) {
+        let message = format!("there is no `{on}` in `{tenant}`");
         return Err(KeyError::Usage(message));
     }
     Ok(RoleAssignment { role: role.to_owned(), on })

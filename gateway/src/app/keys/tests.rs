@@ -28,7 +28,8 @@ impl Scene {
             "tenants/acme/organisation.toml",
             "id = \"acme\"\nname = \"Acme\"\nroot = \"Operator::acme\"\nhosts = []\n",
         );
-        write("tenants/acme/resources.ndjson", "{\"uid\":\"Operator::acme\"}\n");
+        let account = r#"{"uid":"Operator::acme","attributes":{"tier":"business","country":"DK","kyb":"approved","features":[],"hub_run":false,"bank_account":false}}"#;
+        write("tenants/acme/resources.ndjson", account);
         Self(folder)
     }
 

@@ -17,6 +17,7 @@ use crate::app::self_signed::self_signed_certificate;
 use crate::audit::{Event, EventRecord, PseudonymKey, Sink, SinkError};
 use crate::authn::{AssertionKeys, AssertionSigner, Authenticator, Pepper, SigningKey};
 use crate::config::{self, Loaded, Secrets};
+use crate::directory::PushedResources;
 use crate::journal::{Journal, JournalSettings};
 use crate::limits::Limiter;
 use crate::model::{Clock as _, OsEntropy, Secret, SystemClock};
@@ -77,12 +78,16 @@ impl Gateway {
         let signer =
             Arc::new(AssertionSigner::new(ASSERTION_ISSUER.to_owned(), assertion_keys(&secrets)?));
         let feeds = Feeds::of(Arc::clone(&state.store), core);
-        let joined = feeds.join(snapshot(loaded, pseudonyms.clone())?)?;
+        feeds.recover(&loaded.organisations.directory)?;
+        let parts = snapshot_parts(loaded, feeds.pushed(), pseudonyms.clone());
+        feeds.check(&parts)?;
+        let snapshot =
+            Snapshot::new(parts, None).map_err(|error| ServeError::Assembly(error.to_string()))?;
         let limits = convert::session_limits(&settings.sign_in);
         let relying_party = OpenIdRelyingParty::new(outbound(loaded)?, Arc::clone(&clock) as _);
         let pipeline = Pipeline::new(
             PipelineParts {
-                snapshot: Arc::clone(joined.snapshot()),
+                snapshot: Arc::new(snapshot),
                 authenticator: Authenticator::new(
                     Arc::clone(&state.sessions) as _,
                     Arc::clone(&state.keys) as _,
@@ -108,7 +113,7 @@ impl Gateway {
         let services = Services::build(convert::services(&settings.services)?)?;
         services.watch_health(core);
         let pipeline = Arc::new(pipeline);
-        let (overlay, feeder) = feeds.start(&pipeline, joined);
+        let (overlay, feeder) = feeds.start(&pipeline);
         let followers = vec![
             Arc::clone(&state.sessions) as _,
             Arc::clone(&state.keys) as _,
@@ -116,9 +121,10 @@ impl Gateway {
         ];
         let watcher = Watcher::new(state.store, Arc::new(SystemClock), followers);
         core.spawn(watch(watcher));
-        let first = pipeline.snapshot().configuration().clone();
+        let first = pipeline.snapshot().settings().clone();
         follow_keys(core, &signer, settings.places.secrets_directory.clone());
         shrink_limits(core, &pipeline);
+        forget_idle(core, &pipeline);
         Ok(Self {
             pipeline,
             services: Arc::new(Generations::new(first, services)),
@@ -190,22 +196,24 @@ pub(super) fn record_event(
     sink.append(record.encode()).map(drop)
 }
 
-/// The snapshot of what was read.
-///
-/// # Errors
-/// [`ServeError::Assembly`].
-pub(super) fn snapshot(loaded: &Loaded, pseudonyms: PseudonymKey) -> Result<Snapshot, ServeError> {
+/// What a snapshot of what was read, and of what was `pushed`, is made from.
+pub(super) fn snapshot_parts(
+    loaded: &Loaded,
+    pushed: &Arc<dyn PushedResources>,
+    pseudonyms: PseudonymKey,
+) -> SnapshotParts {
     let read = &loaded.organisations;
-    Snapshot::new(SnapshotParts {
+    SnapshotParts {
         routes: Arc::clone(&loaded.routes),
         schema: Arc::clone(&read.schema),
         pdp: Arc::clone(&read.pdp),
         directory: Arc::clone(&read.directory),
-        partitions: read.partitions.clone(),
+        source: Arc::new(read.source.with_pushed(Arc::clone(pushed))),
+        error_styles: convert::error_styles(&loaded.settings),
+        navigation: loaded.settings.navigation.as_ref().map(convert::navigation),
         config_digest: Sha256::digest(format!("{:?}", loaded.settings).as_bytes()).into(),
         pseudonyms,
-    })
-    .map_err(|error| ServeError::Assembly(error.to_string()))
+    }
 }
 
 /// The key that signs now and all that are published.
@@ -304,6 +312,25 @@ fn shrink_limits(core: &Handle, pipeline: &Arc<Pipeline>) {
             tokio::time::sleep(Duration::from_secs(30)).await;
             let Some(pipeline) = pipeline.upgrade() else { return };
             pipeline.shrink_limits();
+        }
+    });
+}
+
+/// Organisations nobody asked about for a quarter of an hour are forgotten: a person at work asks more often,
+/// and reading a usual one anew takes milliseconds.
+const IDLE: Duration = Duration::from_mins(15);
+
+/// Looks for idle organisations every half minute.
+fn forget_idle(core: &Handle, pipeline: &Arc<Pipeline>) {
+    let pipeline = Arc::downgrade(pipeline);
+    core.spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            let Some(pipeline) = pipeline.upgrade() else { return };
+            let forgotten = pipeline.forget_idle(IDLE);
+            if forgotten > 0 {
+                tracing::debug!(forgotten, "idle organisations forgotten");
+            }
         }
     });
 }

@@ -1,5 +1,6 @@
 //! Settings as the configuration says them, turned into what each module takes.
 
+use std::collections::HashMap;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::Path;
 use std::time::Duration;
@@ -10,14 +11,15 @@ use rustls_pki_types::pem::PemObject as _;
 use super::ServeError;
 use crate::authn::SessionLimits;
 use crate::config::{
-    Address, HeadSettings, HeaderPattern, HttpVersion, LimitSettings as Said, LimitsSettings,
-    LogFormat as SaidFormat, Retry, ServiceSettings as SaidService, SignInSettings,
-    TelemetrySettings as SaidTelemetry,
+    Address, ErrorsName, HeadSettings, HeaderPattern, HttpVersion, LimitSettings as Said,
+    LimitsSettings, LogFormat as SaidFormat, NavigationSettings, Retry,
+    ServiceSettings as SaidService, Settings, SignInSettings, TelemetrySettings as SaidTelemetry,
 };
 use crate::limits::{KEYS_MAX, Limit, LimitSettings};
-use crate::model::ServiceId;
+use crate::model::{ActionId, ErrorStyle, ServiceId};
+use crate::pipeline::{Area, Navigation};
 use crate::proxy::{DoorLimits, HealthCheck, ServiceSettings, UpstreamTls};
-use crate::routing::HeadLimits;
+use crate::routing::{HeadLimits, RouteSettings};
 use crate::telemetry::{LogFormat, TelemetrySettings};
 
 /// What is exported, and how much is said.
@@ -64,6 +66,29 @@ pub(super) fn limits(said: &LimitsSettings) -> LimitSettings {
         address: limit("address", &said.address),
         credential: limit("credential", &said.credential),
         keys_max: KEYS_MAX,
+    }
+}
+
+/// How refusals are written on each host; a checked configuration has one way per host.
+pub(super) fn error_styles(said: &Settings) -> HashMap<String, ErrorStyle> {
+    let style = |errors| match errors {
+        ErrorsName::Problem => ErrorStyle::Problem,
+        ErrorsName::StatusMessageCode => ErrorStyle::StatusMessageCode,
+    };
+    let styles: HashMap<&ServiceId, ErrorStyle> =
+        said.services.iter().map(|service| (&service.name, style(service.errors))).collect();
+    let of_route =
+        |route: &RouteSettings| Some((route.host.clone(), styles.get(&route.service).copied()?));
+    said.routes.iter().filter_map(of_route).collect()
+}
+
+/// What menus are made from.
+pub(super) fn navigation(said: &NavigationSettings) -> Navigation {
+    let area = |(id, action): &(String, ActionId)| Area { id: id.clone(), action: action.clone() };
+    Navigation {
+        kind: said.kind.clone(),
+        enter: said.enter.clone(),
+        areas: said.areas.iter().map(area).collect(),
     }
 }
 

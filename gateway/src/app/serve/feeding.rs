@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use super::ServeError;
-use crate::admin::{Administration, Feeder, FeederParts, Joined, Overlay, recover};
-use crate::directory::PushedResources;
+use crate::admin::{Administration, Feeder, FeederParts, Overlay, check_pushed, recover};
+use crate::directory::{Directory, PushedResources};
 use crate::model::{OsEntropy, SystemClock};
-use crate::pipeline::{Pipeline, Snapshot};
+use crate::pipeline::{Pipeline, SnapshotParts};
 use crate::proxy::HandOver;
 use crate::store::{DirectoryObjects, StateStore, StoredResources};
 
@@ -28,20 +28,33 @@ impl Feeds {
         Self { objects, pushed, core: core.clone() }
     }
 
-    /// Finishes what an earlier process left, and joins everything pushed with what the files say.
-    ///
-    /// # Errors
-    /// [`ServeError::Feed`] when the store does not answer, [`ServeError::Overlay`] when they do not fit.
-    pub(super) fn join(&self, files: Snapshot) -> Result<Joined, ServeError> {
-        for organisation in files.directory().organisations() {
-            self.core.block_on(recover(&self.objects, organisation.id()))?;
-        }
-        Ok(Joined::new(files, &*self.pushed)?)
+    /// Where pushed resources are read from.
+    pub(super) fn pushed(&self) -> &Arc<dyn PushedResources> {
+        &self.pushed
     }
 
-    /// What keeps them in step with `pipeline`, and what takes new pushes.
-    pub(super) fn start(self, pipeline: &Arc<Pipeline>, joined: Joined) -> (Arc<Overlay>, Feeder) {
-        let overlay = Arc::new(Overlay::new(Arc::clone(pipeline), joined, self.pushed));
+    /// Finishes what an earlier process left; before that, no organisation can be read.
+    ///
+    /// # Errors
+    /// [`ServeError::Feed`] when the store does not answer.
+    pub(super) fn recover(&self, directory: &Directory) -> Result<(), ServeError> {
+        for organisation in directory.organisations() {
+            self.core.block_on(recover(&self.objects, organisation.id()))?;
+        }
+        Ok(())
+    }
+
+    /// Checks that everything pushed fits the files.
+    ///
+    /// # Errors
+    /// [`ServeError::Overlay`].
+    pub(super) fn check(&self, parts: &SnapshotParts) -> Result<(), ServeError> {
+        Ok(check_pushed(parts, &*self.pushed, None)?)
+    }
+
+    /// What keeps `pipeline` in step, and what takes new pushes.
+    pub(super) fn start(self, pipeline: &Arc<Pipeline>) -> (Arc<Overlay>, Feeder) {
+        let overlay = Arc::new(Overlay::new(Arc::clone(pipeline), self.pushed));
         self.core.spawn(Arc::clone(&overlay).follow());
         let feeder = Feeder::new(FeederParts {
             objects: self.objects,

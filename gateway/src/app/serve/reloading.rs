@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 
-use super::assemble::{Gateway, assertion_keys, record_event, snapshot};
+use super::assemble::{Gateway, assertion_keys, record_event, snapshot_parts};
 use super::convert;
 use crate::admin::Overlay;
 use crate::app::reload::{Apply, ApplyError};
@@ -17,7 +17,7 @@ use crate::config::{
 };
 use crate::journal::Journal;
 use crate::limits::{LimitError, Limiter};
-use crate::pipeline::{Identity, Pipeline, Snapshot};
+use crate::pipeline::{Identity, Pipeline};
 use crate::proxy::{CertificateStore, Generations, Services};
 
 /// What a reload changes, and what it may not.
@@ -109,9 +109,8 @@ impl Live {
         if let Some(key) = self.fixed.changed(&Fixed::of(loaded)) {
             return Err(ApplyError::NeedsRestart { key });
         }
-        // Everything that can fail comes first, the joining with what was pushed last; what follows cannot.
+        // Everything that can fail comes before anything is put in force.
         let failed = |error: &dyn std::fmt::Display| ApplyError::Failed(error.to_string());
-        let snapshot = snapshot(loaded, self.pseudonyms.clone()).map_err(|error| failed(&error))?;
         let services =
             convert::services(&loaded.settings.services).map_err(|error| failed(&error))?;
         let services = Services::build(services).map_err(|error| failed(&error))?;
@@ -121,8 +120,10 @@ impl Live {
         services.watch_health(&self.core);
         // Services first: a request decided by the new snapshot finds the services it names, and one decided
         // by the old snapshot those of the old.
-        let add = |joined: &Snapshot| self.services.add(joined.configuration(), services);
-        self.overlay.take_over(snapshot, add).map_err(|error| failed(&error))?;
+        let parts = snapshot_parts(loaded, &self.overlay.pushed(), self.pseudonyms.clone());
+        self.overlay
+            .take_over(parts, |snapshot| self.services.add(snapshot.settings(), services))
+            .map_err(|error| failed(&error))?;
         self.signer.rotate(keys);
         if let Some(limiter) = limiter {
             self.pipeline.limit_by(limiter);

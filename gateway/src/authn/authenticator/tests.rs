@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::*;
 use crate::authn::{CreateApiKeyError, NewApiKey, NewSession, SessionKey, set_session_cookie};
 use crate::model::{
-    ConnectionId, Entropy, EntropyError, KeyId, OsEntropy, PersonId, Secret, TenantId,
+    ConnectionId, EntityUid, Entropy, EntropyError, KeyId, OsEntropy, PersonId, Secret, TenantId,
 };
 
 /// Both traits over maps; `silent` makes every answer a failure.
@@ -43,6 +43,9 @@ impl Sessions for Memory {
     }
     async fn touch(&self, _: &SessionKey, now: UnixNanos) -> Result<(), StoreUnavailable> {
         self.touched.lock().unwrap().push(now);
+        self.answer(())
+    }
+    async fn work_in(&self, _: &SessionKey, _: Option<&EntityUid>) -> Result<(), StoreUnavailable> {
         self.answer(())
     }
     async fn remove(&self, key: &SessionKey) -> Result<(), StoreUnavailable> {
@@ -116,6 +119,7 @@ async fn world() -> World {
         created: at(MADE),
         last_seen: at(MADE),
         provider_session: None,
+        active: None,
         csrf: Secret::new("c".into()),
     };
     Sessions::create(&*memory, NewSession { session, id_token: None }).await.unwrap();

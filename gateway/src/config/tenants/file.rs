@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 
-use super::{FileProblem, Head, Variables, optional_text, read_text, relative};
+use super::{FileProblem, Head, Variables, read_text, relative};
 use crate::directory::{Identity, Member};
 use crate::model::{
     Connection, ConnectionId, ConnectionKey, EntityUid, MemberId, RoleAssignment, Secret, TenantId,
@@ -152,12 +152,11 @@ impl Reading<'_> {
 }
 
 pub(super) fn organisation(
-    path: &Path,
+    (path, text): (&Path, Arc<str>),
     base: &Path,
     id: &TenantId,
     problems: &mut Vec<FileProblem>,
 ) -> Option<Head> {
-    let text = read_text(path, base).map_err(|problem| problems.push(problem)).ok()?;
     let mut reading = Reading { path, base, text, problems };
     let shape: OrganisationFile = reading.shape()?;
     if shape.id.get_ref() != id.as_str() {
@@ -168,10 +167,11 @@ pub(super) fn organisation(
     Some(Head { name: shape.name, suspended: shape.suspended, root, hosts: shape.hosts })
 }
 
-pub(super) fn members(path: &Path, base: &Path, problems: &mut Vec<FileProblem>) -> Vec<Member> {
-    let Some(text) = optional_text(path, base, problems) else {
-        return Vec::new();
-    };
+pub(super) fn members(
+    (path, text): (&Path, Arc<str>),
+    base: &Path,
+    problems: &mut Vec<FileProblem>,
+) -> Vec<Member> {
     let mut reading = Reading { path, base, text, problems };
     let Some(shape) = reading.shape::<MembersFile>() else {
         return Vec::new();
@@ -255,15 +255,12 @@ fn member(
 }
 
 pub(super) fn connections(
-    path: &Path,
+    (path, text): (&Path, Arc<str>),
     base: &Path,
     tenant: &TenantId,
     variables: Variables<'_>,
     problems: &mut Vec<FileProblem>,
 ) -> Vec<Connection> {
-    let Some(text) = optional_text(path, base, problems) else {
-        return Vec::new();
-    };
     let mut reading = Reading { path, base, text, problems };
     let Some(shape) = reading.shape::<ConnectionsFile>() else {
         return Vec::new();

@@ -17,7 +17,7 @@ fn folder(files: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
     (base, folder)
 }
 
-fn read(files: &[(&str, &str)]) -> Result<OrganisationData, Vec<String>> {
+fn read(files: &[(&str, &str)]) -> Result<TenantData, Vec<String>> {
     let (base, folder) = folder(files);
     let variables = |name: &str| (name == "SECRET").then(|| "s3cret".to_owned());
     read_tenant(&folder, base.path(), &variables)
@@ -39,9 +39,10 @@ fn reads_a_whole_organisation() {
     .unwrap();
     assert_eq!(organisation.resources.len(), 2);
     assert_eq!(organisation.members[0].roles[0].on.to_string(), "Operator::acme");
-    let names: Vec<_> = organisation.policies.iter().map(|policy| policy.name.as_str()).collect();
+    let names: Vec<_> =
+        organisation.organisation.policies.iter().map(|policy| policy.name.as_str()).collect();
     assert_eq!(names, ["acme/policies/a.cedar", "acme/policies/deep/b.cedar"]);
-    let connection = &organisation.connections[0];
+    let connection = &organisation.organisation.connections[0];
     assert_eq!(connection.email_domains, ["acme.example"]);
     assert_eq!(connection.client_secret.expose(), "s3cret");
 }
@@ -81,7 +82,7 @@ fn reads_a_secret_from_a_file_beside() {
     let connection = format!("{CONNECTION}client_secret_file = \"sso.secret\"\n");
     let files =
         [("organisation.toml", HEAD), ("connections.toml", &*connection), ("sso.secret", "abc\n")];
-    assert_eq!(read(&files).unwrap().connections[0].client_secret.expose(), "abc");
+    assert_eq!(read(&files).unwrap().organisation.connections[0].client_secret.expose(), "abc");
     let problems = read(&files[..2]).unwrap_err();
     assert!(
         problems[0].starts_with("acme/connections.toml:6: connection[0].client_secret_file: "),

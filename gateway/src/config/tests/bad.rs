@@ -497,12 +497,12 @@ fn resource_rules() {
         (
             "two places",
             resource!("resource = { kind = \"Team\", path = \"team\", query = \"team\" }"),
-            "gateway.toml:13: route[0].resource: the resource is in one place, not in several (either `organisation`, or `fixed`, or `kind` with one of `path`, `query`, `header`, `json`)",
+            "gateway.toml:13: route[0].resource: the resource is in one place, not in several (either `organisation`, or `active`, or `fixed`, or `among`, or `kind` with one of `path`, `query`, `header`, `json`)",
         ),
         (
             "nothing",
             resource!("resource = {}"),
-            "gateway.toml:13: route[0].resource: the resource rule is empty (either `organisation`, or `fixed`, or `kind` with one of `path`, `query`, `header`, `json`)",
+            "gateway.toml:13: route[0].resource: the resource rule is empty (either `organisation`, or `active`, or `fixed`, or `among`, or `kind` with one of `path`, `query`, `header`, `json`)",
         ),
         (
             "a fixed entity that is none",
@@ -536,4 +536,25 @@ fn problems_of_every_section_are_told_at_once() {
     ] {
         assert!(errors.contains(line), "{line}\n{errors}");
     }
+}
+
+#[test]
+fn a_menu_says_all_it_needs() {
+    check(&[
+        (
+            "no kind",
+            "[listen]\nhttp = \"127.0.0.1:0\"\n[navigation]\nenter = \"operators:enter\"\n",
+            "gateway.toml:3: navigation.kind: is missing: the type of the nodes people work in",
+        ),
+        (
+            "no enter",
+            "[listen]\nhttp = \"127.0.0.1:0\"\n[navigation]\nkind = \"Operator\"\n",
+            "gateway.toml:3: navigation.enter: is missing: the action that lets enter a node",
+        ),
+        (
+            "a bad area",
+            "[listen]\nhttp = \"127.0.0.1:0\"\n[navigation]\nkind = \"Operator\"\nenter = \"x:y\"\nareas = [{ id = \"a\", action = \"b c\" }]\n",
+            "gateway.toml:6: navigation.areas[0]: `b c` is no action: 1 to 128 of letters, digits, `-`, `_`, `.` and `:`",
+        ),
+    ]);
 }

@@ -6,7 +6,7 @@ use http::Method;
 
 use crate::config::{CertificateSource, HeaderPattern, HttpVersion, LogFormat, LogLevel, Retry};
 use crate::model::EntityUid;
-use crate::routing::{BodyRule, LogClass, ResourceRule, Stream};
+use crate::routing::{BodyRule, Denials, LogClass, ResourceRule, Stream};
 
 use super::Folder;
 
@@ -26,6 +26,9 @@ fn every_key_is_read() {
     assert_eq!((listen.threads.get(), listen.grace), (4, Duration::from_secs(25)));
     assert_eq!((listen.head.deadline, listen.head.fields_max), (Duration::from_secs(5), 64));
     assert!(settings.places.log_directory.ends_with("var/log"));
+    let menu = settings.navigation.as_ref().unwrap();
+    assert_eq!((menu.kind.as_str(), menu.enter.as_str()), ("Operator", "operators:enter"));
+    assert_eq!(menu.areas[1].0, "reports");
     assert_eq!(settings.sign_in.session_idle, Duration::from_mins(15));
     assert_eq!(settings.outbound.allow[0].to_string(), "10.1.0.0/16");
     assert_eq!(settings.limits.address.burst.get(), 50);
@@ -45,14 +48,21 @@ fn a_service_is_read() {
     assert_eq!(hub.forward_headers[0], HeaderPattern::Prefix("x-acme-".to_owned()));
     assert!(hub.forward_headers[0].matches("x-acme-trace"));
     assert!(!hub.forward_headers[1].matches("x-request-ids"));
-    assert_eq!(hub.denials, crate::routing::Denials::Hidden);
+    assert_eq!(hub.denials, Denials::Hidden);
     assert_eq!((hub.retry, hub.http_version), (Retry::Never, HttpVersion::Http2));
 }
 
 #[test]
 fn routes_are_read() {
     let settings = Folder::new().parse(FULL).unwrap();
-    let [team, create, events, report] = &settings.routes[..] else { panic!("four routes") };
+    let [team, create, events, list, account, report] = &settings.routes[..] else {
+        panic!("six routes")
+    };
+    assert_eq!(team.scopes.names().collect::<Vec<_>>(), ["all:read", "teams:read"]);
+    assert_eq!((team.denials, create.denials), (Denials::Forbidden, Denials::Hidden));
+    let kinds = vec!["Operator".to_owned(), "Team".to_owned()];
+    assert_eq!(list.resource, ResourceRule::Among { kinds });
+    assert_eq!(account.resource, ResourceRule::Active);
     assert_eq!(team.id.as_str(), "teams:read");
     assert_eq!(team.methods, [Method::GET, Method::HEAD]);
     let parameter = "team".to_owned();

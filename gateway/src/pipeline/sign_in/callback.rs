@@ -8,14 +8,15 @@ use crate::authn::{
     CodeExchange, Identity, LOGIN_LIFETIME, LoginTransaction, NewSession, Session, SessionId,
     clear_transaction_cookie, set_session_cookie,
 };
-use crate::directory::{Directory, Member, Organisation};
+use crate::directory::{Directory, Member, Members, Organisation};
 use crate::model::{Connection, ConnectionId, ConnectionKey, PersonId, Refusal, Secret, TenantId};
 
 use super::parameters::Parameters;
 use super::request::GatewayRequest;
 use super::start::{hash, is_open, redirect_uri, refuse};
 use super::{
-    Answer, Answered, SignIn, SignInEvent, cookies, failed, no_entropy, pages, store_down,
+    Answer, Answered, Memberships, SignIn, SignInEvent, cookies, failed, no_entropy, pages,
+    store_down,
 };
 
 impl SignIn {
@@ -23,6 +24,7 @@ impl SignIn {
     pub(super) async fn callback(
         &self,
         directory: &Directory,
+        memberships: &dyn Memberships,
         request: &GatewayRequest<'_>,
     ) -> Result<Answered, Refusal> {
         let named = connection_in(request.path).ok_or(Refusal::RouteNotFound)?;
@@ -60,7 +62,9 @@ impl SignIn {
             issuer: identity.issuer.clone(),
             subject: identity.subject.clone(),
         };
-        let arrival = Arrival { organisation, person, identity, transaction, login_id };
+        // Only for somebody the provider vouches for: a stranger must not make the gateway read files.
+        let members = memberships.members(&person.tenant).await?;
+        let arrival = Arrival { organisation, members, person, identity, transaction, login_id };
         self.open_session(request, arrival).await
     }
 
@@ -108,7 +112,8 @@ impl SignIn {
         let id_token = Some(arrival.identity.id_token.clone());
         sessions.create(NewSession { session, id_token }).await.map_err(store_down)?;
 
-        let member = arrival.organisation.member_of(&arrival.person);
+        let members = Arc::clone(&arrival.members);
+        let member = members.member_of(&arrival.person);
         let cookies = vec![set_session_cookie(&id), clear_transaction_cookie(&arrival.login_id)];
         let event = SignInEvent::SignedIn {
             person: arrival.person.clone(),
@@ -129,6 +134,7 @@ impl SignIn {
             created: now,
             last_seen: now,
             provider_session: identity.sid.clone(),
+            active: None,
             csrf: Secret::new(self.parts.entropy.token().map_err(no_entropy)?),
         })
     }
@@ -136,6 +142,7 @@ impl SignIn {
 
 struct Arrival<'a> {
     organisation: &'a Organisation,
+    members: Arc<Members>,
     person: PersonId,
     identity: Identity,
     transaction: LoginTransaction,

@@ -1,33 +1,65 @@
-//! "Who am I": what the gateway knows of the one who asks, and nothing about policies.
+//! "Who am I": what the gateway knows of the one who asks, and what the policies let them choose from.
 
 use serde_json::{Value, json};
 
 use crate::authn::{ApiKey, Session};
-use crate::directory::{Directory, Member};
-use crate::model::{Principal, Refusal, RoleAssignment, UnixNanos};
+use crate::directory::{Directory, Member, Members};
+use crate::model::{EntityUid, Malformed, Principal, Refusal, RoleAssignment, UnixNanos};
 
 use super::request::GatewayRequest;
-use super::{Answer, Answered, SignIn};
+use super::{Answer, Answered, Memberships, SignIn, failed, store_down};
 
 impl SignIn {
     /// `GET /.hubgate/me`, for people and for API clients.
-    pub(super) fn me(
+    pub(super) async fn me(
         &self,
         directory: &Directory,
+        memberships: &dyn Memberships,
         request: &GatewayRequest<'_>,
     ) -> Result<Answered, Refusal> {
-        let body = match (request.principal, request.session, request.api_key) {
-            (Principal::User { .. }, Some(session), _) => self.person(directory, session),
+        let mut body = match (request.principal, request.session, request.api_key) {
+            (Principal::User { .. }, Some(session), _) => {
+                // Whoever's organisation is gone may still see whom they are signed in as.
+                let members = memberships.members(&session.person.tenant).await;
+                let members = match members {
+                    Err(refusal @ Refusal::Unavailable(_)) => return Err(refusal),
+                    members => members.ok(),
+                };
+                self.person(directory, members.as_deref(), session)
+            }
             (Principal::ApiClient { .. }, _, Some(key)) => client(directory, key),
             _ => return Err(Refusal::CredentialMissing),
         };
+        if let (Some(facts), Some(menu)) = (body.as_object_mut(), request.menu) {
+            // Plain data with text keys: it always has a JSON form.
+            facts.insert(String::from("menu"), serde_json::to_value(menu).unwrap_or_default());
+        }
         Ok(Answered::plain(Answer::Json { body: body.to_string() }))
     }
 
-    fn person(&self, directory: &Directory, session: &Session) -> Value {
+    /// `POST /.hubgate/me` with `active=Type::id`: a person goes on in another node. The next request does.
+    pub(super) async fn work_in(&self, request: &GatewayRequest<'_>) -> Result<Answered, Refusal> {
+        if !request.is_same_origin() {
+            return Err(failed("form_foreign"));
+        }
+        let session = request.session.ok_or(Refusal::CredentialMissing)?;
+        let form = request.form_parameters()?;
+        let wished = form.value("active").and_then(|text| EntityUid::parse(text).ok());
+        let wished = wished.ok_or(Refusal::Malformed(Malformed::Body))?;
+        let offered = request.menu.is_some_and(|menu| menu.nodes.contains(&wished));
+        if !offered {
+            let reason = Some(String::from("you may not work there"));
+            return Err(Refusal::Denied { reason, hidden: false });
+        }
+        self.parts.sessions.work_in(&session.key, Some(&wished)).await.map_err(store_down)?;
+        let body = json!({ "active": wished }).to_string();
+        Ok(Answered::plain(Answer::Json { body }))
+    }
+
+    fn person(&self, directory: &Directory, members: Option<&Members>, session: &Session) -> Value {
         let person = &session.person;
         let organisation = directory.organisation(&person.tenant);
-        let member = organisation.and_then(|organisation| organisation.member_of(person));
+        let member = members.and_then(|members| members.member_of(person));
         let limits = &self.parts.limits;
         json!({
             "kind": "user",

@@ -33,7 +33,7 @@ fn id(rule: ResourceRule, target: &str, fields: &str, body: &str) -> Result<Stri
     let request = request(&format!("POST {target}"), &fields).unwrap();
     let matched = table(rule).find(&request).unwrap();
     let body = matched.needs_body().then_some(body.as_bytes());
-    let uid = matched.resource(&request, body, None)?;
+    let uid = matched.resource(&request, body, Place::default())?;
     assert_eq!(uid.kind(), "Team");
     Ok(String::from(uid.id()))
 }
@@ -51,11 +51,18 @@ fn a_fixed_resource_and_the_organisation_need_no_request() {
     let request = request("POST /t/x", "").unwrap();
     let uid = EntityUid::parse("Report::all").unwrap();
     let fixed = table(ResourceRule::Fixed(uid.clone())).find(&request).unwrap();
-    assert_eq!(fixed.resource(&request, None, None), Ok(uid.clone()));
+    assert_eq!(fixed.resource(&request, None, Place::default()), Ok(uid.clone()));
     assert!(!fixed.needs_body());
     let organisation = table(ResourceRule::Organisation).find(&request).unwrap();
-    assert_eq!(organisation.resource(&request, None, Some(&uid)), Ok(uid));
-    assert_eq!(organisation.resource(&request, None, None), Err(Refusal::CredentialMissing));
+    let node = EntityUid::parse("Operator::sub").unwrap();
+    let place = Place { root: Some(&uid), active: Some(&node) };
+    assert_eq!(organisation.resource(&request, None, place), Ok(uid.clone()));
+    let nowhere = organisation.resource(&request, None, Place::default());
+    assert_eq!(nowhere, Err(Refusal::CredentialMissing));
+    let active = table(ResourceRule::Active).find(&request).unwrap();
+    assert_eq!(active.resource(&request, None, place), Ok(node.clone()));
+    let only_root = Place { root: Some(&uid), active: None };
+    assert_eq!(active.resource(&request, None, only_root), Ok(uid));
 }
 
 #[test]
@@ -154,9 +161,9 @@ fn a_body_is_read_up_to_its_limit() {
     let matched = table(rule).find(&request).unwrap();
     assert!(matched.needs_body());
     let body = |length: usize| format!("{{\"id\":\"a\"}}{}", " ".repeat(length - 10));
-    assert!(matched.resource(&request, Some(body(65_536).as_bytes()), None).is_ok());
-    let large = matched.resource(&request, Some(body(65_537).as_bytes()), None);
+    assert!(matched.resource(&request, Some(body(65_536).as_bytes()), Place::default()).is_ok());
+    let large = matched.resource(&request, Some(body(65_537).as_bytes()), Place::default());
     assert_eq!(large, Err(Refusal::BodyTooLarge));
-    let unread = matched.resource(&request, None, None);
+    let unread = matched.resource(&request, None, Place::default());
     assert_eq!(unread, Err(Refusal::Malformed(Body)));
 }

@@ -63,6 +63,48 @@ fn finds_the_route_of_host_method_and_path() {
 }
 
 #[test]
+fn a_literal_segment_beats_a_parameter() {
+    let table = table(vec![
+        get("one", "/points/{pointId}"),
+        get("map", "/points/map"),
+        settings("change", &[Method::PATCH], "/points/{pointId}"),
+        get("logs", "/points/{pointId}/logs"),
+    ]);
+    for (line, route) in [
+        ("GET /points/map", "map"),
+        ("GET /points/maps", "one pointId=maps"),
+        ("GET /points/map/logs", "logs pointId=map"),
+    ] {
+        assert_eq!(found(&table, line, "").as_deref(), Ok(route), "{line}");
+    }
+    // The path is the literal one's, whatever methods the other has.
+    let refused = Err(Refusal::MethodNotAllowed { allow: String::from("GET") });
+    assert_eq!(found(&table, "PATCH /points/map", ""), refused);
+}
+
+#[test]
+fn a_place_may_be_named_differently_by_each_route() {
+    let table = table(vec![
+        get("one", "/points/{pointId}"),
+        settings("drop", &[Method::DELETE], "/points/{id}"),
+        get("config", "/points/{pointIdentity}/config/{key}"),
+        get("logs", "/points/{pointId}/logs"),
+        settings("set", &[Method::PUT], "/points/{a}/config/{b}"),
+    ]);
+    for (line, route) in [
+        ("GET /points/p1", "one pointId=p1"),
+        ("DELETE /points/p1", "drop id=p1"),
+        ("GET /points/p1/config/k", "config pointIdentity=p1 key=k"),
+        ("PUT /points/p1/config/k", "set a=p1 b=k"),
+        ("GET /points/p1/logs", "logs pointId=p1"),
+    ] {
+        assert_eq!(found(&table, line, "").as_deref(), Ok(route), "{line}");
+    }
+    let refused = Err(Refusal::MethodNotAllowed { allow: String::from("GET, DELETE") });
+    assert_eq!(found(&table, "POST /points/p1", ""), refused);
+}
+
+#[test]
 fn what_is_not_declared_is_not_found() {
     let table = table(vec![get("one", "/teams/{team}"), get("files", "/files/{*rest}")]);
     for line in [
@@ -179,10 +221,7 @@ fn names_both_routes_that_collide() {
     for (second, message) in [
         (get("a", "/b"), "route `a`: another route has this id"),
         (get("b", "/a/{x}"), "route `b`: `GET /a/{x}` already belongs to route `a`"),
-        (
-            settings("b", &[Method::POST], "/a/{y}"),
-            "route `b`: `/a/{y}` overlaps `/a/{x}` of route `a`, so a path would not say which is meant",
-        ),
+        (get("b", "/a/{y}"), "route `b`: `GET /a/{y}` already belongs to route `a`"),
         (
             get("b", "/a/{*y}"),
             "route `b`: `/a/{*y}` overlaps `/a/{x}` of route `a`, so a path would not say which is meant",

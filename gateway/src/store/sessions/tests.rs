@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::authn::SessionId;
-use crate::model::{ConnectionId, ManualClock, OsEntropy};
+use crate::model::{ConnectionId, EntityUid, ManualClock, OsEntropy};
 use crate::store::{SealKey, SqliteStore, Watcher};
 
 /// One process: a handle on the file, its sessions, and its reading of the feed.
@@ -57,6 +57,7 @@ fn new_session(clock: &ManualClock) -> NewSession {
         created: clock.now(),
         last_seen: clock.now(),
         provider_session: Some("sid".into()),
+        active: None,
         csrf: Secret::new("the-csrf-token".into()),
     };
     NewSession { session, id_token: Some(Secret::new("the-id-token".into())) }
@@ -218,4 +219,33 @@ async fn ends_all_sessions_of_one_organisation_only() {
         assert!(here.sessions.find(&key).await.unwrap().is_none());
     }
     assert!(here.sessions.find(&stays).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn the_node_worked_in_is_kept_and_a_session_that_ended_stays_ended() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let mut here = process(folder.path(), &clock);
+    let mut elsewhere = process(folder.path(), &clock);
+    here.watcher.poll().await.unwrap();
+    elsewhere.watcher.poll().await.unwrap();
+    let new = new_session(&clock);
+    let key = new.session.key;
+    here.sessions.create(new).await.unwrap();
+    elsewhere.sessions.find(&key).await.unwrap().unwrap();
+    let node = EntityUid::parse("Operator::east").unwrap();
+    here.sessions.work_in(&key, Some(&node)).await.unwrap();
+    assert_eq!(here.sessions.cached(&key).unwrap().active.as_ref(), Some(&node));
+    elsewhere.watcher.poll().await.unwrap();
+    let found = elsewhere.sessions.find(&key).await.unwrap().unwrap();
+    assert_eq!(found.active.as_ref(), Some(&node));
+    assert!(found.csrf.matches(b"the-csrf-token"));
+    elsewhere.sessions.touch(&key, clock.now()).await.unwrap();
+    assert_eq!(
+        elsewhere.sessions.cached(&key).unwrap().active.as_ref(),
+        Some(&node),
+        "a use keeps it"
+    );
+    here.sessions.remove(&key).await.unwrap();
+    here.sessions.work_in(&key, Some(&node)).await.unwrap();
+    assert!(here.sessions.find(&key).await.unwrap().is_none());
 }

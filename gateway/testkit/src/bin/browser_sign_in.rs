@@ -15,7 +15,7 @@ use hubgate_testkit::certificates::Authority;
 use hubgate_testkit::demo_hub::{DemoHub, Verifier};
 use hubgate_testkit::ports::free_address;
 use hubgate_testkit::stage::{
-    CLIENT_SECRET, PROVIDER_HOST, ProviderPlace, SERVICE, Stage, StageSettings,
+    CLIENT_SECRET, PROVIDER_HOST, ProviderPlace, SERVICES, Stage, StageSettings,
 };
 use tokio::net::TcpListener;
 
@@ -51,7 +51,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let stage = prepare(&arguments, &provider, listener.local_addr()?)?;
     let _provider = provider.start(&scripts, &stage.hub_url())?;
     let keys = format!("{}/.hubgate/jwks.json", stage.hub_url());
-    let _hub = DemoHub::start(listener, Verifier::new(stage.client()?, &keys, SERVICE))?;
+    let _hub = DemoHub::start(listener, Verifier::new(stage.client()?, &keys, &SERVICES))?;
     let mut gateway = stage.start()?;
     gateway.wait_until_ready().await?;
     let visited = visit(&scripts, &stage, &arguments.chromium).await?;

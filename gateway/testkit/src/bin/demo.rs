@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use hubgate_testkit::demo::{self, DEMO_KEY, DemoProvider, Person};
 use hubgate_testkit::demo_hub::{DemoHub, Verifier};
-use hubgate_testkit::stage::{SERVICE, Stage, StageSettings};
+use hubgate_testkit::stage::{SERVICES, Stage, StageSettings};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -47,7 +47,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let provider = DemoProvider::start(arguments.port(arguments.provider_port), &people).await?;
     let (listener, stage) = prepare(&arguments, &provider).await?;
     let keys = format!("{}/.hubgate/jwks.json", stage.hub_url());
-    let _hub = DemoHub::start(listener, Verifier::new(stage.client()?, &keys, SERVICE))?;
+    let _hub = DemoHub::start(listener, Verifier::new(stage.client()?, &keys, &SERVICES))?;
     let key = stage.create_key(&DEMO_KEY)?;
     let mut gateway = stage.start()?;
     gateway.wait_until_ready().await?;

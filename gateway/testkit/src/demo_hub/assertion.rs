@@ -40,7 +40,7 @@ const REFETCH_PAUSE: Duration = Duration::from_secs(1);
 pub struct Verifier {
     client: HttpsClient,
     jwks_uri: String,
-    audience: String,
+    audiences: Vec<String>,
     keys: Mutex<Keys>,
 }
 
@@ -51,12 +51,12 @@ struct Keys {
 }
 
 impl Verifier {
-    /// Takes the keys' address and the service's own name, which must be the assertion's audience.
-    pub fn new(client: HttpsClient, jwks_uri: &str, audience: &str) -> Self {
+    /// Takes the keys' address and the service's own names, one of which must be the assertion's audience.
+    pub fn new(client: HttpsClient, jwks_uri: &str, audiences: &[&str]) -> Self {
         Self {
             client,
             jwks_uri: jwks_uri.into(),
-            audience: audience.into(),
+            audiences: audiences.iter().map(|name| String::from(*name)).collect(),
             keys: Mutex::new(Keys::default()),
         }
     }
@@ -75,7 +75,7 @@ impl Verifier {
             _ => Algorithm::EdDSA,
         };
         let mut validation = Validation::new(algorithm);
-        validation.set_audience(&[&self.audience]);
+        validation.set_audience(&self.audiences);
         validation.set_required_spec_claims(&["exp", "aud", "sub"]);
         validation.leeway = 5;
         jsonwebtoken::decode::<Map<String, Value>>(token, &key, &validation)

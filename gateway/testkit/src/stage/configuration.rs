@@ -1,6 +1,7 @@
 //! Derives a stage's `gateway.toml` from the demo's.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use anyhow::Context as _;
 use toml::{Table, Value};
@@ -62,6 +63,16 @@ fn set_service(root: &mut Table, address: SocketAddr) -> anyhow::Result<()> {
     for service in services.context("the demo has no service")? {
         let service = service.as_table_mut().context("`service` is not a table")?;
         set(service, "addresses", Value::Array(vec![address.to_string().into()]));
+        let operations = service.get_mut("operations").and_then(Value::as_array_mut);
+        for table in operations.into_iter().flatten().filter_map(Value::as_table_mut) {
+            // The stage has its own copy of `schemas/`, beside its configuration.
+            for name in ["document", "overlay"] {
+                let file = table.get(name).and_then(Value::as_str).context("no document")?;
+                let file = Path::new(file).file_name().context("no file name")?;
+                let file = format!("schemas/{}", file.to_string_lossy());
+                set(table, name, file);
+            }
+        }
     }
     Ok(())
 }
@@ -98,6 +109,7 @@ mod tests {
     fn addresses_and_limits_are_the_stages_and_routes_stay() {
         let text = "[listen]\nhttps = \"127.0.0.1:8443\"\n[listen.tls]\nself_signed = true\n\
             [[service]]\nname = \"hub\"\naddresses = [\"127.0.0.1:9\"]\n\
+            [[service.operations]]\ndocument = \"../../s/a.yaml\"\noverlay = \"../../s/a.toml\"\n\
             [[route]]\naction = \"teams:view\"\n";
         let observe = SocketAddr::from(([127, 0, 0, 1], 1004));
         let derived: Table = derive(text, &settings(), observe).unwrap().parse().unwrap();
@@ -105,6 +117,9 @@ mod tests {
         assert_eq!(derived["listen"]["observe"].as_str(), Some("127.0.0.1:1004"));
         assert!(derived["listen"]["tls"].get("self_signed").is_none());
         assert_eq!(derived["service"][0]["addresses"][0].as_str(), Some("127.0.0.1:1003"));
+        let operations = &derived["service"][0]["operations"][0];
+        assert_eq!(operations["document"].as_str(), Some("schemas/a.yaml"));
+        assert_eq!(operations["overlay"].as_str(), Some("schemas/a.toml"));
         assert_eq!(derived["limits"]["address"]["requests"].as_integer(), Some(7));
         assert_eq!(derived["route"][0]["action"].as_str(), Some("teams:view"));
     }

@@ -38,6 +38,7 @@ const FENCES: [(&str, &[&str]); 24] = [
     ("pingora", &["proxy", "app"]),
     ("prometheus", &["telemetry"]),
     ("rusqlite", &["store"]),
+    ("saphyr_parser", &["config"]),
     ("schemars", &["config", "audit"]),
     ("toml", &["config"]),
     ("tracing_opentelemetry", &["telemetry"]),

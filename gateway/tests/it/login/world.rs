@@ -14,7 +14,7 @@ use hubgate_testkit::openid_provider::{
 };
 use hubgate_testkit::recording_upstream::{Recorded, RecordingUpstream};
 use hubgate_testkit::stage::{
-    CLIENT_SECRET, GatewayProcess, PROVIDER_HOST, ProviderPlace, SERVICE, Stage, StageSettings,
+    CLIENT_SECRET, GatewayProcess, PROVIDER_HOST, ProviderPlace, SERVICES, Stage, StageSettings,
 };
 use serde_json::Value;
 use url::Url;
@@ -90,7 +90,7 @@ impl World {
     pub(super) async fn asserted(&self) -> serde_json::Map<String, Value> {
         let last = self.forwarded().pop().expect("nothing was forwarded");
         let keys = format!("{}/.hubgate/jwks.json", self.stage.hub_url());
-        let verifier = Verifier::new(self.client.clone(), &keys, SERVICE);
+        let verifier = Verifier::new(self.client.clone(), &keys, &SERVICES);
         verifier.verify(last.field("hubgate-assertion")).await.unwrap()
     }
 

@@ -13,14 +13,14 @@ use crate::authn::{
     StoreUnavailable, session_cookie,
 };
 use crate::directory::{
-    Directory, Identity as MemberIdentity, Member, Organisation, OrganisationData,
+    Directory, Identity as MemberIdentity, Member, Members, Organisation, OrganisationData,
 };
 use crate::model::{
-    Connection, ConnectionId, ConnectionKey, EntityRecord, EntityUid, ManualClock, MemberId,
-    OsEntropy, Principal, Refusal, RoleAssignment, Secret, TenantId, UnixNanos,
+    Connection, ConnectionId, ConnectionKey, EntityUid, ManualClock, MemberId, OsEntropy,
+    Principal, Refusal, RoleAssignment, Secret, TenantId, UnixNanos,
 };
 
-use super::super::{Answer, Answered, GatewayRequest, SignIn, SignInParts};
+use super::super::{Answer, Answered, GatewayRequest, Memberships, SignIn, SignInParts};
 
 pub(super) const HOST: &str = "hub.example";
 
@@ -72,6 +72,10 @@ impl Sessions for MemorySessions {
     }
 
     async fn touch(&self, _: &SessionKey, _: UnixNanos) -> Result<(), StoreUnavailable> {
+        Ok(())
+    }
+
+    async fn work_in(&self, _: &SessionKey, _: Option<&EntityUid>) -> Result<(), StoreUnavailable> {
         Ok(())
     }
 
@@ -220,32 +224,44 @@ fn organisation(id: &str, connections: &[&str], hosts: &[&str], enabled: bool) -
         ca_pem: None,
         enabled,
     };
-    let ada = Member {
-        id: MemberId::parse("ada").unwrap(),
-        name: String::from("Ada Admin"),
-        email: None,
-        identities: vec![MemberIdentity {
-            connection: ConnectionId::parse(connections[0]).unwrap(),
-            subject: String::from("ada"),
-        }],
-        roles: vec![RoleAssignment { role: String::from("admin"), on: root.clone() }],
-        attributes: serde_json::Map::new(),
-        disabled: false,
-    };
-    let record =
-        EntityRecord { uid: root.clone(), parents: Vec::new(), attributes: serde_json::Map::new() };
     Organisation::build(OrganisationData {
         id: tenant.clone(),
         name: format!("Organisation {id}"),
         suspended: false,
         root,
         hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
-        members: vec![ada],
-        resources: vec![record],
         connections: connections.iter().map(connection).collect(),
         policies: Vec::new(),
+        digest: [0; 32],
     })
     .unwrap()
+}
+
+/// Ada is a member of every organisation, by its first connection.
+struct AdaEverywhere<'d>(&'d Directory);
+
+#[async_trait]
+impl Memberships for AdaEverywhere<'_> {
+    async fn members(&self, tenant: &TenantId) -> Result<Arc<Members>, Refusal> {
+        let organisation = self.0.organisation(tenant).ok_or(Refusal::CredentialInvalid)?;
+        let first = organisation.connections().next().unwrap();
+        let ada = Member {
+            id: MemberId::parse("ada").unwrap(),
+            name: String::from("Ada Admin"),
+            email: None,
+            identities: vec![MemberIdentity {
+                connection: first.key.id.clone(),
+                subject: String::from("ada"),
+            }],
+            roles: vec![RoleAssignment {
+                role: String::from("admin"),
+                on: organisation.root().clone(),
+            }],
+            attributes: serde_json::Map::new(),
+            disabled: false,
+        };
+        Ok(Arc::new(Members::build(organisation, vec![ada], &|_| true).unwrap()))
+    }
 }
 
 /// A browser: a cookie jar, and headers as a browser sends them.
@@ -289,6 +305,7 @@ impl Browser {
         let (path, query) = target.split_once('?').map_or((target, None), |(p, q)| (p, Some(q)));
         let authority = self.authority.unwrap_or(HOST);
         let request = GatewayRequest {
+            menu: None,
             method: &method,
             scheme: "https",
             host: authority.split(':').next().unwrap(),
@@ -301,7 +318,10 @@ impl Browser {
             session: session.as_ref(),
             api_key: None,
         };
-        let answered = world.sign_in.handle(&world.directory, &request).await;
+        let answered = world
+            .sign_in
+            .handle(&world.directory, &AdaEverywhere(&world.directory), &request)
+            .await;
         if let Ok(Answered { answer, .. }) = &answered {
             self.keep(answer);
         }

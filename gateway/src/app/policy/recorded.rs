@@ -1,0 +1,59 @@
+//! A question as a decision record tells it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::desk::ReadFacts;
+use super::{CommandError, PolicyCommandError};
+use crate::app::LogError;
+use crate::config::{self, Loaded};
+use crate::journal::{Filter, Line, Tail};
+use crate::model::{ConnectionId, Scopes};
+
+/// A decision of the log.
+#[derive(Debug)]
+pub(super) struct Recorded(Line);
+
+impl Recorded {
+    /// The newest decision with this id; its beginning or its end is enough.
+    pub(super) fn find(file: &Path, id: &str) -> Result<Self, CommandError> {
+        let filter = Filter {
+            decision: Some(id.to_owned()),
+            kind: Some("decision".to_owned()),
+            ..Filter::default()
+        };
+        let places = config::places(file)?;
+        let found = Tail::new(&places.log_directory, filter, 1).lines().map_err(LogError::from)?;
+        let Some(line) = found.into_iter().next_back() else {
+            let message = format!("the log has no decision `{id}`");
+            return Err(PolicyCommandError::Usage(message).into());
+        };
+        Ok(Self(line))
+    }
+
+    /// Who asked, in which organisation, for what and on what.
+    ///
+    /// # Errors
+    /// A refusal before the policies were asked has no such question.
+    pub(super) fn text(&self, pointer: &str) -> Result<&str, PolicyCommandError> {
+        self.0.text(pointer).ok_or_else(|| {
+            let reason = self.0.reason().unwrap_or("no reason");
+            let message =
+                format!("no policy was asked in that decision ({reason}): nothing to explain");
+            PolicyCommandError::Usage(message)
+        })
+    }
+
+    /// The facts of the request. The scopes are those its route has now.
+    pub(super) fn facts(&self, loaded: &Loaded) -> Result<ReadFacts, PolicyCommandError> {
+        let route = self.0.text("/what/route");
+        let route = loaded.settings.routes.iter().find(|it| Some(it.id.as_str()) == route);
+        let scopes = route.map_or_else(Scopes::none, |route| route.scopes.clone());
+        let peer = self.text("/from/peer")?.parse::<SocketAddr>();
+        let source = peer.map_err(super::desk::usage)?.ip();
+        // A person is written as `<connection>:<hash>`.
+        let person = self.0.text("/who/person").and_then(|person| person.split_once(':'));
+        let connection = person.and_then(|(connection, _)| ConnectionId::parse(connection).ok());
+        Ok(ReadFacts { scopes, connection, source, now: self.0.time() })
+    }
+}

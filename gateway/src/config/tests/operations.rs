@@ -1,0 +1,199 @@
+//! The operations of an API document: as routes, and everything that can be wrong with them.
+
+use crate::model::ActionId;
+use crate::routing::{BodyRule, LogClass, ResourceRule};
+
+use super::Folder;
+
+const SETTINGS: &str = "\
+[listen]
+http = \"127.0.0.1:0\"
+
+[[service]]
+name = \"hub\"
+addresses = [\"127.0.0.1:9\"]
+
+[[service.operations]]
+host = \"Api.localhost\"
+document = \"api.yaml\"
+overlay = \"api.toml\"
+";
+
+const DOCUMENT: &str = "\
+openapi: 3.1.0
+servers: [{url: 'https://api.localhost/v1'}]
+paths:
+  /things:
+    get:
+      operationId: list-things
+      summary: List things
+      security: [{token: ['things:read']}]
+    post:
+      operationId: make-thing
+      security: [{token: ['thing:write']}, {token: ['parts:write']}]
+  /things/{thingId}:
+    parameters: [{name: thingId, in: path}]
+    delete:
+      operationId: drop-thing
+      requestBody: {}
+components:
+  securitySchemes: {token: {type: http, scheme: bearer}}
+";
+
+const OVERLAY: &str = "\
+[scopes]
+levels = [\"read\", \"write\"]
+everything = \"all\"
+aliases = { thing = \"things\" }
+
+[defaults]
+body_bytes_max = 1000
+
+[operations]
+list-things = { action = \"things:list\", resource = \"organisation\" }
+make-thing = { action = \"things:create\", resource = \"Team::json./team\" }
+drop-thing = { action = \"things:delete\", resource = \"Thing::path.thingId\", log = \"strict\" }
+";
+
+fn folder(document: &str, overlay: &str) -> Folder {
+    let folder = Folder::new();
+    std::fs::write(folder.file().with_file_name("api.yaml"), document).unwrap();
+    std::fs::write(folder.file().with_file_name("api.toml"), overlay).unwrap();
+    folder
+}
+
+fn errors(settings: &str, document: &str, overlay: &str) -> String {
+    folder(document, overlay).errors(settings)
+}
+
+#[test]
+fn each_operation_becomes_a_route() {
+    let settings = folder(DOCUMENT, OVERLAY).parse(SETTINGS).unwrap();
+    let told: Vec<String> = settings
+        .routes
+        .iter()
+        .map(|route| {
+            let scopes: Vec<&str> = route.scopes.names().collect();
+            let (id, method, path) = (&route.id, &route.methods[0], &route.path);
+            format!("{id}: {method} {}{path} {} [{}]", route.host, route.action, scopes.join(" "))
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "list-things: GET api.localhost/v1/things things:list \
+             [all:read all:write thing:read thing:write things:read things:write]",
+            "make-thing: POST api.localhost/v1/things things:create \
+             [all:write parts:write thing:write things:write]",
+            "drop-thing: DELETE api.localhost/v1/things/{thingId} things:delete []",
+        ]
+    );
+    let drop = &settings.routes[2];
+    assert_eq!(drop.action, ActionId::parse("things:delete").unwrap());
+    assert!(
+        matches!(&drop.resource, ResourceRule::Path { parameter, .. } if parameter == "thingId")
+    );
+    assert_eq!((drop.durability, drop.body), (LogClass::Strict, BodyRule::Allowed));
+    assert_eq!((settings.routes[0].body, drop.body_bytes_max), (BodyRule::ByMethod, 1000));
+}
+
+#[test]
+fn a_document_may_be_served_twice_under_other_ids() {
+    let again = SETTINGS.split_once("[[service.operations]]").unwrap().1;
+    let twice = format!("{SETTINGS}\n[[service.operations]]{again}");
+    let found = errors(&twice, DOCUMENT, OVERLAY);
+    assert!(
+        found.contains(
+            "api.toml:10: operations.list-things.id: the route `list-things` is declared in"
+        ),
+        "{found}"
+    );
+    assert!(found.contains("say `id_prefix`"), "{found}");
+    let other = again.replace("Api.localhost", "two.localhost");
+    let good = format!(
+        "{SETTINGS}\n[[service.operations]]{other}id_prefix = \"two.\"\nprefix = \"/other\"\n"
+    );
+    let settings = folder(DOCUMENT, OVERLAY).parse(&good).unwrap();
+    assert_eq!(settings.routes.len(), 6);
+    assert_eq!(settings.routes[3].id.as_str(), "two.list-things");
+    assert_eq!(settings.routes[3].path, "/other/things");
+}
+
+#[test]
+fn both_files_name_the_same_operations() {
+    let less = OVERLAY.replace("list-things", "list-thing");
+    let found = errors(SETTINGS, DOCUMENT, &less);
+    assert!(
+        found.contains(
+            "api.yaml:5: paths./things.get.operationId: nothing maps the operation `list-things`"
+        ),
+        "{found}"
+    );
+    assert!(
+        found.contains(
+            "api.toml:10: operations.list-thing: the document has no such operation (did you mean \
+             `list-things`?)"
+        ),
+        "{found}"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_an_entry_is_told_at_its_key() {
+    for (from, to, message) in [
+        ("things:list", "things list", "api.toml:10: operations.list-things.action: "),
+        (
+            "path.thingId",
+            "path.thing",
+            "api.toml:12: operations.drop-thing.resource: the path has no parameter `thing`",
+        ),
+        ("Thing::path", "Thing::pth", "operations.drop-thing.resource: `pth` is no source"),
+        (
+            "log = \"strict\"",
+            "log = \"strct\"",
+            "operations.drop-thing.log: `strct` is not known here",
+        ),
+        ("log = \"strict\"", "lgo = \"strict\"", "operations.drop-thing.lgo: unknown key"),
+        ("action = \"things:list\", ", "", "operations.list-things.action: required, but missing"),
+        ("[\"read\", \"write\"]", "[\"write\"]", "has the level `read`, which is not declared"),
+        ("[\"read\", \"write\"]", "[\"read\", \"read\"]", "scopes.levels: `read` is listed twice"),
+        ("[defaults]", "[default]", "default: unknown key"),
+    ] {
+        assert!(OVERLAY.contains(from), "{from}");
+        let found = errors(SETTINGS, DOCUMENT, &OVERLAY.replacen(from, to, 1));
+        assert!(found.contains(message), "{message}: {found}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_document_is_told_there() {
+    let two = DOCUMENT.replace("['things:read']", "['things:read', 'parts:read']");
+    let found = errors(SETTINGS, &two, OVERLAY);
+    assert!(found.contains("asks for all of `things:read`, `parts:read`"), "{found}");
+    let unfixed = DOCUMENT.replace("api.localhost/v1", "{region}.localhost/v1");
+    let found = errors(SETTINGS, &unfixed, OVERLAY);
+    assert!(found.contains("servers: the path of the first server is not fixed"), "{found}");
+    let found = errors(SETTINGS, "openapi: 3.1.0\npaths: [", OVERLAY);
+    assert!(found.contains("api.yaml:") && found.contains("is no YAML"), "{found}");
+    let missing = SETTINGS.replace("api.toml", "none.toml");
+    let found = errors(&missing, DOCUMENT, OVERLAY);
+    assert!(found.contains("service[0].operations[0].overlay: no such file"), "{found}");
+    let prefix = format!("{SETTINGS}prefix = \"v1/\"\n");
+    let found = errors(&prefix, DOCUMENT, OVERLAY);
+    assert!(found.contains("operations[0].prefix: `v1/` is no prefix"), "{found}");
+}
+
+#[test]
+fn the_services_of_a_host_write_their_refusals_alike() {
+    let other = "\n[[service]]\nname = \"other\"\naddresses = [\"127.0.0.1:8\"]\n\
+                 errors = \"status-message-code\"\n\n[[route]]\nhost = \"api.localhost\"\n\
+                 methods = [\"GET\"]\npath = \"/x\"\naction = \"x\"\nresource = \"organisation\"\n\
+                 service = \"other\"\n";
+    let found = errors(&format!("{SETTINGS}{other}"), DOCUMENT, OVERLAY);
+    assert!(
+        found.contains("serve the host `api.localhost`, and their errors must look alike"),
+        "{found}"
+    );
+    let apart = other.replace("api.localhost", "other.localhost");
+    assert!(folder(DOCUMENT, OVERLAY).parse(&format!("{SETTINGS}{apart}")).is_ok());
+}

@@ -1,0 +1,130 @@
+//! The members of one organisation, read when it is first asked about.
+
+use std::collections::{HashMap, HashSet};
+
+use super::member::Member;
+use super::organisation::{DirectoryError, Organisation};
+use crate::model::{EntityUid, MemberId, PersonId};
+
+/// Most members of one organisation.
+pub(super) const MEMBERS_MAX: usize = 100_000;
+
+/// The members of one organisation, checked. Never changes.
+#[derive(Debug)]
+pub struct Members {
+    members: HashMap<MemberId, Member>,
+    people: HashMap<PersonId, MemberId>,
+}
+
+impl Members {
+    /// Checks the members of `organisation`, and that its root is a resource; `exists` says whether there is
+    /// a resource of a name.
+    ///
+    /// # Errors
+    /// Every [`DirectoryError`]: nothing of a faulty organisation is taken.
+    pub fn build(
+        organisation: &Organisation,
+        given: Vec<Member>,
+        exists: &dyn Fn(&EntityUid) -> bool,
+    ) -> Result<Self, Vec<DirectoryError>> {
+        let mut errors = Vec::new();
+        if !exists(organisation.root()) {
+            errors.push(DirectoryError::UnknownRoot(organisation.root().clone()));
+        }
+        let mut people = HashMap::new();
+        let members = members(given, &mut errors);
+        let mut sorted: Vec<&Member> = members.values().collect();
+        sorted.sort_by(|a, b| a.id.cmp(&b.id));
+        for member in sorted {
+            check_roles(member, exists, &mut errors);
+            add_people(organisation, member, &mut people, &mut errors);
+        }
+        if errors.is_empty() { Ok(Self { members, people }) } else { Err(errors) }
+    }
+
+    /// The member with this id, disabled or not.
+    pub fn member(&self, id: &MemberId) -> Option<&Member> {
+        self.members.get(id)
+    }
+
+    /// All members, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Member> {
+        self.members.values()
+    }
+
+    /// How many there are, disabled ones included.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The member a person is. Disabled members are nobody.
+    pub fn member_of(&self, person: &PersonId) -> Option<&Member> {
+        self.members.get(self.people.get(person)?).filter(|member| !member.disabled)
+    }
+}
+
+fn members(given: Vec<Member>, errors: &mut Vec<DirectoryError>) -> HashMap<MemberId, Member> {
+    if given.len() > MEMBERS_MAX {
+        errors.push(DirectoryError::TooManyMembers(given.len()));
+        return HashMap::new();
+    }
+    let mut members = HashMap::with_capacity(given.len());
+    let mut seen = HashSet::new();
+    for member in given {
+        if !seen.insert(member.id.clone()) {
+            errors.push(DirectoryError::DuplicateMember(member.id.clone()));
+        }
+        members.insert(member.id.clone(), member);
+    }
+    members
+}
+
+fn check_roles(
+    member: &Member,
+    exists: &dyn Fn(&EntityUid) -> bool,
+    errors: &mut Vec<DirectoryError>,
+) {
+    for role in member.roles.iter().filter(|role| !exists(&role.on)) {
+        errors.push(DirectoryError::UnknownNode {
+            member: member.id.clone(),
+            role: role.role.clone(),
+            on: role.on.clone(),
+        });
+    }
+}
+
+fn add_people(
+    organisation: &Organisation,
+    member: &Member,
+    people: &mut HashMap<PersonId, MemberId>,
+    errors: &mut Vec<DirectoryError>,
+) {
+    for identity in &member.identities {
+        let Some(connection) = organisation.connection(&identity.connection) else {
+            errors.push(DirectoryError::UnknownConnection {
+                member: member.id.clone(),
+                connection: identity.connection.clone(),
+            });
+            continue;
+        };
+        let person = PersonId {
+            tenant: organisation.id().clone(),
+            connection: identity.connection.clone(),
+            issuer: connection.issuer.clone(),
+            subject: identity.subject.clone(),
+        };
+        if let Some(first) = people.insert(person, member.id.clone()) {
+            errors.push(DirectoryError::SharedIdentity {
+                first,
+                second: member.id.clone(),
+                connection: identity.connection.clone(),
+                subject: identity.subject.clone(),
+            });
+        }
+    }
+}

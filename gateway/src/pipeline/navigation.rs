@@ -1,0 +1,115 @@
+//! Where in its organisation somebody works, and what a menu may offer there. The policies say which nodes a
+//! person may enter and which areas are open on a node; a choice among them is a wish and gives no authority.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::asker::Asker;
+use super::snapshot::Snapshot;
+use crate::authz::{Facts, Partition, Question};
+use crate::directory::Organisation;
+use crate::model::{ActionId, EntityUid, RoleAssignment, Scopes, UnixNanos};
+
+/// What a menu is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Navigation {
+    /// The Cedar type of the nodes people work in.
+    pub kind: String,
+    /// The action that says whether a node may be entered.
+    pub enter: ActionId,
+    /// The areas, in the order of the menu.
+    pub areas: Vec<Area>,
+}
+
+/// One area of the hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Area {
+    /// Its name, for the hub.
+    pub id: String,
+    /// The action that says, asked about the active node, whether it is open.
+    pub action: ActionId,
+}
+
+/// What the one who asks may be shown to choose from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Menu {
+    /// The node worked in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active: Option<EntityUid>,
+    /// The nodes that may be entered, at most a thousand.
+    pub nodes: Vec<EntityUid>,
+    /// Whether there are nodes that are not listed.
+    pub more_nodes: bool,
+    /// The areas that are open on the active node.
+    pub areas: Vec<String>,
+}
+
+/// A menu of more is no menu; and it bounds the decisions one request costs, some ten microseconds each.
+const NODES_MAX: usize = 1_000;
+
+/// The node somebody works in: the one chosen, if it is there; else the topmost, and among equals the first by
+/// name, of the nodes their roles are on; else the root.
+pub(super) fn active_node(
+    navigation: Option<&Navigation>,
+    organisation: &Organisation,
+    partition: &Partition,
+    roles: &[RoleAssignment],
+    chosen: Option<&EntityUid>,
+) -> EntityUid {
+    let root = || organisation.root().clone();
+    let Some(Navigation { kind, .. }) = navigation else { return root() };
+    let fits = |uid: &&EntityUid| uid.kind() == kind && partition.contains(uid);
+    if let Some(chosen) = chosen.filter(fits) {
+        return chosen.clone();
+    }
+    let held: Vec<&EntityUid> = roles.iter().map(|role| &role.on).filter(fits).collect();
+    let is_topmost = |uid: &&EntityUid| {
+        let others = held.iter().copied().filter(|other| other != uid);
+        !partition.stands_under(uid, others)
+    };
+    held.iter().copied().filter(is_topmost).min().cloned().unwrap_or_else(root)
+}
+
+impl Snapshot {
+    /// The menu of somebody who asks from `source` at `now`. Empty for who belongs nowhere and where no menu
+    /// is configured.
+    pub(super) fn menu(
+        &self,
+        (asker, partition): (&Asker, &Partition),
+        source: IpAddr,
+        now: UnixNanos,
+    ) -> Menu {
+        let (Some(navigation), Some(tenant)) = (self.navigation(), asker.tenant()) else {
+            return Menu::default();
+        };
+        let Some(principal) = asker.prepared() else { return Menu::default() };
+        let scopes = Scopes::none();
+        let context = Facts {
+            method: asker.method(),
+            connection: asker.connection(),
+            scopes: &scopes,
+            source,
+            now,
+        };
+        let allowed = |action: &ActionId, resource: &EntityUid| {
+            let question = Question { principal, action, resource, context };
+            self.pdp().decide(Some(tenant), partition, &question).allowed()
+        };
+        let mut nodes: Vec<EntityUid> = partition
+            .of_kind(&navigation.kind)
+            .filter(|node| allowed(&navigation.enter, node))
+            .take(NODES_MAX + 1)
+            .cloned()
+            .collect();
+        let more_nodes = nodes.len() > NODES_MAX;
+        nodes.truncate(NODES_MAX);
+        nodes.sort_unstable();
+        let active = asker.active().cloned();
+        let areas = active.iter().flat_map(|active| {
+            let open = |area: &&Area| allowed(&area.action, active);
+            navigation.areas.iter().filter(open).map(|area| area.id.clone())
+        });
+        Menu { areas: areas.collect(), active, nodes, more_nodes }
+    }
+}

@@ -1,0 +1,151 @@
+//! What `hubgate policy explain|who-can|what-can` tell, on the demo organisations of this repository.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it did not expect"
+)]
+
+use serde_json::Value;
+
+use crate::support::{copy_data, run_in};
+
+const SETTINGS: &str = r#"[listen]
+http = "127.0.0.1:0"
+observe = "127.0.0.1:0"
+
+[[service]]
+name = "hub"
+addresses = ["127.0.0.1:9"]
+
+[[route]]
+id = "team"
+host = "hub.localhost"
+methods = ["GET"]
+path = "/teams/{team}"
+action = "teams:view"
+resource = { kind = "Team", path = "team" }
+service = "hub"
+"#;
+
+/// Exit code, standard output and standard error of `hubgate policy …`.
+fn policy(line: &str) -> (i32, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    copy_data(folder.path());
+    std::fs::write(folder.path().join("gateway.toml"), SETTINGS).unwrap();
+    let arguments: Vec<&str> = std::iter::once("policy").chain(line.split(' ')).collect();
+    let output = run_in(folder.path(), &arguments);
+    for name in ["log", "state"] {
+        assert!(!folder.path().join(name).exists(), "`{line}` wrote {name}");
+    }
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+fn told(line: &str) -> String {
+    let (code, out, err) = policy(line);
+    assert_eq!((code, err.as_str()), (0, ""), "{line}");
+    out
+}
+
+fn json(line: &str) -> Value {
+    serde_json::from_str(&told(&format!("{line} --json"))).unwrap()
+}
+
+const FROZEN: &str = "explain --tenant nordvolt --principal User::bea \
+                      --action wallets:withdraw --resource Wallet::wallet-frozen";
+
+#[test]
+fn a_denial_is_explained_with_policies_values_remedy_and_who_can_bring_it_about() {
+    let line = FROZEN.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = told(&line);
+    for part in [
+        "DENIED  User::bea  wallets:withdraw  Wallet::wallet-frozen  (forbidden)",
+        "The team is frozen",
+        "Decided by\n  forbid guard-frozen-team-pays  satisfied  policies/guard-rails/frozen-teams.cedar:",
+        "@log strict",
+        "resource.team.frozen = true",
+        "principal.roles.bookkeeper = {Operator::nordvolt}",
+        "change frozen of Team::team-frozen from true to false",
+        "who may: ada, ",
+        "(teams:unfreeze on Team::team-frozen)",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert!(!text.contains('\u{1b}'), "no escape sequences into a pipe");
+
+    let told = json(&line);
+    assert_eq!((&told["allowed"], &told["code"]), (&Value::from(false), &Value::from("forbidden")));
+    let deciding: Vec<&Value> =
+        told["policies"].as_array().unwrap().iter().filter(|p| p["decides"] == true).collect();
+    assert_eq!(deciding[0]["id"], "guard-frozen-team-pays");
+    assert_eq!(told["remedies"][0]["changes"][0]["attribute"], "frozen");
+    assert_eq!(told["who"][0][0]["members"][0], "ada");
+}
+
+#[test]
+fn a_missing_role_is_the_remedy_on_the_nearest_node() {
+    let told = json(
+        "explain --tenant nordvolt --principal User::sam --action charge-points:reboot \
+         --resource ChargePoint::cp-0001"
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .as_str(),
+    );
+    assert_eq!(told["code"], "no_permit");
+    let remedies = told["remedies"].as_array().unwrap();
+    let operators = |remedy: &&Value| remedy["changes"][0]["role"] == "operations_manager";
+    let change = &remedies.iter().find(operators).unwrap()["changes"][0];
+    assert_eq!(change["on"], "Operator::nordvolt-east");
+    let opens: Vec<u64> = remedies.iter().map(|r| r["opens"].as_u64().unwrap()).collect();
+    assert!(opens.is_sorted(), "{opens:?}");
+}
+
+#[test]
+fn who_can_names_members_policies_and_roles() {
+    let told = json("who-can wallets:withdraw Wallet::wallet-airport --tenant nordvolt");
+    let members: Vec<&str> = told["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|member| member["member"].as_str().unwrap())
+        .collect();
+    assert!(members.contains(&"ada") && members.contains(&"bea"), "{members:?}");
+    assert!(!members.contains(&"oskar") && !members.contains(&"sam"), "{members:?}");
+    let roles = told["roles"].as_array().unwrap();
+    let bookkeeper = roles.iter().find(|role| role["role"] == "bookkeeper").unwrap();
+    assert_eq!(bookkeeper["on"][0], "Operator::nordvolt-west", "nearest first");
+    assert!(!roles.iter().any(|role| role["role"] == "operations_manager"), "{roles:?}");
+}
+
+#[test]
+fn what_can_tells_the_access_set_of_each_action() {
+    let told = json("what-can User::edda --tenant nordvolt");
+    let teams = told.as_array().unwrap().iter().find(|it| it["action"] == "teams:list").unwrap();
+    assert_eq!(teams["access"]["within"], serde_json::json!(["Operator::nordvolt-east"]));
+    let line = "what-can User::edda --tenant nordvolt --on Team::team-airport";
+    let foreign = json(line);
+    let west: Vec<&str> =
+        foreign.as_array().unwrap().iter().filter_map(|it| it["action"].as_str()).collect();
+    assert!(!west.iter().any(|action| action.starts_with("teams:")), "{west:?}");
+}
+
+#[test]
+fn what_is_misspelt_or_missing_is_told_with_advice() {
+    for (line, advice) in [
+        ("what-can User::aad --tenant nordvolt", "did you mean `ada`?"),
+        ("what-can User::ada --tenant nordvold", "did you mean `nordvolt`?"),
+        ("who-can teams:viw Team::team-airport --tenant nordvolt", "did you mean `teams:view`?"),
+        ("who-can teams:view Team::nowhere --tenant nordvolt", "no `Team::nowhere`"),
+        ("what-can Robot::x --tenant nordvolt", "no type of principal `Robot`"),
+        ("what-can ApiClient::abc --tenant nordvolt", "no API key `abc`"),
+        ("what-can User::ada --tenant nordvolt --at noon", "`noon` is no time"),
+        ("explain --tenant nordvolt --principal User::ada --action teams:view", "--resource"),
+        ("explain --decision 0191 --tenant nordvolt", "cannot be used with"),
+    ] {
+        let (code, out, err) = policy(line);
+        assert_eq!((code, out.as_str()), (64, ""), "{line}: {err}");
+        assert!(err.contains(advice), "{line}: {err}");
+    }
+}
