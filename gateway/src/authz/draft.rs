@@ -167,13 +167,11 @@ impl Draft {
 impl Shared {
     /// The same name, its type's text shared.
     fn name(&mut self, kind: Kind, uid: EntityUid) -> EntityUid {
-        match self.kinds.get(&kind) {
-            Some(other) => uid.sharing_kind(other),
-            None => {
-                self.kinds.insert(kind, uid.clone());
-                uid
-            }
+        if let Some(other) = self.kinds.get(&kind) {
+            return uid.sharing_kind(other);
         }
+        self.kinds.insert(kind, uid.clone());
+        uid
     }
 
     fn parents(&mut self, parents: Vec<Number>) -> Arc<[Number]> {

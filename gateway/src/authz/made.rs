@@ -13,9 +13,11 @@ const SHARDS: usize = 16;
 /// them. A full shard is emptied: making one anew costs microseconds.
 const SHARD_ENTRIES_MAX: usize = 1024;
 
+type Shard = Mutex<HashMap<Number, Arc<Node>>>;
+
 #[derive(Debug)]
 pub(super) struct Made {
-    shards: Box<[Mutex<HashMap<Number, Arc<Node>>>]>,
+    shards: Box<[Shard]>,
 }
 
 impl Made {

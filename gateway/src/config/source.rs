@@ -135,7 +135,8 @@ fn check_members(
             };
             let message = format!("the member `{}` {message}", member.id);
             let mut problem = FileProblem::of_file(file, message);
-            problem.help = if node.is_none() { suggest::advice(role, &known) } else { None };
+            let advice = if node.is_none() { suggest::advice(role, &known) } else { None };
+            problem.help = advice.map(String::into_boxed_str);
             problems.push(problem);
         }
         if member.attributes.is_empty() {

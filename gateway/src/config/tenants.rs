@@ -48,7 +48,7 @@ pub struct FileProblem {
     /// The text of the file and the bytes of it that are meant.
     pub place: Option<(Arc<str>, Range<usize>)>,
     /// What to write instead.
-    pub help: Option<String>,
+    pub help: Option<Box<str>>,
 }
 
 impl FileProblem {

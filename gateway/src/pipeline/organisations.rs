@@ -175,13 +175,11 @@ impl Slot {
         }
         let opening = opening();
         let tenant = opening.organisation.id().clone();
-        match tokio::time::timeout(WAIT_MAX, self.load(opening, now)).await {
-            Ok(loaded) => loaded,
-            Err(_) => {
-                tracing::error!(%tenant, "an organisation is not read in time: requests are refused");
-                Err(UNREADABLE)
-            }
-        }
+        let Ok(loaded) = tokio::time::timeout(WAIT_MAX, self.load(opening, now)).await else {
+            tracing::error!(%tenant, "an organisation is not read in time: requests are refused");
+            return Err(UNREADABLE);
+        };
+        loaded
     }
 
     /// The content; read now if it is not in memory. Blocks, so never on a thread that serves requests.

@@ -192,13 +192,13 @@ impl Snapshot {
 
     /// The same snapshot with another place for one organisation.
     fn with(&self, tenant: &TenantId, slot: Slot) -> Self {
-        let shelf = self.shelf.with(tenant, slot);
-        let id = snapshot_id(&self.parts, &shelf);
+        let organisations = self.shelf.with(tenant, slot);
+        let id = snapshot_id(&self.parts, &organisations);
         let (settings, parts) = (self.settings.clone(), Arc::clone(&self.parts));
         let nobody = Arc::clone(&self.nobody);
         // Askers of the changed organisation are told by its partition, which is another now.
         let askers = Arc::clone(&self.askers);
-        Self { id, settings, parts, nobody, shelf, askers }
+        Self { id, settings, parts, nobody, shelf: organisations, askers }
     }
 
     /// The state of an organisation under this snapshot, as its source names it.

@@ -59,8 +59,8 @@ fn check_tells_what_would_be_served_and_writes_nothing() {
     for told in [
         "service        hub: 127.0.0.1:9",
         "routes         1",
-        "organisation   nordvolt: 6 members, 20 resources",
-        "organisation   solarpark: 1 member, 6 resources",
+        "organisation   nordvolt: 13 members, 121 resources",
+        "organisation   solarpark: 2 members, 51 resources",
         "all as expected",
     ] {
         assert!(out.contains(told), "{told}: {out}");

@@ -1,10 +1,6 @@
 //! What `hubgate policy explain|who-can|what-can` tell, on the demo organisations of this repository.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test stops at what it did not expect"
-)]
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use serde_json::Value;
 

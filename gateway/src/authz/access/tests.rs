@@ -57,9 +57,9 @@ fn schema() -> Arc<PolicySchema> {
 }
 
 fn load(policies: impl Iterator<Item = &'static str>) -> Pdp {
-    let text: String =
-        policies.enumerate().map(|(n, text)| format!("@id(\"p{n}\") {text}\n")).collect();
-    let source = PolicySource { name: "test.cedar".to_owned(), text };
+    let texts: Vec<String> =
+        policies.enumerate().map(|(n, text)| format!("@id(\"p{n}\") {text}")).collect();
+    let source = PolicySource { name: "test.cedar".to_owned(), text: texts.join("\n") };
     Pdp::load(schema(), &[source], &BTreeMap::new()).unwrap()
 }
 

@@ -213,20 +213,20 @@ fn any_run_of_changes_comes_to_what_building_anew_comes_to() {
             for change in &changes {
                 match change {
                     Change::Put(record) => {
-                        drop(next.insert(record.uid.clone(), plain(record.clone())))
+                        drop(next.insert(record.uid.clone(), plain(record.clone())));
                     }
                     Change::Delete(uid) => drop(next.remove(uid)),
                 }
             }
             let anew = build(&next.values().cloned().collect::<Vec<_>>());
             match partition.apply(&changes) {
-                Ok(changed) => {
+                Ok(after) => {
                     assert!(anew.is_ok(), "seed {seed}: {anew:?} though {changes:?} were taken");
                     let found: BTreeMap<_, _> =
-                        changed.records().map(|it| (it.uid.clone(), plain(it))).collect();
+                        after.records().map(|it| (it.uid.clone(), plain(it))).collect();
                     assert_eq!(found, next, "seed {seed}");
-                    assert_eq!(changed.len(), next.len());
-                    (partition, wanted) = (changed, next);
+                    assert_eq!(after.len(), next.len());
+                    (partition, wanted) = (after, next);
                     taken += 1;
                 }
                 Err(errors) => {

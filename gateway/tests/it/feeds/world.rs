@@ -28,7 +28,7 @@ impl World {
         let listen = format!("grace_seconds = 1\nadmin = \"{admin}\"");
         let replacing = vec![("grace_seconds = 1", listen)];
         let gateway = Gateway::start_with(Wishes { replacing, ..Wishes::default() }).await;
-        let role = "support_agent=Operator::nordvolt-west";
+        let role = "client=Operator::nordvolt";
         let key = gateway.create_key("nordvolt", "hub", role, &["directory:write"]);
         Self { gateway, admin, key }
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 /// Deepest account below the main one.
 const DEPTH_MAX: usize = 6;
 
-/// Reproducible randomness: SplitMix64.
+/// Reproducible randomness: `SplitMix64`.
 #[derive(Debug)]
 pub(super) struct Dice(u64);
 
@@ -71,7 +71,7 @@ impl World {
             let parent = parent.map(|it| if world.places[it].depth < DEPTH_MAX { it } else { 0 });
             world.add(Kind::Operator, parent, None);
         }
-        for _ in 0..1 + dice.below(5) {
+        for _ in 0..=dice.below(5) {
             let account = dice.below(accounts);
             let team = world.add(Kind::Team, Some(account), None);
             world.places[team].frozen = dice.once_in(4);

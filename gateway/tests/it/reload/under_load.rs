@@ -7,12 +7,14 @@ use std::time::Duration;
 use hubgate_testkit::raw_client::RawClient;
 
 use super::{FORBID_LISTING, OWN_POLICY, allow_own_policies};
-use crate::support::{Gateway, HOST, PATIENCE};
+use crate::support::{Gateway, HOST, PATIENCE, wait_until};
 
+/// The reloads that were taken over.
+const TAKEN: &str = "hubgate_reloads_total{result=\"taken\"}";
 /// Clients at once.
 const CLIENTS: usize = 4;
-/// Changes of policy, each a reload: the watch waits for 200 ms of quiet, so they are 300 ms apart.
-const CHANGES: usize = 12;
+/// Changes of policy, each a reload.
+const CHANGES: usize = 10;
 
 /// Asks over one kept connection until told to stop; gives status and decision of each answer.
 async fn ask(gateway: &Gateway, stop: &AtomicBool) -> Vec<(u16, String)> {
@@ -33,8 +35,11 @@ async fn ask(gateway: &Gateway, stop: &AtomicBool) -> Vec<(u16, String)> {
 async fn swap_policies(gateway: &Gateway, stop: &AtomicBool) {
     for change in 0..CHANGES {
         let policy = if change % 2 == 0 { FORBID_LISTING } else { "" };
+        let before = gateway.metric(TAKEN).await;
         gateway.write(OWN_POLICY, policy);
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        wait_until("the change is taken over", async || gateway.metric(TAKEN).await > before).await;
+        // For a while, what came into force answers.
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     stop.store(true, Ordering::Relaxed);
 }
