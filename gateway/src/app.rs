@@ -4,6 +4,7 @@
 
 mod check;
 mod cli;
+mod feed;
 mod keys;
 mod log;
 mod moment;
@@ -15,6 +16,7 @@ mod self_signed;
 mod serve;
 
 pub use cli::{Cli, CommandError, run};
+pub use feed::FeedCommandError;
 pub use keys::KeyError;
 pub use log::LogError;
 pub use policy::PolicyCommandError;

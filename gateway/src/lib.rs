@@ -3,6 +3,7 @@
 //! Modules stand on floors and import from lower floors only; `docs/architecture.md` draws the map and
 //! `tests/it/architecture.rs` holds it. The way of a request is [`pipeline`].
 
+pub mod admin;
 pub mod app;
 pub mod audit;
 pub mod authn;

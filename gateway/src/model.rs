@@ -12,6 +12,7 @@ mod principal;
 mod refusal;
 mod scopes;
 mod secret;
+mod source;
 
 pub use clock::{Clock, ManualClock, SystemClock, UnixNanos};
 pub use connection::{Connection, ConnectionKey};
@@ -26,3 +27,4 @@ pub use principal::{AuthMethod, PersonId, Principal};
 pub use refusal::{Dependency, ErrorStyle, Malformed, Refusal};
 pub use scopes::{ScopeError, Scopes};
 pub use secret::Secret;
+pub use source::Source;

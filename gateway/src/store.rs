@@ -9,7 +9,10 @@ mod cache;
 #[cfg(test)]
 mod contract;
 mod error;
+mod feed_head;
 mod key;
+mod objects;
+mod pushed;
 mod record;
 mod seal;
 mod sessions;
@@ -20,12 +23,16 @@ mod watch;
 
 pub use api_keys::StoredApiKeys;
 pub use error::StoreError;
+pub use feed_head::{FeedHead, Goal, LineError, Upload, UploadMode, UploadState};
 pub use key::{Key, KeyError, Kind, Prefix};
+pub use objects::{DirectoryObjects, Head, PAGE, Place, StagedObject, StoredObject, Writes};
+pub use pushed::StoredResources;
 pub use seal::{KeyRing, KeyRingError, SealKey, SealedError};
 pub use sessions::StoredSessions;
 pub use sqlite::{OpenError, SqliteStore};
 pub use state::{
-    CHANGES_KEPT, Change, Changes, Entry, StateStore, Swap, VALUE_BYTES_MAX, Versioned,
+    BATCH_MAX, Batch, CHANGES_KEPT, Change, Changes, Entry, StateStore, Swap, VALUE_BYTES_MAX,
+    Versioned,
 };
 pub use transactions::StoredTransactions;
 pub use watch::{Follower, POLL_INTERVAL, TRUST_MAX, Watcher, watch};

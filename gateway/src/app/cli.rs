@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{self, ConfigErrors, Loaded};
 
 use super::check::check;
+use super::feed::{FeedCommand, FeedCommandError};
 use super::keys::{KeyCommand, KeyError};
 use super::log::{LogCommand, LogError};
 use super::policy::{PolicyCommand, PolicyCommandError};
@@ -49,6 +50,13 @@ enum Verb {
         #[command(subcommand)]
         command: KeyCommand,
     },
+    /// Tells what the hub pushed into the directory.
+    Feed {
+        #[command(flatten)]
+        config: Config,
+        #[command(subcommand)]
+        command: FeedCommand,
+    },
     /// Shows and verifies the decision log.
     Log {
         #[command(flatten)]
@@ -86,6 +94,9 @@ pub enum CommandError {
     /// The files are wrong.
     #[error(transparent)]
     Config(#[from] ConfigErrors),
+    /// About feeds.
+    #[error(transparent)]
+    Feed(#[from] FeedCommandError),
     /// About API keys.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -148,6 +159,7 @@ impl Cli {
             Verb::Check { config, .. } => check(&config.load()?, out),
             Verb::Routes { config, arguments } => arguments.run(&config.config, out),
             Verb::Key { config, command } => command.run(&config.config, out),
+            Verb::Feed { config, command } => command.run(&config.config, out),
             Verb::Log { config, command } => command.run(&config.config, out),
             Verb::Policy { config, command } => command.run(&config.config, out),
             Verb::Version => Ok(writeln!(out, "hubgate {}", env!("CARGO_PKG_VERSION"))?),
@@ -176,6 +188,7 @@ fn exit_code(error: &CommandError) -> ExitCode {
     match error {
         CommandError::Config(_)
         | CommandError::Key(KeyError::Usage(_))
+        | CommandError::Feed(FeedCommandError::Tenant(_))
         | CommandError::Routes(_)
         | CommandError::Policy(PolicyCommandError::Usage(_)) => ExitCode::from(EX_USAGE),
         _ => ExitCode::FAILURE,

@@ -16,13 +16,14 @@ use clap::Subcommand;
 
 use crate::audit::{Event, EventRecord, Sink as _, SinkError};
 use crate::authn::{CreateApiKeyError, IssueError, StoreUnavailable};
-use crate::config::{self, Places};
+use crate::config::{self, Loaded, Places};
+use crate::directory::Organisation;
 use crate::journal::{Journal, JournalError, JournalSettings};
 use crate::model::{
     Clock as _, DecisionId, Entropy as _, EntropyError, KeyId, OsEntropy, SystemClock, TenantId,
 };
-use crate::pipeline::SourceError;
-use crate::store::{OpenError, SqliteStore, StoredApiKeys};
+use crate::pipeline::{Content, OrganisationSource as _, SourceError};
+use crate::store::{DirectoryObjects, OpenError, SqliteStore, StoredApiKeys, StoredResources};
 
 use super::cli::CommandError;
 use super::secrets::SecretsError;
@@ -155,6 +156,27 @@ pub(super) fn open_keys(
         .map_err(KeyError::Runtime)?;
     let store = SqliteStore::open(&places.state_file, Arc::new(SystemClock))?;
     Ok((StoredApiKeys::new(Arc::new(store), Arc::new(SystemClock)), runtime))
+}
+
+/// Members and resources of an organisation, with what its hub pushed.
+pub(super) fn read_content(
+    loaded: &Loaded,
+    organisation: &Organisation,
+) -> Result<Content, KeyError> {
+    let (source, schema) = (&loaded.organisations.source, &loaded.organisations.schema);
+    let file = &loaded.settings.places.state_file;
+    // Opening a store that is not there would make one.
+    if !file.exists() {
+        return Ok(source.open(organisation, schema)?);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(KeyError::Runtime)?;
+    let objects = DirectoryObjects::new(Arc::new(SqliteStore::open(file, Arc::new(SystemClock))?));
+    let pushed = StoredResources::new(objects, runtime.handle().clone());
+    Ok(source.with_pushed(Arc::new(pushed)).open(organisation, schema)?)
 }
 
 fn tenant_id(text: &str) -> Result<TenantId, KeyError> {

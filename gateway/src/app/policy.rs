@@ -18,7 +18,6 @@ use std::path::Path;
 use clap::Subcommand;
 
 use crate::authz::{AccessSetError, EntityError};
-use crate::pipeline::SourceError;
 
 use super::cli::CommandError;
 
@@ -51,9 +50,6 @@ pub enum PolicyCommandError {
     /// An access set that cannot be computed.
     #[error(transparent)]
     Access(#[from] AccessSetError),
-    /// The organisation cannot be read.
-    #[error(transparent)]
-    Organisation(#[from] SourceError),
     /// The result has no JSON form.
     #[error("the result cannot be written as JSON")]
     Json(#[from] serde_json::Error),

@@ -2,6 +2,7 @@
 
 mod assemble;
 mod convert;
+mod feeding;
 mod reloading;
 mod stop;
 
@@ -11,13 +12,14 @@ use std::sync::Arc;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 
+use crate::admin::OverlayError;
 use crate::audit::{Event, SinkError};
 use crate::config::{ConfigErrors, Loaded};
 use crate::journal::JournalError;
 use crate::limits::LimitError;
 use crate::model::EntropyError;
 use crate::proxy::{Door, ListenError, Observe, Readiness, ServiceError, SocketError, Sockets};
-use crate::store::{KeyRingError, OpenError};
+use crate::store::{KeyRingError, OpenError, StoreError};
 use crate::telemetry::{self, TelemetryError};
 
 use super::reload::{ReloadWatch, Reloader, WatchError, reload_on_hangup};
@@ -62,6 +64,12 @@ pub enum ServeError {
         /// Why.
         cause: String,
     },
+    /// The feeds in the state store.
+    #[error("pushed resources: {0}")]
+    Feed(#[from] StoreError),
+    /// Pushed resources that do not fit the files.
+    #[error(transparent)]
+    Overlay(#[from] OverlayError),
     /// A listener.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -129,6 +137,7 @@ pub fn serve(loaded: &Loaded) -> Result<(), ServeError> {
 struct Open {
     door: Sockets,
     observe: Sockets,
+    admin: Sockets,
 }
 
 impl Open {
@@ -138,6 +147,7 @@ impl Open {
         Ok(Self {
             door: Sockets::open(https.into_iter().chain(listen.http))?,
             observe: Sockets::open([listen.observe])?,
+            admin: Sockets::open(listen.admin)?,
         })
     }
 }
@@ -171,12 +181,17 @@ fn run(gateway: &Gateway, loaded: &Loaded, open: Open) -> Result<(), ServeError>
     let readiness = Arc::new(Readiness::default());
     let observing = observe(gateway, &readiness).service(settings.listen.observe);
     server.add_service(open.observe.under(observing));
+    if let Some(address) = settings.listen.admin {
+        let api = feeding::administration(&gateway.pipeline, &gateway.feeder, address)?;
+        server.add_service(open.admin.under(api));
+    }
     readiness.started();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         https = settings.listen.https.as_ref().map(|https| tracing::field::display(https.address)),
         http = settings.listen.http.map(tracing::field::display),
         observe = %settings.listen.observe,
+        admin = settings.listen.admin.map(tracing::field::display),
         snapshot = %gateway.pipeline.snapshot().id(),
         "serving"
     );

@@ -26,6 +26,10 @@ pub(super) struct ListenFile {
     /// Address and port for health (`/livez`, `/readyz`) and metrics (`/metrics`).
     /// Loopback unless told otherwise: whoever reaches it reads the metrics.
     observe: String,
+    /// Address and port for the administration API, by which the hub's services push resources. Off unless
+    /// set. Plain HTTP, so keep it on loopback or behind something that speaks TLS: it is sent API keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin: Option<String>,
     /// The certificate of `https`.
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<TlsFile>,
@@ -91,6 +95,7 @@ impl Default for ListenFile {
             https: None,
             http: None,
             observe: "127.0.0.1:9464".to_owned(),
+            admin: None,
             tls: None,
             head: HeadFile::default(),
             body_bytes_max: BODY_BYTES_MAX,
@@ -124,6 +129,8 @@ pub struct ListenSettings {
     pub http: Option<SocketAddr>,
     /// Health and metrics.
     pub observe: SocketAddr,
+    /// The administration API, where asked for.
+    pub admin: Option<SocketAddr>,
     /// What a head may cost.
     pub head: HeadSettings,
     /// Largest body, where the route does not say otherwise.
@@ -182,6 +189,7 @@ impl ListenFile {
         }
         let http = self.http.as_deref().and_then(|text| address(section, "http", text));
         let observe = address(section, "observe", &self.observe);
+        let admin = self.admin.as_deref().and_then(|text| address(section, "admin", text));
         let https = self.https.as_deref().and_then(|text| address(section, "https", text));
         let certificate = match (self.tls, self.https.is_some()) {
             (Some(tls), true) => tls.source(section),
@@ -202,6 +210,7 @@ impl ListenFile {
             https: https.map(|(address, certificate)| HttpsSettings { address, certificate }),
             http,
             observe: observe?,
+            admin,
             head: self.head.settings(section),
             body_bytes_max: self.body_bytes_max,
             threads: threads(self.threads),

@@ -137,7 +137,14 @@ impl Resources<'_> {
     }
 
     fn of_other(&self, error: &EntityError) -> FileProblem {
-        FileProblem::of_file(Path::new(self.file), format!("with what was pushed: {error}"))
+        let message = match error {
+            EntityError::Duplicate(uid) => format!(
+                "`{uid}` is owned by its hub, which pushed it: take it out of this file, or have the hub \
+                 delete it"
+            ),
+            error => format!("with what was pushed: {error}"),
+        };
+        FileProblem::of_file(Path::new(self.file), message)
     }
 }
 

@@ -38,7 +38,7 @@ macro_rules! stage {
 /// A body that names the resource is read before the decision; PD-19 bounds it.
 const RESOURCE_BODY_BYTES_MAX: usize = 64 * 1024;
 /// PD-13: a decision that took longer was not one the policies' author meant; it is refused.
-const DECISION_TIME_MAX: Duration = Duration::from_millis(50);
+pub(super) const DECISION_TIME_MAX: Duration = Duration::from_millis(50);
 
 /// What the pipeline works with.
 #[derive(Debug)]
@@ -121,6 +121,19 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Takes over the state one organisation's source is in now, if that is another than the one in force:
+    /// after a change by another process, or one whose end was not heard. It may block.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; nothing changed.
+    pub fn refresh(&self, tenant: &TenantId) -> Result<(), ChangeError> {
+        let _one = self.swapping.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(snapshot) = self.snapshot().refreshed(tenant)? {
+            self.snapshot.store(Arc::new(snapshot));
+        }
+        Ok(())
+    }
+
     /// Forgets members and resources of organisations nobody asked about for `idle`; how many.
     pub fn forget_idle(&self, idle: Duration) -> usize {
         self.snapshot().forget_idle(self.now(), idle)
@@ -185,13 +198,13 @@ impl Pipeline {
         }
     }
 
-    fn admit_address(&self, arrival: &Arrival) -> Result<(), Refusal> {
+    pub(super) fn admit_address(&self, arrival: &Arrival) -> Result<(), Refusal> {
         stage!("limit").in_scope(|| self.limiter.load().admit_address(arrival.peer.ip()))
     }
 
     /// Refuses what comes from an address over its limit. Each gets its answer, but only so many a second
     /// get a record: a flood must not fill the log, which would refuse everybody else.
-    fn refuse_flood(&self, trail: &Trail<'_>, refusal: Refusal, html: bool) -> Refused {
+    pub(super) fn refuse_flood(&self, trail: &Trail<'_>, refusal: Refusal, html: bool) -> Refused {
         if self.floods.may_record(self.now()) {
             return self.refuse(trail, refusal, html);
         }
@@ -292,7 +305,7 @@ impl Pipeline {
 
     /// Records the permit. Until the request is handed to the door, the guard stands for its outcome: an
     /// Allow that never got there says so, whatever ends the way (a panic, a client that left).
-    async fn record<'g>(
+    pub(super) async fn record<'g>(
         &'g self,
         trail: &Trail<'_>,
         permit: Permit,
@@ -360,7 +373,12 @@ impl Pipeline {
 
     /// As [`Pipeline::refuse`]; where a deciding policy says `@log("strict")`, the record is on the disk
     /// before the answer leaves.
-    async fn refuse_as_logged(&self, trail: &Trail<'_>, refusal: Refusal, html: bool) -> Refused {
+    pub(super) async fn refuse_as_logged(
+        &self,
+        trail: &Trail<'_>,
+        refusal: Refusal,
+        html: bool,
+    ) -> Refused {
         if !trail.decision.as_ref().is_some_and(Decision::log_strict) {
             return self.refuse(trail, refusal, html);
         }
@@ -424,14 +442,14 @@ impl Pipeline {
 }
 
 /// Completes an Allow that did not get to the door.
-struct Unsent<'g> {
+pub(super) struct Unsent<'g> {
     pipeline: &'g Pipeline,
     decision: Option<DecisionId>,
     tenant: Option<TenantId>,
 }
 
 impl Unsent<'_> {
-    fn disarm(mut self) {
+    pub(super) fn disarm(mut self) {
         self.decision = None;
     }
 }
@@ -451,7 +469,7 @@ impl Drop for Unsent<'_> {
 
 /// Decides and tells how long it took. What took too long is decided once more: a decision costs microseconds,
 /// so far more often than by a policy the time was lost to a busy machine that took the processor away.
-fn timed(decide: impl Fn() -> Decision) -> (Decision, Duration) {
+pub(super) fn timed(decide: impl Fn() -> Decision) -> (Decision, Duration) {
     let mut started = Instant::now();
     let mut decision = decide();
     if started.elapsed() > DECISION_TIME_MAX {

@@ -182,6 +182,19 @@ impl Slot {
         loaded
     }
 
+    /// The content; read now if it is not in memory. Blocks, so never on a thread that serves requests.
+    ///
+    /// # Errors
+    /// [`SourceError`] when it cannot be read.
+    pub(super) fn content_now(
+        &self,
+        opening: &Opening,
+        now: UnixNanos,
+    ) -> Result<Arc<Content>, SourceError> {
+        let _one = self.gate.blocking_lock();
+        self.use_now(now).map_or_else(|| self.open(opening, now), Ok)
+    }
+
     async fn load(
         self: &Arc<Self>,
         opening: Opening,
@@ -198,7 +211,7 @@ impl Slot {
         let reading = tokio::task::spawn_blocking(move || {
             let opened = slot.open(&opening, now);
             drop(guard);
-            opened
+            opened.map_err(|_| UNREADABLE)
         });
         reading.await.unwrap_or_else(|error| {
             tracing::error!(%error, "reading an organisation broke off");
@@ -206,7 +219,7 @@ impl Slot {
         })
     }
 
-    fn open(&self, opening: &Opening, now: UnixNanos) -> Result<Arc<Content>, Refusal> {
+    fn open(&self, opening: &Opening, now: UnixNanos) -> Result<Arc<Content>, SourceError> {
         let opened = opening.source.open(&opening.organisation, &opening.schema);
         let mut state = self.state();
         match opened {
@@ -220,7 +233,7 @@ impl Slot {
             Err(error) => {
                 state.failed = Some(now);
                 tracing::error!(%error, "requests to this organisation are refused");
-                Err(UNREADABLE)
+                Err(error)
             }
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::asker::Asker;
+use super::operation::Operation;
 use super::outcome::Arrival;
 use super::snapshot::Snapshot;
 use crate::audit::{AccessDigest, DecisionRecord, Effect, QueryKeys, Source, Verdict, What, Who};
@@ -25,6 +26,8 @@ pub struct Identity {
 pub(super) struct Trail<'a> {
     pub(super) arrival: &'a Arrival,
     pub(super) request: Option<&'a CanonicalRequest>,
+    /// In its place, an operation of the gateway itself.
+    pub(super) operation: Option<Operation<'a>>,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) route: Option<Arc<Route>>,
     pub(super) asker: Option<Asker>,
@@ -45,6 +48,7 @@ impl<'a> Trail<'a> {
         Self {
             arrival,
             request,
+            operation: None,
             snapshot,
             route: None,
             asker: None,
@@ -129,6 +133,15 @@ impl<'a> Trail<'a> {
     }
 
     fn what(&self) -> What<'_> {
+        if let Some(operation) = &self.operation {
+            return What {
+                method: Some(operation.method),
+                path: Some(operation.path),
+                action: Some(operation.action),
+                resource: self.resource.as_ref(),
+                ..What::default()
+            };
+        }
         let Some(request) = self.request else { return What::default() };
         What {
             method: Some(request.method().as_str()),
@@ -143,6 +156,8 @@ impl<'a> Trail<'a> {
     }
 
     fn field(&self, name: &str) -> Option<&str> {
-        self.request?.headers().get(name)?.to_str().ok()
+        let operation = self.operation.as_ref().map(|operation| operation.headers);
+        let headers = self.request.map(CanonicalRequest::headers).or(operation)?;
+        headers.get(name)?.to_str().ok()
     }
 }

@@ -139,13 +139,71 @@ impl Snapshot {
                 )
             }
         };
+        Ok(self.with(tenant, slot))
+    }
+
+    /// The snapshot with one organisation as its source has it now, where that is another state than this
+    /// snapshot's: nothing, where it is not. One that is in memory is read anew; it may block.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub fn refreshed(&self, tenant: &TenantId) -> Result<Option<Self>, ChangeError> {
+        let unknown = || ChangeError::UnknownOrganisation(tenant.clone());
+        let organisation = self.parts.directory.organisation(tenant).ok_or_else(unknown)?;
+        let old = self.shelf.slot(tenant).ok_or_else(unknown)?;
+        let version = self.parts.source.version(organisation)?;
+        if version == *old.version() {
+            return Ok(None);
+        }
+        let slot = match old.peek() {
+            None => Slot::empty(version),
+            Some(_) => {
+                let content = self.parts.source.open(organisation, &self.parts.schema)?;
+                Slot::filled(version, content, old.used())
+            }
+        };
+        Ok(Some(self.with(tenant, slot)))
+    }
+
+    /// The resources of an organisation, read now if they are not in memory. Blocks then, so it must not be
+    /// called on a thread that serves requests.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub fn resources(
+        &self,
+        tenant: &TenantId,
+        now: UnixNanos,
+    ) -> Result<Arc<Partition>, ChangeError> {
+        let unknown = || ChangeError::UnknownOrganisation(tenant.clone());
+        let organisation = self.parts.directory.organisation(tenant).ok_or_else(unknown)?;
+        let slot = self.shelf.slot(tenant).ok_or_else(unknown)?;
+        let content = slot.content_now(&self.opening(organisation), now)?;
+        Ok(Arc::clone(&content.partition))
+    }
+
+    fn opening(&self, organisation: &Arc<Organisation>) -> Opening {
+        Opening {
+            organisation: Arc::clone(organisation),
+            schema: Arc::clone(&self.parts.schema),
+            source: Arc::clone(&self.parts.source),
+        }
+    }
+
+    /// The same snapshot with another place for one organisation.
+    fn with(&self, tenant: &TenantId, slot: Slot) -> Self {
         let organisations = self.shelf.with(tenant, slot);
         let id = snapshot_id(&self.parts, &organisations);
         let (settings, parts) = (self.settings.clone(), Arc::clone(&self.parts));
         let nobody = Arc::clone(&self.nobody);
         // Askers of the changed organisation are told by its partition, which is another now.
         let askers = Arc::clone(&self.askers);
-        Ok(Self { id, settings, parts, nobody, shelf: organisations, askers })
+        Self { id, settings, parts, nobody, shelf: organisations, askers }
+    }
+
+    /// The state of an organisation under this snapshot, as its source names it.
+    pub fn version(&self, tenant: &TenantId) -> Option<&[u8; 32]> {
+        Some(self.shelf.slot(tenant)?.version())
     }
 
     /// Its name: SHA-256 over everything a decision under it depends on.
@@ -183,12 +241,7 @@ impl Snapshot {
         let (Some(organisation), Some(slot)) = (organisation, self.shelf.slot(tenant)) else {
             return Err(Refusal::CredentialInvalid);
         };
-        let opening = || Opening {
-            organisation: Arc::clone(organisation),
-            schema: Arc::clone(&self.parts.schema),
-            source: Arc::clone(&self.parts.source),
-        };
-        slot.content(opening, now).await
+        slot.content(|| self.opening(organisation), now).await
     }
 
     /// The decision point.

@@ -4,7 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Change, Changes, Key, Kind, Prefix, StateStore, StoreError, Swap, VALUE_BYTES_MAX};
+use super::{
+    BATCH_MAX, Batch, Change, Changes, Key, Kind, Prefix, StateStore, StoreError, Swap,
+    VALUE_BYTES_MAX,
+};
 use crate::model::{Clock as _, ManualClock, TenantId};
 
 /// Runs every clause against an empty `store` that reads `clock`.
@@ -14,6 +17,8 @@ pub(super) async fn keeps_the_contract(store: Arc<dyn StateStore>, clock: &Manua
     never_uses_a_version_twice(&*store).await;
     forgets_what_expired(&*store, clock).await;
     deletes_once(&*store).await;
+    writes_a_batch_whole_or_not_at_all(&*store).await;
+    refuses_batches_that_no_store_takes(&*store).await;
     lists_by_prefix_in_pages(&*store).await;
     tells_every_change_in_order(&*store).await;
     says_when_the_feed_does_not_reach(&*store).await;
@@ -120,6 +125,57 @@ async fn deletes_once(store: &dyn StateStore) {
     assert!(!store.delete(&place, Some(version)).await.unwrap());
     assert!(!store.delete(&place, None).await.unwrap());
     assert_eq!(read(store, &place).await, None);
+}
+
+async fn writes_a_batch_whole_or_not_at_all(store: &dyn StateStore) {
+    let (guard, one, two) = (key("batch-guard"), key("batch-one"), key("batch-two"));
+    store.put(&two, b"old".to_vec(), None).await.unwrap();
+    let batch = |expected, value: &[u8]| Batch {
+        guard: guard.clone(),
+        expected,
+        value: value.to_vec(),
+        puts: vec![(one.clone(), value.to_vec())],
+        deletes: vec![two.clone(), key("batch-never-there")],
+    };
+    let refused = store.swap_all(batch(Some(1), b"x")).await.unwrap();
+    assert_eq!(refused, Swap::Changed(None));
+    let before = store.get_all(&[guard.clone(), one.clone(), two.clone()]).await.unwrap();
+    let values: Vec<_> = before.into_iter().map(|found| found.map(|found| found.value)).collect();
+    assert_eq!(values, [None, None, Some(b"old".to_vec())], "nothing of it was done");
+    let start = head(store).await;
+    let Swap::Stored(first) = store.swap_all(batch(None, b"a")).await.unwrap() else {
+        panic!("not stored")
+    };
+    let after = store.get_all(&[two.clone(), one.clone(), guard.clone()]).await.unwrap();
+    let values: Vec<_> = after.into_iter().map(|found| found.map(|found| found.value)).collect();
+    assert_eq!(values, [None, Some(b"a".to_vec()), Some(b"a".to_vec())]);
+    let changes = feed(store, start).await;
+    let keys: Vec<&Key> = changes.iter().map(|change| &change.key).collect();
+    assert_eq!(keys, [&two, &one, &guard], "each change is in the feed, the guard's last");
+    assert_eq!(changes.last().unwrap().seq, first);
+    assert_eq!(store.swap_all(batch(None, b"b")).await.unwrap(), Swap::Changed(Some(first)));
+    assert_eq!(read(store, &one).await.unwrap(), b"a");
+}
+
+async fn refuses_batches_that_no_store_takes(store: &dyn StateStore) {
+    let guard = key("refused-guard");
+    let of = |puts: Vec<(Key, Vec<u8>)>, deletes: Vec<Key>| Batch {
+        guard: guard.clone(),
+        expected: None,
+        value: Vec::new(),
+        puts,
+        deletes,
+    };
+    let large = of(vec![(key("refused"), vec![0; VALUE_BYTES_MAX + 1])], Vec::new());
+    let foreign = Key::of(&tenant("elsewhere"), Kind::Session, "x").unwrap();
+    let scattered = of(vec![(foreign, Vec::new())], Vec::new());
+    let many = of(Vec::new(), vec![key("refused"); BATCH_MAX + 1]);
+    assert!(matches!(store.swap_all(large).await, Err(StoreError::TooLarge { .. })));
+    assert!(matches!(store.swap_all(scattered).await, Err(StoreError::Scattered)));
+    assert!(matches!(store.swap_all(many).await, Err(StoreError::TooMany { .. })));
+    assert_eq!(store.get(&guard).await.unwrap(), None);
+    let keys = vec![key("refused"); BATCH_MAX + 1];
+    assert!(matches!(store.get_all(&keys).await, Err(StoreError::TooMany { .. })));
 }
 
 async fn lists_by_prefix_in_pages(store: &dyn StateStore) {

@@ -22,6 +22,17 @@ pub enum StoreError {
         /// The most allowed.
         max: usize,
     },
+    /// More entries than can be read or written together.
+    #[error("{entries} entries are more than the {max} a store takes together")]
+    TooMany {
+        /// How many.
+        entries: usize,
+        /// The most allowed.
+        max: usize,
+    },
+    /// Entries of several organisations cannot be written together.
+    #[error("entries of several organisations cannot be written together")]
+    Scattered,
     /// What was read makes no sense.
     #[error("the entry `{key}` cannot be read: {cause}")]
     Damaged {

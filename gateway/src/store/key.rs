@@ -21,10 +21,17 @@ pub enum Kind {
     ApiKey,
     /// An open login, by the hash of its state.
     Login,
+    /// A resource of the directory, by the hash of its name.
+    Resource,
+    /// A resource of an upload that replaces all, not yet in force; by the hash of its name.
+    Staged,
+    /// How far an organisation's feed has come; one entry, `head`.
+    Feed,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Session, Self::ApiKey, Self::Login];
+    const ALL: [Self; 6] =
+        [Self::Session, Self::ApiKey, Self::Login, Self::Resource, Self::Staged, Self::Feed];
 
     /// The word in the key.
     pub const fn name(self) -> &'static str {
@@ -32,6 +39,9 @@ impl Kind {
             Self::Session => "session",
             Self::ApiKey => "api-key",
             Self::Login => "login",
+            Self::Resource => "resource",
+            Self::Staged => "staged",
+            Self::Feed => "feed",
         }
     }
 }
@@ -101,6 +111,11 @@ impl Key {
     /// The part after organisation and kind.
     pub fn id(&self) -> &str {
         self.text.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The organisation's part; `_gateway` for an index entry.
+    pub fn space(&self) -> &str {
+        self.text.split('/').next().unwrap_or_default()
     }
 
     /// Whether this is an index entry rather than a record.

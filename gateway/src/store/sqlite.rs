@@ -22,7 +22,9 @@ use self::reader::ReadJob;
 use self::writer::{Command, Done, Expected, Write, WriteJob};
 use super::error::StoreError;
 use super::key::{Key, Prefix};
-use super::state::{Changes, Entry, StateStore, Swap, VALUE_BYTES_MAX, Versioned};
+use super::state::{
+    BATCH_MAX, Batch, Changes, Entry, StateStore, Swap, VALUE_BYTES_MAX, Versioned,
+};
 use crate::model::{Clock, UnixNanos};
 
 /// Longest wait for an answer. A request is refused rather than held longer; a flush on a loaded disk takes
@@ -86,6 +88,23 @@ impl SqliteStore {
     }
 }
 
+/// What no store takes.
+fn check(batch: &Batch) -> Result<(), StoreError> {
+    let entries = batch.puts.len().saturating_add(batch.deletes.len());
+    if entries > BATCH_MAX {
+        return Err(StoreError::TooMany { entries, max: BATCH_MAX });
+    }
+    let values = batch.puts.iter().map(|(_, value)| value).chain([&batch.value]);
+    if let Some(bytes) = values.map(Vec::len).find(|bytes| *bytes > VALUE_BYTES_MAX) {
+        return Err(StoreError::TooLarge { bytes, max: VALUE_BYTES_MAX });
+    }
+    let mut keys = batch.puts.iter().map(|(key, _)| key).chain(&batch.deletes);
+    if keys.any(|key| key.space() != batch.guard.space()) {
+        return Err(StoreError::Scattered);
+    }
+    Ok(())
+}
+
 fn queue_error<T>(error: &std::sync::mpsc::TrySendError<T>) -> StoreError {
     match error {
         std::sync::mpsc::TrySendError::Full(_) => StoreError::Overloaded,
@@ -132,6 +151,22 @@ impl StateStore for SqliteStore {
     ) -> Result<Swap, StoreError> {
         let expected = expected.map_or(Expected::Nothing, Expected::Version);
         self.upsert(Write { key: key.clone(), value, expiry, expected }).await
+    }
+
+    async fn swap_all(&self, batch: Batch) -> Result<Swap, StoreError> {
+        check(&batch)?;
+        match self.write(Command::Batch(batch)).await? {
+            Done::Swap(swap) => Ok(swap),
+            other => Err(writer::misanswered(&other)),
+        }
+    }
+
+    async fn get_all(&self, keys: &[Key]) -> Result<Vec<Option<Versioned>>, StoreError> {
+        if keys.len() > BATCH_MAX {
+            return Err(StoreError::TooMany { entries: keys.len(), max: BATCH_MAX });
+        }
+        let (keys, now) = (keys.to_vec(), self.clock.now());
+        self.read(move |connection| reader::get_all(connection, &keys, now)).await
     }
 
     async fn delete(&self, key: &Key, expected: Option<u64>) -> Result<bool, StoreError> {

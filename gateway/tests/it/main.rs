@@ -6,6 +6,7 @@ mod audit_chain;
 mod cli;
 mod decisions;
 mod explaining;
+mod feeds;
 mod front_door;
 mod header_hygiene;
 mod kill;

@@ -11,9 +11,8 @@ use crate::config::{Loaded, nearest_name};
 use crate::model::{
     Clock as _, EntityUid, OsEntropy, RoleAssignment, Scopes, SystemClock, TenantId,
 };
-use crate::pipeline::OrganisationSource as _;
 
-use super::{CommandError, Desk, KeyError, tenant_id};
+use super::{CommandError, Desk, KeyError, read_content, tenant_id};
 use crate::app::moment;
 use crate::app::secrets::prepare_secrets;
 
@@ -80,7 +79,7 @@ impl Create {
             return Err(unknown("organisation", tenant.as_str(), &known));
         };
         let schema = &loaded.organisations.schema;
-        let content = loaded.organisations.source.open(organisation, schema)?;
+        let content = read_content(loaded, organisation)?;
         let now = SystemClock.now();
         let expires = self.expires.as_deref().map(|text| moment::end(text, now)).transpose();
         Ok(NewApiKey {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use crate::app::keys::{KeyError, open_keys};
+use crate::app::keys::{KeyError, open_keys, read_content};
 use crate::app::moment;
 use crate::authn::ApiKeys as _;
 use crate::authz::{
@@ -18,7 +18,7 @@ use crate::model::{
     ActionId, AuthMethod, Clock as _, ConnectionId, EntityRecord, EntityUid, MemberId,
     RoleAssignment, Scopes, SystemClock, TenantId, UnixNanos,
 };
-use crate::pipeline::{Content, OrganisationSource as _};
+use crate::pipeline::Content;
 
 use super::{CommandError, PolicyCommandError};
 
@@ -122,8 +122,7 @@ impl Desk {
             let known: Vec<&str> = directory.organisations().map(|it| it.id().as_str()).collect();
             return Err(unknown("organisation", tenant, &known).into());
         };
-        let read = loaded.organisations.source.open(&organisation, &loaded.organisations.schema);
-        let Content { members, partition } = read.map_err(PolicyCommandError::from)?;
+        let Content { members, partition } = read_content(&loaded, &organisation)?;
         Ok(Self { loaded, organisation, members, partition, places })
     }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 
+use super::feeding::Feeds;
 use super::{ServeError, convert};
+use crate::admin::{Feeder, Overlay};
 use crate::app::keys::node;
 use crate::app::reload::Reloader;
 use crate::app::secrets::prepare_secrets;
@@ -15,6 +17,7 @@ use crate::app::self_signed::self_signed_certificate;
 use crate::audit::{Event, EventRecord, PseudonymKey, Sink, SinkError};
 use crate::authn::{AssertionKeys, AssertionSigner, Authenticator, Pepper, SigningKey};
 use crate::config::{self, Loaded, Secrets};
+use crate::directory::PushedResources;
 use crate::journal::{Journal, JournalSettings};
 use crate::limits::Limiter;
 use crate::model::{Clock as _, OsEntropy, Secret, SystemClock};
@@ -43,11 +46,16 @@ pub(super) struct Gateway {
     pub(super) listen: Listen,
     pub(super) identity: Identity,
     pub(super) pseudonyms: PseudonymKey,
+    /// Keeps files and pushed resources together.
+    pub(super) overlay: Arc<Overlay>,
+    /// Takes pushed resources.
+    pub(super) feeder: Feeder,
     core: Handle,
 }
 
 /// What is kept beyond a request.
 struct State {
+    store: Arc<dyn StateStore>,
     sessions: Arc<StoredSessions>,
     keys: Arc<StoredApiKeys>,
     transactions: Arc<StoredTransactions>,
@@ -66,11 +74,15 @@ impl Gateway {
         let pseudonyms = pseudonyms(&secrets);
         let identity = Identity { node: node(), build: BUILD.to_owned() };
         let journal = open_journal(loaded, &identity)?;
-        let state = open_state(loaded, &secrets, core)?;
+        let state = open_state(loaded, &secrets)?;
         let signer =
             Arc::new(AssertionSigner::new(ASSERTION_ISSUER.to_owned(), assertion_keys(&secrets)?));
-        let snapshot = Snapshot::new(snapshot_parts(loaded, pseudonyms.clone()), None)
-            .map_err(|error| ServeError::Assembly(error.to_string()))?;
+        let feeds = Feeds::of(Arc::clone(&state.store), core);
+        feeds.recover(&loaded.organisations.directory)?;
+        let parts = snapshot_parts(loaded, feeds.pushed(), pseudonyms.clone());
+        feeds.check(&parts)?;
+        let snapshot =
+            Snapshot::new(parts, None).map_err(|error| ServeError::Assembly(error.to_string()))?;
         let limits = convert::session_limits(&settings.sign_in);
         let relying_party = OpenIdRelyingParty::new(outbound(loaded)?, Arc::clone(&clock) as _);
         let pipeline = Pipeline::new(
@@ -88,7 +100,7 @@ impl Gateway {
                 sign_in: SignIn::new(SignInParts {
                     relying_party: Arc::new(relying_party),
                     transactions: state.transactions,
-                    sessions: state.sessions,
+                    sessions: Arc::clone(&state.sessions) as _,
                     clock: Arc::clone(&clock) as _,
                     entropy: Arc::clone(&entropy) as _,
                     limits,
@@ -101,7 +113,15 @@ impl Gateway {
         let services = Services::build(convert::services(&settings.services)?)?;
         services.watch_health(core);
         let pipeline = Arc::new(pipeline);
-        let first = pipeline.snapshot().id().clone();
+        let (overlay, feeder) = feeds.start(&pipeline);
+        let followers = vec![
+            Arc::clone(&state.sessions) as _,
+            Arc::clone(&state.keys) as _,
+            Arc::clone(&overlay) as _,
+        ];
+        let watcher = Watcher::new(state.store, Arc::new(SystemClock), followers);
+        core.spawn(watch(watcher));
+        let first = pipeline.snapshot().settings().clone();
         follow_keys(core, &signer, settings.places.secrets_directory.clone());
         shrink_limits(core, &pipeline);
         forget_idle(core, &pipeline);
@@ -116,6 +136,8 @@ impl Gateway {
             listen: listen(loaded)?,
             identity,
             pseudonyms,
+            overlay,
+            feeder,
             core: core.clone(),
         })
     }
@@ -174,15 +196,19 @@ pub(super) fn record_event(
     sink.append(record.encode()).map(drop)
 }
 
-/// What a snapshot of what was read is made from.
-pub(super) fn snapshot_parts(loaded: &Loaded, pseudonyms: PseudonymKey) -> SnapshotParts {
+/// What a snapshot of what was read, and of what was `pushed`, is made from.
+pub(super) fn snapshot_parts(
+    loaded: &Loaded,
+    pushed: &Arc<dyn PushedResources>,
+    pseudonyms: PseudonymKey,
+) -> SnapshotParts {
     let read = &loaded.organisations;
     SnapshotParts {
         routes: Arc::clone(&loaded.routes),
         schema: Arc::clone(&read.schema),
         pdp: Arc::clone(&read.pdp),
         directory: Arc::clone(&read.directory),
-        source: Arc::clone(&read.source) as _,
+        source: Arc::new(read.source.with_pushed(Arc::clone(pushed))),
         error_styles: convert::error_styles(&loaded.settings),
         navigation: loaded.settings.navigation.as_ref().map(convert::navigation),
         config_digest: Sha256::digest(format!("{:?}", loaded.settings).as_bytes()).into(),
@@ -217,7 +243,7 @@ fn open_journal(loaded: &Loaded, identity: &Identity) -> Result<Arc<Journal>, Se
     Ok(Arc::new(Journal::open(settings, Arc::new(SystemClock), &OsEntropy)?))
 }
 
-fn open_state(loaded: &Loaded, secrets: &Secrets, core: &Handle) -> Result<State, ServeError> {
+fn open_state(loaded: &Loaded, secrets: &Secrets) -> Result<State, ServeError> {
     let settings = &loaded.settings;
     let clock = Arc::new(SystemClock);
     let entropy = Arc::new(OsEntropy);
@@ -238,9 +264,7 @@ fn open_state(loaded: &Loaded, secrets: &Secrets, core: &Handle) -> Result<State
     ));
     let keys = Arc::new(StoredApiKeys::new(Arc::clone(&store), Arc::clone(&clock) as _));
     let transactions = Arc::new(StoredTransactions::new(Arc::clone(&store), ring, entropy));
-    let followers = vec![Arc::clone(&sessions) as _, Arc::clone(&keys) as _];
-    core.spawn(watch(Watcher::new(store, clock, followers)));
-    Ok(State { sessions, keys, transactions })
+    Ok(State { store, sessions, keys, transactions })
 }
 
 fn outbound(loaded: &Loaded) -> Result<OutboundSettings, ServeError> {

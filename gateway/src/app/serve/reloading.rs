@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 
 use super::assemble::{Gateway, assertion_keys, record_event, snapshot_parts};
 use super::convert;
+use crate::admin::Overlay;
 use crate::app::reload::{Apply, ApplyError};
 use crate::audit::{Event, PseudonymKey};
 use crate::authn::AssertionSigner;
@@ -23,6 +24,7 @@ use crate::proxy::{CertificateStore, Generations, Services};
 #[derive(Debug)]
 pub(super) struct Live {
     pipeline: Arc<Pipeline>,
+    overlay: Arc<Overlay>,
     services: Arc<Generations>,
     signer: Arc<AssertionSigner>,
     certificates: Option<Arc<CertificateStore>>,
@@ -70,6 +72,7 @@ impl Fixed {
             (self.self_signed != other.self_signed, "listen.tls.self_signed"),
             (listen.http != other.listen.http, "listen.http"),
             (listen.observe != other.listen.observe, "listen.observe"),
+            (listen.admin != other.listen.admin, "listen.admin"),
             (listen.threads != other.listen.threads, "listen.threads"),
             (listen.grace != other.listen.grace, "listen.grace_seconds"),
             (listen.head != other.listen.head, "listen.head"),
@@ -89,6 +92,7 @@ impl Live {
     pub(super) fn new(gateway: &Gateway, loaded: &Loaded, core: Handle) -> Self {
         Self {
             pipeline: Arc::clone(&gateway.pipeline),
+            overlay: Arc::clone(&gateway.overlay),
             services: Arc::clone(&gateway.services),
             signer: Arc::clone(&gateway.signer),
             certificates: gateway.listen.certificates.clone(),
@@ -116,9 +120,9 @@ impl Live {
         services.watch_health(&self.core);
         // Services first: a request decided by the new snapshot finds the services it names, and one decided
         // by the old snapshot those of the old.
-        let parts = snapshot_parts(loaded, self.pseudonyms.clone());
-        self.pipeline
-            .activate(parts, |snapshot| self.services.add(snapshot.settings(), services))
+        let parts = snapshot_parts(loaded, &self.overlay.pushed(), self.pseudonyms.clone());
+        self.overlay
+            .take_over(parts, |snapshot| self.services.add(snapshot.settings(), services))
             .map_err(|error| failed(&error))?;
         self.signer.rotate(keys);
         if let Some(limiter) = limiter {

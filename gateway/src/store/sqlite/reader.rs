@@ -55,6 +55,16 @@ pub(super) fn get(
     Ok(statement.query_row(params![key.as_str(), stored_time(now)], versioned).optional()?)
 }
 
+pub(super) fn get_all(
+    connection: &Connection,
+    keys: &[Key],
+    now: UnixNanos,
+) -> Result<Vec<Option<Versioned>>, StoreError> {
+    // One transaction, so that all are of one moment.
+    let transaction = connection.unchecked_transaction()?;
+    keys.iter().map(|key| get(&transaction, key, now)).collect()
+}
+
 fn versioned(row: &Row<'_>) -> rusqlite::Result<Versioned> {
     Ok(Versioned { version: number(row.get(0)?), value: row.get(1)? })
 }

@@ -11,7 +11,7 @@ use super::reader::{head, number, stored_number, stored_time};
 use crate::model::{Clock, UnixNanos};
 use crate::store::error::StoreError;
 use crate::store::key::Key;
-use crate::store::state::{CHANGES_KEPT, Swap};
+use crate::store::state::{Batch, CHANGES_KEPT, Swap};
 
 /// Writes that may wait. With a flush of a few milliseconds per batch the last waits well below the time-out.
 const QUEUE_MAX: usize = 1024;
@@ -29,6 +29,7 @@ pub(super) struct WriteJob {
 
 pub(super) enum Command {
     Write(Write),
+    Batch(Batch),
     Delete { key: Key, expected: Expected },
     Sweep,
 }
@@ -120,6 +121,7 @@ fn run_all(
 fn run(transaction: &Transaction<'_>, command: &Command, now: UnixNanos) -> rusqlite::Result<Done> {
     match command {
         Command::Write(write) => upsert(transaction, write, now).map(Done::Swap),
+        Command::Batch(batch) => swap_all(transaction, batch, now).map(Done::Swap),
         Command::Delete { key, expected } => {
             delete(transaction, key, *expected, now).map(Done::Deleted)
         }
@@ -127,25 +129,48 @@ fn run(transaction: &Transaction<'_>, command: &Command, now: UnixNanos) -> rusq
     }
 }
 
+/// The writes come before the guard, so that whoever reads of the guard's change finds them in the feed before it.
+fn swap_all(
+    transaction: &Transaction<'_>,
+    batch: &Batch,
+    now: UnixNanos,
+) -> rusqlite::Result<Swap> {
+    let current = version(transaction, &batch.guard, now)?;
+    if batch.expected != current {
+        return Ok(Swap::Changed(current));
+    }
+    for key in &batch.deletes {
+        delete(transaction, key, Expected::Anything, now)?;
+    }
+    for (key, value) in &batch.puts {
+        store(transaction, key, value, None)?;
+    }
+    store(transaction, &batch.guard, &batch.value, None).map(Swap::Stored)
+}
+
 fn upsert(transaction: &Transaction<'_>, write: &Write, now: UnixNanos) -> rusqlite::Result<Swap> {
     let current = version(transaction, &write.key, now)?;
     if !write.expected.matches(current) {
         return Ok(Swap::Changed(current));
     }
-    let seq = note_change(transaction, &write.key)?;
+    store(transaction, &write.key, &write.value, write.expiry).map(Swap::Stored)
+}
+
+fn store(
+    transaction: &Transaction<'_>,
+    key: &Key,
+    value: &[u8],
+    expiry: Option<UnixNanos>,
+) -> rusqlite::Result<u64> {
+    let seq = note_change(transaction, key)?;
     transaction
         .prepare_cached(
             "INSERT INTO entry (key, value, version, expiry) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (key) DO UPDATE
              SET value = excluded.value, version = excluded.version, expiry = excluded.expiry",
         )?
-        .execute(params![
-            write.key.as_str(),
-            write.value,
-            stored_number(seq),
-            write.expiry.map(stored_time)
-        ])?;
-    Ok(Swap::Stored(seq))
+        .execute(params![key.as_str(), value, stored_number(seq), expiry.map(stored_time)])?;
+    Ok(seq)
 }
 
 fn delete(

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::model::ManualClock;
-use crate::store::{Entry, Key, Kind, Prefix, Swap, Versioned};
+use crate::store::{Batch, Entry, Key, Kind, Prefix, Swap, Versioned};
 
 /// Answers `changes` from a script and notes what was asked; everything else is closed.
 #[derive(Debug, Default)]
@@ -31,6 +31,12 @@ impl StateStore for Feed {
         _: Vec<u8>,
         _: Option<UnixNanos>,
     ) -> Result<Swap, StoreError> {
+        Err(StoreError::Closed)
+    }
+    async fn swap_all(&self, _: Batch) -> Result<Swap, StoreError> {
+        Err(StoreError::Closed)
+    }
+    async fn get_all(&self, _: &[Key]) -> Result<Vec<Option<Versioned>>, StoreError> {
         Err(StoreError::Closed)
     }
     async fn delete(&self, _: &Key, _: Option<u64>) -> Result<bool, StoreError> {

@@ -1,0 +1,233 @@
+//! What this door answers when it does not do as asked: RFC 9457 problems. The one table of its status codes.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Map, Value, json};
+
+use super::feeder::FeedError;
+use crate::model::{DecisionId, Refusal};
+use crate::pipeline::Refused;
+use crate::store::Upload;
+
+/// A problem before it is sent.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    kind: &'static str,
+    title: &'static str,
+    detail: String,
+    extra: Box<Extra>,
+}
+
+/// What only some problems have.
+#[derive(Clone, Debug, Default)]
+struct Extra {
+    more: Map<String, Value>,
+    fields: Vec<(header::HeaderName, HeaderValue)>,
+}
+
+/// `type`: ours, but for the ones the resumable-upload draft registers.
+const OURS: &str = "urn:hubgate:problem:";
+const MISMATCHING_OFFSET: &str =
+    "https://iana.org/assignments/http-problem-types#mismatching-upload-offset";
+const COMPLETED_UPLOAD: &str = "https://iana.org/assignments/http-problem-types#completed-upload";
+
+impl Problem {
+    pub(super) fn new(
+        status: StatusCode,
+        (kind, title): (&'static str, &'static str),
+        detail: impl Into<String>,
+    ) -> Self {
+        Self { status, kind, title, detail: detail.into(), extra: Box::default() }
+    }
+
+    /// The request cannot be read.
+    pub(super) fn bad(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            ("malformed-request", "The request cannot be read"),
+            detail,
+        )
+    }
+
+    /// There is nothing here.
+    pub(super) fn not_found() -> Self {
+        let detail = "there is nothing at this path";
+        Self::new(StatusCode::NOT_FOUND, ("not-found", "Not found"), detail)
+    }
+
+    /// The path has other methods.
+    pub(super) fn method_not_allowed() -> Self {
+        let told = ("method-not-allowed", "This path does not have that method");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, told, "the reference lists the methods it has")
+    }
+
+    /// The media type is another.
+    pub(super) fn media_type(wanted: &str) -> Self {
+        let told = ("unsupported-media-type", "The body has another media type");
+        let detail = format!("send it as `{wanted}`");
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, told, detail)
+    }
+
+    /// An upload that was refused, with its errors.
+    pub(super) fn refused(upload: &Upload) -> Self {
+        let told = ("upload-refused", "The upload holds something that cannot be taken");
+        let detail = "the batch with these errors was refused whole; the batches before it stay; \
+                      correct the errors and send everything again";
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, told, detail);
+        problem.with("errors", json!(upload.errors)).with("upload", super::progress::shown(upload))
+    }
+
+    pub(super) fn with(mut self, key: &str, value: Value) -> Self {
+        self.extra.more.insert(key.to_owned(), value);
+        self
+    }
+
+    fn field(mut self, name: header::HeaderName, value: &'static str) -> Self {
+        self.extra.fields.push((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    /// The answer, for the request with this id.
+    pub(super) fn response(self, id: DecisionId) -> Response {
+        let kind = if self.kind.starts_with("https:") {
+            self.kind.to_owned()
+        } else {
+            format!("{OURS}{}", self.kind)
+        };
+        let Extra { more: mut body, fields } = *self.extra;
+        body.insert("type".into(), kind.into());
+        body.insert("title".into(), self.title.into());
+        body.insert("status".into(), self.status.as_u16().into());
+        body.insert("detail".into(), self.detail.into());
+        body.insert("code".into(), code(self.kind).into());
+        body.insert("instance".into(), format!("urn:uuid:{id}").into());
+        // The line's end is for people with `curl`: JSON does not mind.
+        let mut response = Response::new(Body::from(Value::Object(body).to_string() + "\n"));
+        *response.status_mut() = self.status;
+        let media_type = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+        for (name, value) in fields {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+/// The kind as programs compare it: its last word, as refusals spell theirs.
+fn code(kind: &str) -> String {
+    kind.rsplit('#').next().unwrap_or(kind).replace('-', "_")
+}
+
+impl From<&Refused> for Problem {
+    fn from(refused: &Refused) -> Self {
+        let refusal = &refused.refusal;
+        let told = |status, kind, title, detail: &str| Self::new(status, (kind, title), detail);
+        match refusal {
+            Refusal::CredentialMissing => told(
+                StatusCode::UNAUTHORIZED,
+                "credential-missing",
+                "A credential is needed",
+                "send an API key as `Authorization: Bearer hg_…`",
+            )
+            // RFC 6750 §3.1: no error code when no credential came.
+            .field(header::WWW_AUTHENTICATE, "Bearer"),
+            Refusal::CredentialInvalid => told(
+                StatusCode::UNAUTHORIZED,
+                "credential-invalid",
+                "The credential is not valid",
+                "it is unknown, expired or revoked",
+            )
+            .field(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
+            Refusal::OtherTenant => told(
+                StatusCode::FORBIDDEN,
+                "other-organisation",
+                "The credential belongs to another organisation",
+                "use a credential of the organisation in the path",
+            ),
+            Refusal::Denied { reason, .. } => {
+                let detail = "ask an administrator of your organisation, and quote the instance";
+                let problem =
+                    told(StatusCode::FORBIDDEN, "denied", "The policies do not allow this", detail);
+                match reason {
+                    Some(reason) => problem.with("reason", reason.as_str().into()),
+                    None => problem,
+                }
+            }
+            Refusal::TooManyRequests { .. } => told(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too-many-requests",
+                "Too many requests",
+                "wait as long as Retry-After says",
+            )
+            .field(header::RETRY_AFTER, "1"),
+            Refusal::Malformed(_) => {
+                Self::bad("send one credential, in the Authorization field only")
+            }
+            // Whatever else it is, it did not let the request in.
+            _ => Self::unavailable("nothing was done; try again after Retry-After"),
+        }
+    }
+}
+
+impl Problem {
+    fn unavailable(detail: &str) -> Self {
+        let told = ("unavailable", "The gateway cannot do this right now");
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, told, detail);
+        problem.field(header::RETRY_AFTER, "1")
+    }
+}
+
+impl From<FeedError> for Problem {
+    fn from(error: FeedError) -> Self {
+        match error {
+            FeedError::Busy => Self::new(
+                StatusCode::CONFLICT,
+                ("upload-under-way", "Another upload is under way"),
+                "an organisation has one upload at a time; finish it, cancel it, or wait until it \
+                 has been idle for 15 minutes",
+            ),
+            FeedError::Unknown => Self::new(
+                StatusCode::NOT_FOUND,
+                ("not-found", "Not found"),
+                "there is no such upload; only the latest of an organisation is remembered",
+            ),
+            FeedError::Ended(upload) => Self::new(
+                StatusCode::CONFLICT,
+                (COMPLETED_UPLOAD, "The upload has ended"),
+                "begin a new one",
+            )
+            .with("upload", super::progress::shown(&upload)),
+            FeedError::Offset { expected, given } => Self::new(
+                StatusCode::CONFLICT,
+                (MISMATCHING_OFFSET, "The upload goes on elsewhere"),
+                "go on at `expected-offset`",
+            )
+            .with("expected-offset", expected.into())
+            .with("provided-offset", given.into()),
+            FeedError::Revoked => Self::new(
+                StatusCode::FORBIDDEN,
+                ("denied", "The policies do not allow this"),
+                "the key was revoked, or may not do this any more; what was taken before stays",
+            ),
+            FeedError::Broken => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                ("body-broken-off", "The body broke off"),
+                "what was taken before stays",
+            ),
+            FeedError::Lost => Self::new(
+                StatusCode::CONFLICT,
+                ("upload-lost", "Another upload has taken this one's place"),
+                "ask how far it came, or begin a new one",
+            ),
+            FeedError::Store(_)
+            | FeedError::Overlay(_)
+            | FeedError::Entropy(_)
+            | FeedError::Panicked => {
+                tracing::error!(%error, "an upload did not go on");
+                Self::unavailable("it is not known how far it came; ask, and go on from there")
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Puts together what takes pushed resources: the store's objects, the overlay, the administration API.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use super::ServeError;
+use crate::admin::{Administration, Feeder, FeederParts, Overlay, check_pushed, recover};
+use crate::directory::{Directory, PushedResources};
+use crate::model::{OsEntropy, SystemClock};
+use crate::pipeline::{Pipeline, SnapshotParts};
+use crate::proxy::HandOver;
+use crate::store::{DirectoryObjects, StateStore, StoredResources};
+
+/// The feeds of all organisations, before anything serves.
+#[derive(Debug)]
+pub(super) struct Feeds {
+    objects: DirectoryObjects,
+    pushed: Arc<dyn PushedResources>,
+    core: Handle,
+}
+
+impl Feeds {
+    pub(super) fn of(store: Arc<dyn StateStore>, core: &Handle) -> Self {
+        let objects = DirectoryObjects::new(store);
+        let pushed = Arc::new(StoredResources::new(objects.clone(), core.clone()));
+        Self { objects, pushed, core: core.clone() }
+    }
+
+    /// Where pushed resources are read from.
+    pub(super) fn pushed(&self) -> &Arc<dyn PushedResources> {
+        &self.pushed
+    }
+
+    /// Finishes what an earlier process left; before that, no organisation can be read.
+    ///
+    /// # Errors
+    /// [`ServeError::Feed`] when the store does not answer.
+    pub(super) fn recover(&self, directory: &Directory) -> Result<(), ServeError> {
+        for organisation in directory.organisations() {
+            self.core.block_on(recover(&self.objects, organisation.id()))?;
+        }
+        Ok(())
+    }
+
+    /// Checks that everything pushed fits the files.
+    ///
+    /// # Errors
+    /// [`ServeError::Overlay`].
+    pub(super) fn check(&self, parts: &SnapshotParts) -> Result<(), ServeError> {
+        Ok(check_pushed(parts, &*self.pushed, None)?)
+    }
+
+    /// What keeps `pipeline` in step, and what takes new pushes.
+    pub(super) fn start(self, pipeline: &Arc<Pipeline>) -> (Arc<Overlay>, Feeder) {
+        let overlay = Arc::new(Overlay::new(Arc::clone(pipeline), self.pushed));
+        self.core.spawn(Arc::clone(&overlay).follow());
+        let feeder = Feeder::new(FeederParts {
+            objects: self.objects,
+            overlay: Arc::clone(&overlay),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy),
+            runtime: self.core,
+        });
+        (overlay, feeder)
+    }
+}
+
+/// The administration API as a service that listens at `address`.
+///
+/// # Errors
+/// [`ServeError::Assembly`], never in practice.
+pub(super) fn administration(
+    pipeline: &Arc<Pipeline>,
+    feeder: &Feeder,
+    address: SocketAddr,
+) -> Result<impl pingora::services::Service + use<>, ServeError> {
+    let api = Administration::new(Arc::clone(pipeline), feeder.clone())
+        .map_err(|error| ServeError::Assembly(error.to_string()))?;
+    let serve = move |stream, peer, draining| {
+        let api = api.clone();
+        let served: futures_util::future::BoxFuture<'static, ()> =
+            Box::pin(async move { api.serve(stream, peer, draining).await });
+        served
+    };
+    Ok(HandOver::new(serve).service("admin", address))
+}

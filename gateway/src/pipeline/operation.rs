@@ -1,0 +1,220 @@
+//! Operations of the gateway itself: decided and recorded like every request, but not forwarded.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::admission::{DECISION_TIME_MAX, Pipeline, timed};
+use super::asker::Asker;
+use super::outcome::{Arrival, Enforcement, Refused};
+use super::recording::Trail;
+use super::snapshot::Snapshot;
+use crate::audit::Recorded;
+use crate::authz::{Decision, Facts, Partition, Permit, Question};
+use crate::model::{
+    ActionId, AuthMethod, DecisionId, Dependency, EntityUid, Refusal, Scopes, TenantId, UnixNanos,
+};
+
+/// One operation somebody asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The path, for the record.
+    pub path: &'a str,
+    /// The fields, for the credential and the record.
+    pub headers: &'a http::HeaderMap,
+    /// The action.
+    pub action: &'a ActionId,
+    /// The API scopes of which an API client needs one.
+    pub scopes: &'a Scopes,
+    /// The organisation it is done to.
+    pub tenant: &'a TenantId,
+}
+
+/// Leave to carry out one operation: it exists only for a recorded permit (promise P5). When it is dropped, its
+/// end is recorded. An operation that takes long asks [`Admitted::still_allowed`] as it goes (promise P8).
+#[derive(Debug)]
+pub struct Admitted {
+    pipeline: Arc<Pipeline>,
+    permit: Recorded<Permit>,
+    asker: Asker,
+    tenant: TenantId,
+    question: Asked,
+    began: Instant,
+    status: Option<u16>,
+    bytes_in: u64,
+}
+
+/// What was asked, to be asked again.
+#[derive(Clone, Debug)]
+struct Asked {
+    action: ActionId,
+    scopes: Scopes,
+    resource: EntityUid,
+    peer: IpAddr,
+}
+
+impl Pipeline {
+    /// Decides an operation on an organisation as a whole: its root is the resource. The credential is an API
+    /// key; a session would let another site's page act for a signed-in person.
+    ///
+    /// # Errors
+    /// [`Refused`], recorded.
+    pub async fn admit_operation(
+        self: &Arc<Self>,
+        operation: &Operation<'_>,
+        arrival: &Arrival,
+    ) -> Result<Admitted, Refused> {
+        let mut trail = Trail::new(arrival, None, self.snapshot());
+        trail.operation = Some(*operation);
+        if let Err(refusal) = self.admit_address(arrival) {
+            return Err(self.refuse_flood(&trail, refusal, false));
+        }
+        match self.decide_operation(&mut trail, operation).await {
+            Ok(admitted) => Ok(admitted),
+            Err(refusal) => Err(self.refuse_as_logged(&trail, refusal, false).await),
+        }
+    }
+
+    async fn decide_operation(
+        self: &Arc<Self>,
+        trail: &mut Trail<'_>,
+        operation: &Operation<'_>,
+    ) -> Result<Admitted, Refusal> {
+        let snapshot = Arc::clone(&trail.snapshot);
+        let (asker, partition) = self.known(&snapshot, operation, trail.arrival).await?;
+        trail.asker = Some(asker.clone());
+        if asker.tenant() != Some(operation.tenant) {
+            // Whether there is such an organisation is not for others to know.
+            return Err(Refusal::OtherTenant);
+        }
+        self.limiter.load().admit_credential(operation.tenant, asker.credential())?;
+        // The asker was found in its organisation, so there is a root.
+        let resource = snapshot.root(Some(operation.tenant)).cloned();
+        let resource = resource.ok_or(Refusal::Unavailable(Dependency::DecisionPoint))?;
+        trail.resource = Some(resource.clone());
+        let question = Asked {
+            action: operation.action.clone(),
+            scopes: operation.scopes.clone(),
+            resource,
+            peer: trail.arrival.peer.ip(),
+        };
+        let at = (operation.tenant, trail.arrival.at);
+        let (decision, took) = timed(|| decide(&snapshot, (&asker, &partition), &question, at));
+        trail.evaluation = took;
+        if took > DECISION_TIME_MAX {
+            return Err(Refusal::Unavailable(Dependency::DecisionPoint));
+        }
+        trail.decision = Some(decision.clone());
+        let permit = decision.into_permit().map_err(|denial| {
+            let reason = denial.decision().reason().map(str::to_owned);
+            Refusal::Denied { reason, hidden: false }
+        })?;
+        let (permit, unsent) = self.record(trail, permit).await?;
+        unsent.disarm();
+        Ok(Admitted {
+            pipeline: Arc::clone(self),
+            permit,
+            asker,
+            tenant: operation.tenant.clone(),
+            question,
+            began: Instant::now(),
+            status: None,
+            bytes_in: 0,
+        })
+    }
+
+    async fn known(
+        &self,
+        snapshot: &Snapshot,
+        operation: &Operation<'_>,
+        arrival: &Arrival,
+    ) -> Result<(Asker, Arc<Partition>), Refusal> {
+        let mut headers = http::HeaderMap::new();
+        let name = http::header::AUTHORIZATION;
+        for value in operation.headers.get_all(&name) {
+            headers.append(name.clone(), value.clone());
+        }
+        let authenticated = self.parts.authenticator.authenticate(&headers, arrival.at).await?;
+        if authenticated.method() != AuthMethod::ApiKey {
+            return Err(Refusal::CredentialMissing);
+        }
+        snapshot.asker(authenticated, None, arrival.at).await
+    }
+}
+
+fn decide(
+    snapshot: &Snapshot,
+    (asker, partition): (&Asker, &Partition),
+    put: &Asked,
+    (tenant, now): (&TenantId, UnixNanos),
+) -> Decision {
+    let Some(principal) = asker.prepared() else {
+        return Decision::without_principal();
+    };
+    let question = Question {
+        principal,
+        action: &put.action,
+        resource: &put.resource,
+        context: Facts {
+            method: asker.method(),
+            connection: asker.connection(),
+            scopes: &put.scopes,
+            source: put.peer,
+            now,
+        },
+    };
+    snapshot.pdp().decide(Some(tenant), partition, &question)
+}
+
+impl Admitted {
+    /// The decision, which is also the request's id.
+    pub fn decision(&self) -> DecisionId {
+        self.permit.decision()
+    }
+
+    /// The organisation.
+    pub const fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// The handle of the credential.
+    pub fn credential(&self) -> &str {
+        self.asker.credential()
+    }
+
+    /// Whether the credential is still valid, and still may do this under the snapshot in force.
+    pub async fn still_allowed(&self) -> bool {
+        let now = self.pipeline.now();
+        let authenticated = self.asker.authenticated();
+        if !self.pipeline.parts.authenticator.still_valid(authenticated, now).await {
+            return false;
+        }
+        let snapshot = self.pipeline.snapshot();
+        let asker = snapshot.asker(authenticated.clone(), None, now).await;
+        let Ok((asker, partition)) = asker else { return false };
+        decide(&snapshot, (&asker, &partition), &self.question, (&self.tenant, now)).allowed()
+    }
+
+    /// Notes what was answered, after how many bytes of the request's body.
+    pub const fn answered(&mut self, status: u16, bytes_in: u64) {
+        self.status = Some(status);
+        self.bytes_in = bytes_in;
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let enforcement = Enforcement {
+            tenant: Some(self.tenant.clone()),
+            status: self.status,
+            bytes_in: self.bytes_in,
+            duration: self.began.elapsed(),
+            // Without an answer the client went away, or the gateway was stopped.
+            ended_by: if self.status.is_none() { Some("client_aborted") } else { None },
+            ..Enforcement::default()
+        };
+        self.pipeline.complete(self.permit.decision(), &enforcement);
+    }
+}

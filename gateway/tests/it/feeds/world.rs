@@ -1,0 +1,107 @@
+//! A gateway with an administration listener, and a hub's service that pushes.
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use hubgate_testkit::ports::free_address;
+use hubgate_testkit::raw_client::{RawAnswer, RawClient};
+use serde_json::{Value, json};
+
+use crate::support::{Gateway, Wishes, wait_until};
+
+/// Long uploads into an unoptimised build on a loaded machine.
+pub(super) const LONG: Duration = Duration::from_mins(5);
+
+pub(super) struct World {
+    pub(super) gateway: Gateway,
+    pub(super) admin: SocketAddr,
+    /// The key of the hub's service.
+    pub(super) key: String,
+}
+
+impl World {
+    pub(super) async fn start() -> Self {
+        let admin = free_address().unwrap();
+        let listen = format!("grace_seconds = 1\nadmin = \"{admin}\"");
+        let replacing = vec![("grace_seconds = 1", listen)];
+        let gateway = Gateway::start_with(Wishes { replacing, ..Wishes::default() }).await;
+        let role = "client=Operator::nordvolt";
+        let key = gateway.create_key("nordvolt", "hub", role, &["directory:write"]);
+        Self { gateway, admin, key }
+    }
+
+    pub(super) async fn put(&self, query: &str, body: &str) -> RawAnswer {
+        let path = format!("/v1/organisations/nordvolt/resources{query}");
+        self.send("PUT", &path, &self.key, body).await
+    }
+
+    pub(super) async fn delete(&self, body: &str) -> RawAnswer {
+        self.send("DELETE", "/v1/organisations/nordvolt/resources", &self.key, body).await
+    }
+
+    /// NDJSON, with a key unless it is empty.
+    pub(super) async fn send(&self, method: &str, path: &str, key: &str, body: &str) -> RawAnswer {
+        let fields = [("content-type", "application/x-ndjson")];
+        self.ask(&head(method, path, key, &fields, body.len()), body.as_bytes()).await
+    }
+
+    pub(super) async fn ask(&self, head: &str, body: &[u8]) -> RawAnswer {
+        let mut client = RawClient::connect(self.admin, LONG).await.unwrap();
+        client.send(head.as_bytes()).await.unwrap();
+        client.send(body).await.unwrap();
+        client.read_answer(head.starts_with("HEAD")).await.unwrap()
+    }
+
+    /// The status of a request for a team, as the main account's administrator.
+    pub(super) async fn view(&self, team: &str) -> u16 {
+        self.gateway.get(&format!("/teams/{team}"), self.gateway.api_key()).await.status
+    }
+
+    /// Waits until `times` configurations have come into force.
+    pub(super) async fn reloaded(&self, times: usize) {
+        let loaded = || {
+            let lines = self.gateway.log_lines();
+            lines.iter().filter(|line| line["event"] == "config_loaded").count()
+        };
+        wait_until("the reload", async || loaded() >= times).await;
+    }
+}
+
+pub(super) fn head(
+    method: &str,
+    path: &str,
+    key: &str,
+    fields: &[(&str, &str)],
+    length: usize,
+) -> String {
+    let mut head =
+        format!("{method} {path} HTTP/1.1\r\nhost: admin\r\ncontent-length: {length}\r\n");
+    if !key.is_empty() {
+        write!(head, "authorization: Bearer {key}\r\n").unwrap();
+    }
+    for (name, value) in fields {
+        write!(head, "{name}: {value}\r\n").unwrap();
+    }
+    head + "\r\n"
+}
+
+pub(super) fn team(id: &str) -> String {
+    json!({
+        "uid": format!("Team::{id}"),
+        "parents": ["Operator::nordvolt"],
+        "attributes": {"kind": "professional", "frozen": false, "billing": "pay_as_you_go"},
+    })
+    .to_string()
+}
+
+/// Lines of the teams `t<n>`.
+pub(super) fn teams(numbers: RangeInclusive<usize>) -> String {
+    numbers.map(|number| team(&format!("t{number}")) + "\n").collect()
+}
+
+pub(super) fn json_of(answer: &RawAnswer) -> Value {
+    serde_json::from_slice(&answer.body).unwrap_or_else(|_| Value::Null)
+}
