@@ -80,8 +80,7 @@ impl Overlay {
     /// Keeps `pipeline` in step, whose snapshot reads `pushed` too.
     pub fn new(pipeline: Arc<Pipeline>, pushed: Arc<dyn PushedResources>) -> Self {
         let (changed, rung) = tokio::sync::mpsc::unbounded_channel();
-        let changes = Mutex::new(Some(rung));
-        Self { pipeline, pushed, turn: Arc::default(), changed, changes }
+        Self { pipeline, pushed, turn: Arc::default(), changed, changes: Mutex::new(Some(rung)) }
     }
 
     /// Where pushed resources are read from.

@@ -136,11 +136,10 @@ pub(super) fn check_routes(
                 None => problem,
             });
         }
-        let kind = kind(&route.resource)?;
-        (!schema.action_accepts(action, kind)).then(|| {
-            let problem = format!("`{action}` is never asked about a `{kind}`: see the schema");
-            parsed.route_problem(origin, "resource", problem)
-        })
+        let mut kinds = kinds(&route.resource).into_iter();
+        let kind = kinds.find(|kind| !schema.action_accepts(action, kind))?;
+        let problem = format!("`{action}` is never asked about a `{kind}`: see the schema");
+        Some(parsed.route_problem(origin, "resource", problem))
     };
     declared.iter().filter_map(check).collect()
 }
@@ -168,15 +167,16 @@ pub(super) fn check_menu(
     std::iter::once(("enter", &menu.enter)).chain(areas).filter_map(wrong).collect()
 }
 
-/// The type of the resource; `None` where it depends on who asks.
-fn kind(rule: &ResourceRule) -> Option<&str> {
+/// The types of the resource; none where they depend on who asks.
+fn kinds(rule: &ResourceRule) -> Vec<&str> {
     match rule {
-        ResourceRule::Fixed(uid) => Some(uid.kind()),
-        ResourceRule::Organisation | ResourceRule::Active | ResourceRule::Among { .. } => None,
+        ResourceRule::Fixed(uid) => vec![uid.kind()],
+        ResourceRule::Organisation | ResourceRule::Active => Vec::new(),
+        ResourceRule::Among { kinds } => kinds.iter().map(String::as_str).collect(),
         ResourceRule::Path { kind, .. }
         | ResourceRule::Query { kind, .. }
         | ResourceRule::Header { kind, .. }
-        | ResourceRule::JsonBody { kind, .. } => Some(kind),
+        | ResourceRule::JsonBody { kind, .. } => vec![kind],
     }
 }
 

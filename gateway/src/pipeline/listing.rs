@@ -9,6 +9,10 @@ use crate::authz::{AccessQuestion, AccessSet, AccessSetError, Facts, Partition};
 use crate::model::{Dependency, EntityUid, Refusal, TenantId};
 use crate::routing::{ResourceRule, Route};
 
+/// Longest access set as it travels: with base64 around it and the rest of the assertion it stays below the
+/// sixteen kilobytes of head that backends commonly accept.
+const TOLD_BYTES_MAX: usize = 8 * 1024;
+
 /// A request that may be a list, and who sends it.
 #[derive(Clone, Copy)]
 pub(super) struct Listing<'a> {
@@ -22,7 +26,7 @@ pub(super) struct Listing<'a> {
 
 impl Listing<'_> {
     /// The node to decide on, and the access set as JSON. What is no list keeps `asked`; a list of nothing
-    /// too, so the decision on it says why.
+    /// too, so the decision on it says why. Should that allow, the service is told that the set is empty.
     pub(super) fn nodes(&self, asked: EntityUid) -> Result<(EntityUid, Option<Arc<str>>), Refusal> {
         let ResourceRule::Among { kinds } = self.route.resource_rule() else {
             return Ok((asked, None));
@@ -44,10 +48,12 @@ impl Listing<'_> {
         };
         let set = self.snapshot.pdp().access_set(self.tenant, partition, &question);
         let set = set.map_err(refusal)?;
-        let Some(first) = first_member(&set, partition) else { return Ok((asked, None)) };
         let told = serde_json::to_string(&*set);
         let told = told.map_err(|_| Refusal::Unavailable(Dependency::DecisionPoint))?;
-        Ok((first, Some(Arc::from(told))))
+        if told.len() > TOLD_BYTES_MAX {
+            return Err(refusal(AccessSetError::TooManyEntries));
+        }
+        Ok((first_member(&set, partition).unwrap_or(asked), Some(Arc::from(told))))
     }
 }
 

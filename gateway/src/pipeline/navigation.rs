@@ -45,10 +45,13 @@ pub struct Menu {
     pub areas: Vec<String>,
 }
 
-/// A menu of more is no menu; and it bounds the decisions one request costs, some ten microseconds each.
+/// A menu of more is no menu.
 const NODES_MAX: usize = 1_000;
 
-/// The node somebody works in: the one chosen, if it is there; else the topmost, and among equals the first by
+/// Most nodes decided on for one menu, some ten microseconds each; what lies beyond counts as more.
+const DECISIONS_MAX: usize = 5_000;
+
+/// The node somebody works in: the one chosen, if a role of theirs reaches it; else the topmost, and among equals the first by
 /// name, of the nodes their roles are on; else the root.
 pub(super) fn active_node(
     navigation: Option<&Navigation>,
@@ -60,10 +63,12 @@ pub(super) fn active_node(
     let root = || organisation.root().clone();
     let Some(Navigation { kind, .. }) = navigation else { return root() };
     let fits = |uid: &&EntityUid| uid.kind() == kind && partition.contains(uid);
-    if let Some(chosen) = chosen.filter(fits) {
+    let held: Vec<&EntityUid> = roles.iter().map(|role| &role.on).filter(fits).collect();
+    // Who lost the role there works there no more.
+    let still = |chosen: &&EntityUid| partition.stands_under(chosen, held.iter().copied());
+    if let Some(chosen) = chosen.filter(fits).filter(still) {
         return chosen.clone();
     }
-    let held: Vec<&EntityUid> = roles.iter().map(|role| &role.on).filter(fits).collect();
     let is_topmost = |uid: &&EntityUid| {
         let others = held.iter().copied().filter(|other| other != uid);
         !partition.stands_under(uid, others)
@@ -98,11 +103,13 @@ impl Snapshot {
         };
         let mut nodes: Vec<EntityUid> = partition
             .of_kind(&navigation.kind)
+            .take(DECISIONS_MAX)
             .filter(|node| allowed(&navigation.enter, node))
             .take(NODES_MAX + 1)
             .cloned()
             .collect();
-        let more_nodes = nodes.len() > NODES_MAX;
+        let beyond = partition.of_kind(&navigation.kind).nth(DECISIONS_MAX).is_some();
+        let more_nodes = nodes.len() > NODES_MAX || beyond;
         nodes.truncate(NODES_MAX);
         nodes.sort_unstable();
         let active = asker.active().cloned();

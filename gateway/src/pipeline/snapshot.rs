@@ -155,12 +155,11 @@ impl Snapshot {
         if version == *old.version() {
             return Ok(None);
         }
-        let slot = match old.peek() {
-            None => Slot::empty(version),
-            Some(_) => {
-                let content = self.parts.source.open(organisation, &self.parts.schema)?;
-                Slot::filled(version, content, old.used())
-            }
+        let slot = if old.peek().is_some() {
+            let content = self.parts.source.open(organisation, &self.parts.schema)?;
+            Slot::filled(version, content, old.used())
+        } else {
+            Slot::empty(version)
         };
         Ok(Some(self.with(tenant, slot)))
     }

@@ -10,7 +10,7 @@ use crate::support::{OTHER_ROLE, log_lines};
 use world::{World, json_of, team, teams};
 
 fn errors(answer: &RawAnswer) -> Vec<Value> {
-    json_of(answer)["errors"].as_array().cloned().unwrap_or_default()
+    json_of(answer).get("errors").and_then(Value::as_array).cloned().unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -176,24 +176,20 @@ async fn pushed_resources_outlive_reload_and_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_thousand_resources_replace_all_at_once() {
-    const MANY: usize = 100_000;
+async fn many_resources_replace_all_at_once() {
+    const MANY: usize = 20_000;
     let world = World::start().await;
     assert_eq!(world.put("", &teams(900_000..=900_001)).await.status, 200);
-    let began = std::time::Instant::now();
     let answer = world.put("?mode=replace", &teams(1..=MANY)).await;
-    let took = began.elapsed();
     assert_eq!(answer.status, 200, "{}", answer.body_text());
     let told = json_of(&answer);
     assert_eq!((&told["applied"], &told["deleted"]), (&json!(MANY), &json!(2)));
-    assert_eq!((world.view("t100000").await, world.view("t900000").await), (200, 404));
-    let began = std::time::Instant::now();
+    assert_eq!((world.view("t20000").await, world.view("t900000").await), (200, 404));
     let again = json_of(&world.put("?mode=replace", &teams(1..=MANY)).await);
     assert_eq!((&again["unchanged"], &again["applied"]), (&json!(MANY), &json!(0)));
-    eprintln!("100,000 resources: {took:?}; the same again: {:?}", began.elapsed());
     let faulty =
         format!("{}{}", teams(1..=5), team("t6").replace("Operator::nordvolt", "Operator::x"));
     let refused = world.put("?mode=replace", &faulty).await;
     assert_eq!((refused.status, &errors(&refused)[0]["line"]), (422, &json!(6)));
-    assert_eq!(world.view("t100000").await, 200, "a refused replacement changes nothing");
+    assert_eq!(world.view("t20000").await, 200, "a refused replacement changes nothing");
 }

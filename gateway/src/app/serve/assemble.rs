@@ -78,11 +78,7 @@ impl Gateway {
         let signer =
             Arc::new(AssertionSigner::new(ASSERTION_ISSUER.to_owned(), assertion_keys(&secrets)?));
         let feeds = Feeds::of(Arc::clone(&state.store), core);
-        feeds.recover(&loaded.organisations.directory)?;
-        let parts = snapshot_parts(loaded, feeds.pushed(), pseudonyms.clone());
-        feeds.check(&parts)?;
-        let snapshot =
-            Snapshot::new(parts, None).map_err(|error| ServeError::Assembly(error.to_string()))?;
+        let snapshot = first_snapshot(loaded, &feeds, &pseudonyms)?;
         let limits = convert::session_limits(&settings.sign_in);
         let relying_party = OpenIdRelyingParty::new(outbound(loaded)?, Arc::clone(&clock) as _);
         let pipeline = Pipeline::new(
@@ -169,6 +165,18 @@ impl Gateway {
             }
         });
     }
+}
+
+/// The snapshot to begin with: what pushes left half written is finished before it is read.
+fn first_snapshot(
+    loaded: &Loaded,
+    feeds: &Feeds,
+    pseudonyms: &PseudonymKey,
+) -> Result<Snapshot, ServeError> {
+    feeds.recover(&loaded.organisations.directory)?;
+    let parts = snapshot_parts(loaded, feeds.pushed(), pseudonyms.clone());
+    feeds.check(&parts)?;
+    Snapshot::new(parts, None).map_err(|error| ServeError::Assembly(error.to_string()))
 }
 
 /// Writes an event of the gateway's own life.

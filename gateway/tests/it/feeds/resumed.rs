@@ -1,5 +1,5 @@
 //! Uploads that go on where they stopped: after a broken connection, after `kill -9`.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests may panic")]
+#![expect(clippy::unwrap_used, clippy::string_slice, reason = "helpers of tests may panic")]
 
 use std::time::Duration;
 
