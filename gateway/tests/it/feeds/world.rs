@@ -92,7 +92,16 @@ pub(super) fn team(id: &str) -> String {
     json!({
         "uid": format!("Team::{id}"),
         "parents": ["Operator::nordvolt"],
-        "attributes": {"kind": "professional", "frozen": false, "billing": "pay_as_you_go"},
+        "attributes": {
+            "operator": {"__entity": {"type": "Operator", "id": "nordvolt"}},
+            "kind": "professional",
+            "frozen": false,
+            "billing": "pay_as_you_go",
+            "country": "DK",
+            "kyb": "approved",
+            "vat_registered": true,
+            "payment_card": true,
+        },
     })
     .to_string()
 }
