@@ -132,12 +132,8 @@ async fn put_resources(
     RawQuery(query): RawQuery,
     request: Request<Body>,
 ) -> Response {
-    let (parts, body) = request.into_parts();
-    let mode =
-        mode(query.as_deref(), &[("merge", UploadMode::Merge), ("replace", UploadMode::Replace)]);
-    let peer = peer(&parts);
-    door.guarded((&parts, peer), &organisation, async |guarded| push(guarded, mode?, body).await)
-        .await
+    let modes = [("merge", UploadMode::Merge), ("replace", UploadMode::Replace)];
+    pushed(&door, &organisation, mode(query.as_deref(), &modes), request).await
 }
 
 async fn delete_resources(
@@ -146,10 +142,19 @@ async fn delete_resources(
     RawQuery(query): RawQuery,
     request: Request<Body>,
 ) -> Response {
+    let modes = [("delete", UploadMode::Delete)];
+    pushed(&door, &organisation, mode(query.as_deref(), &modes), request).await
+}
+
+async fn pushed(
+    door: &Door,
+    organisation: &str,
+    mode: Result<UploadMode, Problem>,
+    request: Request<Body>,
+) -> Response {
     let (parts, body) = request.into_parts();
-    let mode = mode(query.as_deref(), &[("delete", UploadMode::Delete)]);
     let peer = peer(&parts);
-    door.guarded((&parts, peer), &organisation, async |guarded| push(guarded, mode?, body).await)
+    door.guarded((&parts, peer), organisation, async |guarded| push(guarded, mode?, body).await)
         .await
 }
 

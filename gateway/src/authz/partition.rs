@@ -236,16 +236,20 @@ impl Partition {
         resource: &EntityUid,
         mut nodes: impl Iterator<Item = &'a EntityUid>,
     ) -> bool {
-        let Some(below) = self.find(resource) else { return false };
-        nodes.any(|node| {
-            let above = self.schema.cedar_uid(node);
-            node == resource || above.is_some_and(|above| below.entity.is_descendant_of(&above))
-        })
+        let Some(below) = self.known(resource) else { return false };
+        let above = self.nodes.above(below);
+        nodes
+            .any(|node| self.known(node).is_some_and(|node| node == below || above.contains(&node)))
     }
 
     /// Whether a resource of this name is there.
     pub fn contains(&self, uid: &EntityUid) -> bool {
-        self.nodes.number(uid).is_some_and(|number| self.nodes.get(number).is_some())
+        self.known(uid).is_some()
+    }
+
+    /// The number of a resource that is there; names are also known of what is only spoken of.
+    fn known(&self, uid: &EntityUid) -> Option<Number> {
+        self.nodes.number(uid).filter(|number| self.nodes.get(*number).is_some())
     }
 
     /// The resource of this name, as data.

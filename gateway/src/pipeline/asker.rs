@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::audit::{Pseudonym, PseudonymKey};
 use crate::authn::{ApiKey, Authenticated, Session};
-use crate::authz::PreparedPrincipal;
-use crate::model::{AuthMethod, ConnectionId, EntityUid, Principal, RoleAssignment, TenantId};
+use crate::authz::{Facts, PreparedPrincipal};
+use crate::model::{
+    AuthMethod, ConnectionId, EntityUid, Principal, RoleAssignment, Scopes, TenantId, UnixNanos,
+};
 
 /// Who asks. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -84,6 +87,17 @@ impl Asker {
     /// The connection a person signed in by.
     pub fn connection(&self) -> Option<&ConnectionId> {
         Some(&self.0.authenticated.session()?.person.connection)
+    }
+
+    /// The facts of a request of theirs that came from `source` at `now`, for an operation that accepts
+    /// `scopes`.
+    pub(super) fn facts<'a>(
+        &'a self,
+        scopes: &'a Scopes,
+        source: IpAddr,
+        now: UnixNanos,
+    ) -> Facts<'a> {
+        Facts { method: self.method(), connection: self.connection(), scopes, source, now }
     }
 
     /// The Cedar entity.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::asker::Asker;
 use super::outcome::Arrival;
 use super::snapshot::Snapshot;
-use crate::authz::{AccessQuestion, AccessSet, AccessSetError, Facts, Partition};
+use crate::authz::{AccessQuestion, AccessSet, AccessSetError, Partition};
 use crate::model::{Dependency, EntityUid, Refusal, TenantId};
 use crate::routing::{ResourceRule, Route};
 
@@ -37,13 +37,7 @@ impl Listing<'_> {
         let question = AccessQuestion {
             principal,
             action: self.route.action(),
-            context: Facts {
-                method: self.asker.method(),
-                connection: self.asker.connection(),
-                scopes: self.route.scopes(),
-                source: self.arrival.peer.ip(),
-                now: self.arrival.at,
-            },
+            context: self.asker.facts(self.route.scopes(), self.arrival.peer.ip(), self.arrival.at),
             types: &types,
         };
         let set = self.snapshot.pdp().access_set(self.tenant, partition, &question);
@@ -59,6 +53,10 @@ impl Listing<'_> {
 
 /// A node that is in the set: the first that stands for others if it is one itself, else the first by name.
 fn first_member(set: &AccessSet, partition: &Partition) -> Option<EntityUid> {
+    // Nothing is in it, so nothing is looked for.
+    if set.is_empty() {
+        return None;
+    }
     let named = set.within().iter().find(|node| set.contains(partition, node));
     named.cloned().or_else(|| {
         let of_types = set.types().iter().flat_map(|kind| partition.of_kind(kind));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::asker::Asker;
 use super::snapshot::Snapshot;
-use crate::authz::{Decision, Facts, Partition, Question};
+use crate::authz::{Decision, Partition, Question};
 use crate::model::{EntityUid, TenantId, UnixNanos};
 use crate::routing::Route;
 
@@ -35,13 +35,7 @@ impl LiveBinding {
             principal,
             action: route.action(),
             resource: &self.resource,
-            context: Facts {
-                method: asker.method(),
-                connection: asker.connection(),
-                scopes: route.scopes(),
-                source: self.peer.ip(),
-                now,
-            },
+            context: asker.facts(route.scopes(), self.peer.ip(), now),
         };
         snapshot.pdp().decide(self.tenant.as_ref(), partition, &question)
     }

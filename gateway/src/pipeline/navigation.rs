@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::asker::Asker;
 use super::snapshot::Snapshot;
-use crate::authz::{Facts, Partition, Question};
+use crate::authz::{Partition, Question};
 use crate::directory::Organisation;
 use crate::model::{ActionId, EntityUid, RoleAssignment, Scopes, UnixNanos};
 
@@ -90,26 +90,20 @@ impl Snapshot {
         };
         let Some(principal) = asker.prepared() else { return Menu::default() };
         let scopes = Scopes::none();
-        let context = Facts {
-            method: asker.method(),
-            connection: asker.connection(),
-            scopes: &scopes,
-            source,
-            now,
-        };
+        let context = asker.facts(&scopes, source, now);
         let allowed = |action: &ActionId, resource: &EntityUid| {
             let question = Question { principal, action, resource, context };
             self.pdp().decide(Some(tenant), partition, &question).allowed()
         };
-        let mut nodes: Vec<EntityUid> = partition
-            .of_kind(&navigation.kind)
+        let mut known = partition.of_kind(&navigation.kind);
+        let mut nodes: Vec<EntityUid> = known
+            .by_ref()
             .take(DECISIONS_MAX)
             .filter(|node| allowed(&navigation.enter, node))
             .take(NODES_MAX + 1)
             .cloned()
             .collect();
-        let beyond = partition.of_kind(&navigation.kind).nth(DECISIONS_MAX).is_some();
-        let more_nodes = nodes.len() > NODES_MAX || beyond;
+        let more_nodes = nodes.len() > NODES_MAX || known.next().is_some();
         nodes.truncate(NODES_MAX);
         nodes.sort_unstable();
         let active = asker.active().cloned();

@@ -10,7 +10,7 @@ use super::outcome::{Arrival, Enforcement, Refused};
 use super::recording::Trail;
 use super::snapshot::Snapshot;
 use crate::audit::Recorded;
-use crate::authz::{Decision, Facts, Partition, Permit, Question};
+use crate::authz::{Decision, Partition, Permit, Question};
 use crate::model::{
     ActionId, AuthMethod, DecisionId, Dependency, EntityUid, Refusal, Scopes, TenantId, UnixNanos,
 };
@@ -157,13 +157,7 @@ fn decide(
         principal,
         action: &put.action,
         resource: &put.resource,
-        context: Facts {
-            method: asker.method(),
-            connection: asker.connection(),
-            scopes: &put.scopes,
-            source: put.peer,
-            now,
-        },
+        context: asker.facts(&put.scopes, put.peer, now),
     };
     snapshot.pdp().decide(Some(tenant), partition, &question)
 }

@@ -133,21 +133,8 @@ impl StoredSessions {
     }
 
     async fn write_use(&self, key: &SessionKey, now: UnixNanos) -> Result<(), StoreError> {
-        let ticket = self.cache.ticket(key);
-        let Some((place, mut record, version)) = self.record(key).await? else {
-            return Ok(());
-        };
-        record.last_seen = record.last_seen.max(now);
-        let value = written(&place, &record)?;
-        let session = self.opened(*key, &place, record)?;
-        let end = Some(self.limits.end_of(&session));
         // Whoever was quicker noted a use too, or ended the session, which must stay ended.
-        if let Swap::Stored(version) =
-            self.store.compare_and_swap(&place, Some(version), value, end).await?
-        {
-            self.cache.insert(ticket, *key, version, Arc::new(session));
-        }
-        Ok(())
+        self.change(key, |record| record.last_seen = record.last_seen.max(now)).await.map(drop)
     }
 
     /// Somebody else may note a use meanwhile, so it is tried again; a session in such use that eight tries
@@ -159,22 +146,34 @@ impl StoredSessions {
     ) -> Result<(), StoreError> {
         const TRIES: usize = 8;
         for _ in 0..TRIES {
-            let ticket = self.cache.ticket(key);
-            let Some((place, mut record, version)) = self.record(key).await? else {
-                return Ok(());
-            };
-            record.active = node.cloned();
-            let value = written(&place, &record)?;
-            let session = self.opened(*key, &place, record)?;
-            let end = Some(self.limits.end_of(&session));
-            if let Swap::Stored(version) =
-                self.store.compare_and_swap(&place, Some(version), value, end).await?
-            {
-                self.cache.insert(ticket, *key, version, Arc::new(session));
+            if self.change(key, |record| record.active = node.cloned()).await? {
                 return Ok(());
             }
         }
         Err(StoreError::Overloaded)
+    }
+
+    /// Changes a session that is there, and tells whether that is done with: not when somebody was quicker.
+    async fn change(
+        &self,
+        key: &SessionKey,
+        change: impl FnOnce(&mut Record),
+    ) -> Result<bool, StoreError> {
+        let ticket = self.cache.ticket(key);
+        let Some((place, mut record, version)) = self.record(key).await? else {
+            return Ok(true);
+        };
+        change(&mut record);
+        let value = written(&place, &record)?;
+        let session = self.opened(*key, &place, record)?;
+        let end = Some(self.limits.end_of(&session));
+        let Swap::Stored(version) =
+            self.store.compare_and_swap(&place, Some(version), value, end).await?
+        else {
+            return Ok(false);
+        };
+        self.cache.insert(ticket, *key, version, Arc::new(session));
+        Ok(true)
     }
 
     async fn erase(&self, key: &SessionKey) -> Result<(), StoreError> {

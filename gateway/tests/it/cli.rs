@@ -7,7 +7,8 @@ use std::process::{Command, Output};
 
 use crate::support::{copy_data, run_in};
 
-const GOOD: &str = r#"[listen]
+/// Settings that are right, with one route.
+pub(crate) const GOOD: &str = r#"[listen]
 http = "127.0.0.1:0"
 observe = "127.0.0.1:0"
 
@@ -28,7 +29,8 @@ service = "hub"
 /// Wrong usage or configuration, as `sysexits.h` numbers it.
 const EX_USAGE: i32 = 64;
 
-fn folder(settings: &str) -> tempfile::TempDir {
+/// The repository's policies, schema and organisations beside such settings.
+pub(crate) fn folder(settings: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     copy_data(folder.path());
     std::fs::write(folder.path().join("gateway.toml"), settings).unwrap();
@@ -36,7 +38,7 @@ fn folder(settings: &str) -> tempfile::TempDir {
 }
 
 /// Exit code, standard output and standard error.
-fn said(output: &Output) -> (i32, String, String) {
+pub(crate) fn said(output: &Output) -> (i32, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }

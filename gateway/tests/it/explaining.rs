@@ -4,38 +4,18 @@
 
 use serde_json::Value;
 
-use crate::support::{copy_data, run_in};
-
-const SETTINGS: &str = r#"[listen]
-http = "127.0.0.1:0"
-observe = "127.0.0.1:0"
-
-[[service]]
-name = "hub"
-addresses = ["127.0.0.1:9"]
-
-[[route]]
-id = "team"
-host = "hub.localhost"
-methods = ["GET"]
-path = "/teams/{team}"
-action = "teams:view"
-resource = { kind = "Team", path = "team" }
-service = "hub"
-"#;
+use crate::cli::{GOOD, folder, said};
+use crate::support::run_in;
 
 /// Exit code, standard output and standard error of `hubgate policy …`.
 fn policy(line: &str) -> (i32, String, String) {
-    let folder = tempfile::tempdir().unwrap();
-    copy_data(folder.path());
-    std::fs::write(folder.path().join("gateway.toml"), SETTINGS).unwrap();
+    let folder = folder(GOOD);
     let arguments: Vec<&str> = std::iter::once("policy").chain(line.split(' ')).collect();
     let output = run_in(folder.path(), &arguments);
     for name in ["log", "state"] {
         assert!(!folder.path().join(name).exists(), "`{line}` wrote {name}");
     }
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    said(&output)
 }
 
 fn told(line: &str) -> String {
