@@ -7,6 +7,7 @@ mod changes;
 mod document;
 mod gateway;
 mod guards;
+mod kept;
 mod listen;
 mod load;
 mod navigation;
@@ -38,6 +39,7 @@ pub use guards::{
     LimitSettings, LimitsSettings, LogFormat, LogLevel, OutboundSettings, SignInSettings,
     TelemetrySettings,
 };
+pub use kept::KeptFiles;
 pub use listen::{CertificateSource, HeadSettings, HttpsSettings, ListenSettings};
 pub use load::{
     Loaded, RouteNote, load, load_after, load_with, places, policies, unmapped_operations,

@@ -9,7 +9,9 @@ mod asker;
 mod floods;
 mod gateway_paths;
 mod ids;
+mod in_force;
 mod listing;
+mod lists;
 mod live_binding;
 mod navigation;
 mod operation;
@@ -25,7 +27,7 @@ pub use asker::Asker;
 pub use live_binding::LiveBinding;
 pub use navigation::{Area, Menu, Navigation};
 pub use operation::{Admitted, Operation};
-pub use organisations::{Content, OrganisationSource, SourceError};
+pub use organisations::{Content, OrganisationSource, SourceError, version_of};
 pub use outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused, Reply};
 pub use recording::Identity;
 pub use sign_in::{

@@ -309,7 +309,7 @@ impl Inner {
         let tenant = admitted.tenant();
         let (objects, now) = (&self.parts.objects, self.parts.clock.now());
         // Holding the turn: an upload is not finished in two places at once.
-        let turn = self.parts.overlay.turn().await;
+        let turn = self.parts.overlay.turn(tenant).await;
         recover(objects, tenant).await?;
         let mut head = objects.head(tenant).await?;
         if head.feed.upload.as_ref().is_some_and(|upload| holds_the_place(upload, now)) {

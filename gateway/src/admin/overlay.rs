@@ -3,13 +3,14 @@
 //! Where an organisation's resources are read, files and pushed resources come together; here is who may change
 //! them when: one at a time, and what other processes on the same store pushed is taken over.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard};
 
 use crate::authz::Partition;
 use crate::directory::{PushedError, PushedResources};
-use crate::model::{Change, TenantId, UnixNanos};
+use crate::model::{TenantId, UnixNanos};
 use crate::pipeline::{ChangeError, Pipeline, Snapshot, SnapshotError, SnapshotParts, SourceError};
 use crate::store::{self, Follower, Kind};
 
@@ -37,19 +38,30 @@ const NOTHING: [u8; 32] = [0; 32];
 type Bell = tokio::sync::mpsc::UnboundedSender<Option<TenantId>>;
 type Rung = tokio::sync::mpsc::UnboundedReceiver<Option<TenantId>>;
 
-/// Keeps the snapshot in force in step with the feeds. Whoever changes resources holds the turn.
+/// Keeps the snapshot in force in step with the feeds. Whoever changes an organisation's resources holds its turn;
+/// whoever changes everything waits for all turns to end, and lets none begin.
 #[derive(Debug)]
 pub struct Overlay {
     pipeline: Arc<Pipeline>,
     pushed: Arc<dyn PushedResources>,
-    turn: Arc<tokio::sync::Mutex<()>>,
+    everything: Arc<tokio::sync::RwLock<()>>,
+    turns: Mutex<HashMap<TenantId, Weak<tokio::sync::Mutex<()>>>>,
     changed: Bell,
     changes: Mutex<Option<Rung>>,
 }
 
-/// The right to change what is in force.
+/// The right to change the resources of one organisation.
 #[derive(Debug)]
-pub(super) struct Turn(#[expect(dead_code, reason = "held, not read")] OwnedMutexGuard<()>);
+pub(super) struct Turn {
+    tenant: TenantId,
+    #[expect(dead_code, reason = "held, not read")]
+    own: OwnedMutexGuard<()>,
+    #[expect(dead_code, reason = "held, not read")]
+    beside_others: OwnedRwLockReadGuard<()>,
+}
+
+/// Organisations whose turns are remembered before those that ended are forgotten: a few kilobytes.
+const TURNS_KEPT: usize = 100;
 
 /// Checks that what was pushed fits the files: of every organisation, except those that are `before` as they are
 /// now. Nothing is kept: they are read when they are first asked about. Blocks.
@@ -80,7 +92,8 @@ impl Overlay {
     /// Keeps `pipeline` in step, whose snapshot reads `pushed` too.
     pub fn new(pipeline: Arc<Pipeline>, pushed: Arc<dyn PushedResources>) -> Self {
         let (changed, rung) = tokio::sync::mpsc::unbounded_channel();
-        Self { pipeline, pushed, turn: Arc::default(), changed, changes: Mutex::new(Some(rung)) }
+        let (everything, turns) = (Arc::default(), Mutex::default());
+        Self { pipeline, pushed, everything, turns, changed, changes: Mutex::new(Some(rung)) }
     }
 
     /// Where pushed resources are read from.
@@ -89,7 +102,7 @@ impl Overlay {
     }
 
     /// Puts changed files in force, with everything that was pushed. `ready` is told of the new snapshot just
-    /// before. Blocks while a push is being written.
+    /// before. Blocks while pushes are being written.
     ///
     /// # Errors
     /// [`OverlayError`]; what was in force stays.
@@ -98,7 +111,7 @@ impl Overlay {
         parts: SnapshotParts,
         ready: impl FnOnce(&Snapshot),
     ) -> Result<(), OverlayError> {
-        let _turn = self.turn.blocking_lock();
+        let _all = self.everything.blocking_write();
         check_pushed(&parts, &*self.pushed, Some(&self.pipeline.snapshot()))?;
         Ok(self.pipeline.activate(parts, ready)?)
     }
@@ -108,55 +121,66 @@ impl Overlay {
         let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut changes) = changes else { return };
         while let Some(tenant) = changes.recv().await {
-            let overlay = Arc::clone(&self);
-            let read = tokio::task::spawn_blocking(move || overlay.refresh(tenant.as_ref())).await;
-            if let Ok(Err(error)) = read {
-                tracing::error!(%error, "pushed resources stay as they were");
+            if let Some(tenant) = tenant {
+                self.refresh(tenant).await;
+                continue;
+            }
+            let snapshot = self.pipeline.snapshot();
+            for organisation in snapshot.directory().organisations() {
+                self.refresh(organisation.id().clone()).await;
             }
         }
     }
 
-    /// Takes over the feeds that have changed elsewhere: of one organisation, or of all.
-    fn refresh(&self, tenant: Option<&TenantId>) -> Result<(), OverlayError> {
-        let _turn = self.turn.blocking_lock();
-        let snapshot = self.pipeline.snapshot();
-        let directory = snapshot.directory();
-        match tenant {
+    /// Takes over what changed elsewhere of one organisation's feed.
+    async fn refresh(self: &Arc<Self>, tenant: TenantId) {
+        let turn = self.turn(&tenant).await;
+        let pipeline = Arc::clone(&self.pipeline);
+        let refresh = move || {
             // What was pushed to an organisation that is not there any more is nobody's.
-            Some(tenant) if directory.organisation(tenant).is_none() => Ok(()),
-            Some(tenant) => Ok(self.pipeline.refresh(tenant)?),
-            None => {
-                let mut all = directory.organisations();
-                all.try_for_each(|organisation| Ok(self.pipeline.refresh(organisation.id())?))
-            }
+            let known = pipeline.snapshot().directory().organisation(&turn.tenant).is_some();
+            if known { pipeline.refresh(&turn.tenant) } else { Ok(()) }
+        };
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(refresh).await {
+            tracing::error!(%tenant, %error, "pushed resources stay as they were");
         }
     }
 
-    /// The right to change; waits for whoever has it.
-    pub(super) async fn turn(&self) -> Turn {
-        Turn(Arc::clone(&self.turn).lock_owned().await)
+    /// The right to change an organisation's resources; waits for whoever has it.
+    pub(super) async fn turn(&self, tenant: &TenantId) -> Turn {
+        // In this order: who waits for an organisation must not keep a reload from waiting for it too.
+        let beside_others = Arc::clone(&self.everything).read_owned().await;
+        let own = self.lock_of(tenant).lock_owned().await;
+        Turn { tenant: tenant.clone(), own, beside_others }
+    }
+
+    fn lock_of(&self, tenant: &TenantId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lock) = turns.get(tenant).and_then(Weak::upgrade) {
+            return lock;
+        }
+        if turns.len() >= TURNS_KEPT {
+            turns.retain(|_, lock| lock.strong_count() > 0);
+        }
+        let lock = Arc::default();
+        turns.insert(tenant.clone(), Arc::downgrade(&lock));
+        lock
     }
 
     /// The resources of an organisation as its feed is now, put in force if they were not: a write whose end
     /// was not heard, or another process, may have left what is in force behind. Blocks.
-    pub(super) fn catch_up(
-        &self,
-        _: &Turn,
-        tenant: &TenantId,
-    ) -> Result<Arc<Partition>, OverlayError> {
-        self.pipeline.refresh(tenant)?;
-        Ok(self.pipeline.snapshot().resources(tenant, self.pipeline.now())?)
+    pub(super) fn catch_up(&self, turn: &Turn) -> Result<Arc<Partition>, OverlayError> {
+        Ok(self.pipeline.resources(&turn.tenant)?)
     }
 
-    /// Puts changes in force that are in the store and fit what was there at [`Overlay::catch_up`] under the
-    /// same turn. Blocks.
+    /// Puts `partition` in force, made from what [`Overlay::catch_up`] told under the same turn; it is what there is
+    /// while the feed is named `digest`. Blocks.
     pub(super) fn put_in_force(
         &self,
-        _: &Turn,
-        tenant: &TenantId,
-        changes: &[Change],
+        turn: &Turn,
+        (partition, digest): (Arc<Partition>, &[u8; 32]),
     ) -> Result<(), OverlayError> {
-        Ok(self.pipeline.change(tenant, changes)?)
+        Ok(self.pipeline.change(&turn.tenant, (partition, digest))?)
     }
 
     fn ring(&self, tenant: Option<TenantId>) {

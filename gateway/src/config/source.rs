@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use crate::authz::{Partition, PolicySchema};
 use crate::directory::{
-    Members, NothingPushed, Organisation, PushedError, PushedResources, principal_entity,
+    Directory, Members, NothingPushed, Organisation, PushedError, PushedResources, principal_entity,
 };
 use crate::model::{EntityRecord, EntityUid, RoleAssignment};
-use crate::pipeline::{Content, OrganisationSource, SourceError};
+use crate::pipeline::{Content, OrganisationSource, SourceError, version_of};
 
+use super::kept::KeptFiles;
 use super::resources::Resources;
 use super::suggest;
 use super::survey::of_directory;
@@ -26,11 +25,12 @@ pub struct FileSource {
     tenants: PathBuf,
     base: PathBuf,
     pushed: Arc<dyn PushedResources>,
+    kept: Option<KeptFiles>,
 }
 
 impl FileSource {
     pub(super) fn new(tenants: PathBuf, base: PathBuf) -> Self {
-        Self { tenants, base, pushed: Arc::new(NothingPushed) }
+        Self { tenants, base, pushed: Arc::new(NothingPushed), kept: None }
     }
 
     /// The same files, with resources that were pushed besides.
@@ -38,15 +38,68 @@ impl FileSource {
     pub fn with_pushed(&self, pushed: Arc<dyn PushedResources>) -> Self {
         Self { pushed, ..self.clone() }
     }
+
+    /// The same files, where those that changed are read as they were `kept`.
+    #[must_use]
+    pub fn with_kept(&self, kept: KeptFiles) -> Self {
+        Self { kept: Some(kept), ..self.clone() }
+    }
+
+    /// The files `organisation` was read from: those on disk, or as they were kept where those have changed. A
+    /// reload that takes the new files over is on its way, or was refused and has said why.
+    fn texts(&self, organisation: &Organisation) -> Result<Texts, SourceError> {
+        let failed = |cause| SourceError { tenant: organisation.id().clone(), cause };
+        let folder = self.tenants.join(organisation.id().as_str());
+        let now = Texts::read(&folder, &self.base);
+        if let Ok(texts) = &now
+            && texts.digest() == organisation.digest()
+        {
+            return now.map_err(|problems| failed(told(&problems)));
+        }
+        let kept = self.kept.as_ref().map(|kept| kept.read(&folder, organisation));
+        match (kept, now) {
+            (Some(Ok(texts)), _) => Ok(texts),
+            (Some(Err(error)), _) => {
+                Err(failed(format!("its files changed, and as they were {error}")))
+            }
+            (None, Err(problems)) => Err(failed(told(&problems))),
+            (None, Ok(_)) => Err(failed("its files changed and are not taken over yet".to_owned())),
+        }
+    }
+
+    /// Keeps the files of every organisation in `directory` as they are taken over. It may block.
+    ///
+    /// # Errors
+    /// The last [`SourceError`]: files changed since they were checked, or cannot be kept. The others are kept.
+    pub fn keep(&self, directory: &Directory) -> Result<(), SourceError> {
+        let Some(kept) = &self.kept else { return Ok(()) };
+        let new = directory.organisations().filter(|organisation| !kept.has(organisation));
+        new.map(|organisation| self.keep_one(kept, organisation)).fold(Ok(()), Result::and)
+    }
+
+    fn keep_one(&self, kept: &KeptFiles, organisation: &Organisation) -> Result<(), SourceError> {
+        let failed = |cause| SourceError { tenant: organisation.id().clone(), cause };
+        let folder = self.tenants.join(organisation.id().as_str());
+        let texts = Texts::read(&folder, &self.base).map_err(|found| failed(told(&found)))?;
+        if texts.digest() != organisation.digest() {
+            return Err(failed("its files changed while they were taken over".to_owned()));
+        }
+        kept.write(organisation, &texts)
+            .map_err(|error| failed(format!("its files cannot be kept: {error}")))
+    }
+
+    /// Lets go of kept files that are not those of `directory`.
+    pub fn forget(&self, directory: &Directory) {
+        if let Some(kept) = &self.kept {
+            kept.retain(directory);
+        }
+    }
 }
 
 impl OrganisationSource for FileSource {
     fn version(&self, organisation: &Organisation) -> Result<[u8; 32], SourceError> {
         let pushed = self.pushed.version(organisation.id()).map_err(of_pushed)?;
-        let mut hash = Sha256::new();
-        hash.update(organisation.digest());
-        hash.update(pushed);
-        Ok(hash.finalize().into())
+        Ok(version_of(organisation, &pushed))
     }
 
     fn open(
@@ -54,29 +107,26 @@ impl OrganisationSource for FileSource {
         organisation: &Organisation,
         schema: &Arc<PolicySchema>,
     ) -> Result<Content, SourceError> {
-        let failed = |cause: String| SourceError { tenant: organisation.id().clone(), cause };
-        let told = |problems: Vec<FileProblem>| {
-            failed(problems.first().map(ToString::to_string).unwrap_or_default())
-        };
-        let folder = self.tenants.join(organisation.id().as_str());
-        let texts = Texts::read(&folder, &self.base).map_err(told)?;
-        // What is read must be what the snapshot's name stands for. A reload that takes the new files over is
-        // on its way, or was refused and has said why.
-        if texts.digest() != organisation.digest() {
-            return Err(failed("its files changed and are not taken over yet".to_owned()));
-        }
+        let failed = |cause| SourceError { tenant: organisation.id().clone(), cause };
+        let texts = self.texts(organisation)?;
         let mut pushed = Vec::new();
         let read = self.pushed.read(organisation.id(), &mut |record| pushed.push(record));
-        read.map_err(of_pushed)?;
-        read_content(&texts, organisation, (schema, pushed), &self.base).map_err(told)
+        let version = version_of(organisation, &read.map_err(of_pushed)?);
+        let content = read_content(&texts, organisation, (schema, pushed), &self.base);
+        let content = content.map_err(|problems| failed(told(&problems)))?;
+        Ok(Content { version, ..content })
     }
+}
+
+fn told(problems: &[FileProblem]) -> String {
+    problems.first().map(ToString::to_string).unwrap_or_default()
 }
 
 fn of_pushed(error: PushedError) -> SourceError {
     SourceError { tenant: error.tenant, cause: error.cause }
 }
 
-/// Reads and checks members and resources.
+/// Reads and checks members and resources. Whoever hands over what was pushed names it in the version.
 ///
 /// # Errors
 /// Every problem with them.
@@ -105,7 +155,12 @@ pub(super) fn read_content(
         Ok(members) => {
             check_members(&members, (schema, &partition), &file, &mut problems);
             if problems.is_empty() {
-                return Ok(Content { members: Arc::new(members), partition: Arc::new(partition) });
+                let (members, partition) = (Arc::new(members), Arc::new(partition));
+                return Ok(Content {
+                    members,
+                    partition,
+                    version: version_of(organisation, &[0; 32]),
+                });
             }
         }
     }

@@ -27,7 +27,8 @@ pub trait PushedResources: Debug + Send + Sync {
     /// [`PushedError`].
     fn version(&self, tenant: &TenantId) -> Result<[u8; 32], PushedError>;
 
-    /// Hands every record of one moment to `each`, in any order.
+    /// Hands every record of one moment to `each`, in any order, and names that moment's state as
+    /// [`PushedResources::version`] does.
     ///
     /// # Errors
     /// [`PushedError`]; what was handed over before counts for nothing.
@@ -35,7 +36,7 @@ pub trait PushedResources: Debug + Send + Sync {
         &self,
         tenant: &TenantId,
         each: &mut dyn FnMut(EntityRecord),
-    ) -> Result<(), PushedError>;
+    ) -> Result<[u8; 32], PushedError>;
 }
 
 /// Nothing was pushed to anybody.
@@ -47,7 +48,7 @@ impl PushedResources for NothingPushed {
         Ok([0; 32])
     }
 
-    fn read(&self, _: &TenantId, _: &mut dyn FnMut(EntityRecord)) -> Result<(), PushedError> {
-        Ok(())
+    fn read(&self, _: &TenantId, _: &mut dyn FnMut(EntityRecord)) -> Result<[u8; 32], PushedError> {
+        Ok([0; 32])
     }
 }

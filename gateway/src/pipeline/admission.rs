@@ -1,7 +1,7 @@
 //! Takes a request through every stage, in order. There is no other way to an upstream.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -10,7 +10,9 @@ use tracing::Instrument as _;
 use super::asker::Asker;
 use super::floods::Floods;
 use super::ids::Ids;
+use super::in_force::{InForce, reader};
 use super::listing::Listing;
+use super::lists::Lists;
 use super::live_binding::LiveBinding;
 use super::outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused};
 use super::recording::{Identity, Trail};
@@ -21,8 +23,8 @@ use crate::authn::{AssertionSigner, Authenticator, Statement};
 use crate::authz::{Decision, Partition, Permit};
 use crate::limits::Limiter;
 use crate::model::{
-    AuthMethod, Change, Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Refusal,
-    TenantId, UnixNanos,
+    AuthMethod, Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Refusal, TenantId,
+    UnixNanos,
 };
 use crate::routing::{
     CanonicalRequest, Denials, LogClass, Matched, Place, Route, Stream, is_gateway_path,
@@ -65,12 +67,11 @@ pub struct PipelineParts {
 #[derive(Debug)]
 pub struct Pipeline {
     pub(super) parts: PipelineParts,
-    snapshot: ArcSwap<Snapshot>,
-    /// Held while the next snapshot is made from the present one.
-    swapping: Mutex<()>,
+    pub(super) in_force: Arc<InForce>,
     pub(super) limiter: ArcSwap<Limiter>,
     ids: Ids,
     floods: Floods,
+    lists: Lists,
     failures: AtomicU64,
 }
 
@@ -80,16 +81,16 @@ impl Pipeline {
     /// # Errors
     /// [`EntropyError`] when there is no randomness for decision ids.
     pub fn new(parts: PipelineParts, entropy: &dyn Entropy) -> Result<Self, EntropyError> {
-        let snapshot = ArcSwap::new(Arc::clone(&parts.snapshot));
+        let in_force = Arc::new(InForce::new(Arc::clone(&parts.snapshot)));
         let limiter = ArcSwap::new(Arc::clone(&parts.limiter));
         let ids = Ids::new(entropy)?;
-        let (floods, failures) = (Floods::default(), AtomicU64::new(0));
-        Ok(Self { parts, snapshot, swapping: Mutex::default(), limiter, ids, floods, failures })
+        let (floods, lists, failures) = (Floods::default(), Lists::new(), AtomicU64::new(0));
+        Ok(Self { parts, in_force, limiter, ids, floods, lists, failures })
     }
 
     /// The snapshot in force.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot.load_full()
+        self.in_force.load()
     }
 
     /// Puts a snapshot of `parts` in force: requests that start from now on are decided under it (promise P10).
@@ -102,23 +103,21 @@ impl Pipeline {
         parts: SnapshotParts,
         ready: impl FnOnce(&Snapshot),
     ) -> Result<(), SnapshotError> {
-        let _one = self.swapping.lock().unwrap_or_else(PoisonError::into_inner);
-        let snapshot = Snapshot::new(parts, Some(&self.snapshot()))?;
-        ready(&snapshot);
-        self.snapshot.store(Arc::new(snapshot));
-        Ok(())
+        self.in_force.activate(parts, ready)
     }
 
-    /// Puts changes of one organisation's resources in force, all of them or none, once they are where the
-    /// organisation's source reads them from: the source is asked what state they are in now. Requests that
-    /// start from now on see them. It may block, for some milliseconds.
+    /// Puts other resources of one organisation in force: those its source has while what was pushed is named
+    /// `pushed`. They were made from what [`Pipeline::resources`] told, and nothing is checked again. Requests
+    /// that start from now on see them. It may block, for some milliseconds.
     ///
     /// # Errors
     /// [`ChangeError`]; nothing changed.
-    pub fn change(&self, tenant: &TenantId, changes: &[Change]) -> Result<(), ChangeError> {
-        let _one = self.swapping.lock().unwrap_or_else(PoisonError::into_inner);
-        self.snapshot.store(Arc::new(self.snapshot().changed(tenant, changes)?));
-        Ok(())
+    pub fn change(
+        &self,
+        tenant: &TenantId,
+        (partition, pushed): (Arc<Partition>, &[u8; 32]),
+    ) -> Result<(), ChangeError> {
+        self.in_force.change(tenant, (partition, pushed))
     }
 
     /// Takes over the state one organisation's source is in now, if that is another than the one in force:
@@ -127,11 +126,15 @@ impl Pipeline {
     /// # Errors
     /// [`ChangeError`]; nothing changed.
     pub fn refresh(&self, tenant: &TenantId) -> Result<(), ChangeError> {
-        let _one = self.swapping.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(snapshot) = self.snapshot().refreshed(tenant)? {
-            self.snapshot.store(Arc::new(snapshot));
-        }
-        Ok(())
+        self.in_force.refresh(tenant)
+    }
+
+    /// The resources of an organisation as its source has them now, put in force if they were not. It may block.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub fn resources(&self, tenant: &TenantId) -> Result<Arc<Partition>, ChangeError> {
+        self.in_force.resources(tenant, self.now())
     }
 
     /// Forgets members and resources of organisations nobody asked about for `idle`; how many.
@@ -234,15 +237,20 @@ impl Pipeline {
         request: &Arc<CanonicalRequest>,
         body: &mut dyn BodySource,
     ) -> Result<Forward, Refusal> {
+        let before = Arc::clone(&trail.snapshot);
+        let matched = stage!("route").in_scope(|| before.routes().find(request))?;
+        trail.route = Some(Arc::clone(&matched.route));
+        let (asker, partition) =
+            self.authenticate(trail, request).instrument(stage!("authenticate")).await?;
         let snapshot = Arc::clone(&trail.snapshot);
-        let matched = stage!("route").in_scope(|| snapshot.routes().find(request))?;
+        let matched = if Arc::ptr_eq(&before, &snapshot) {
+            matched
+        } else {
+            snapshot.routes().find(request)?
+        };
         trail.route = Some(Arc::clone(&matched.route));
         let bound = snapshot.directory().organisation_for_host(request.host());
         let bound = bound.map(|organisation| organisation.id());
-        let (asker, partition) = self
-            .authenticate(&snapshot, request, bound, trail.arrival.at)
-            .instrument(stage!("authenticate"))
-            .await?;
         trail.asker = Some(asker.clone());
         let tenant = partition_of(bound, &asker)?.cloned();
         if let Some(tenant) = asker.tenant() {
@@ -260,7 +268,8 @@ impl Pipeline {
             tenant: tenant.as_ref(),
             arrival: trail.arrival,
         };
-        let (resource, access) = listing.nodes(resource)?;
+        let parts = (&snapshot, &matched.route, &partition);
+        let (resource, access) = self.lists.nodes(listing, parts, resource).await?;
         trail.resource = Some(resource.clone());
         trail.access.clone_from(&access);
         let binding = LiveBinding {
@@ -291,16 +300,22 @@ impl Pipeline {
         Ok(forward)
     }
 
+    /// Tells who asks. The trail goes on under a later snapshot if the organisation has to be read for it.
     async fn authenticate(
         &self,
-        snapshot: &Snapshot,
+        trail: &mut Trail<'_>,
         request: &CanonicalRequest,
-        bound: Option<&TenantId>,
-        now: UnixNanos,
     ) -> Result<(Asker, Arc<Partition>), Refusal> {
+        let now = trail.arrival.at;
         let authenticated = self.parts.authenticator.authenticate(request.headers(), now).await;
         let authenticated = authenticated.map_err(|refusal| to_sign_in(refusal, request))?;
-        snapshot.asker(authenticated, bound, now).await
+        let bound = trail.snapshot.directory().organisation_for_host(request.host());
+        let bound = bound.map(|organisation| organisation.id().clone());
+        if let Some(tenant) = authenticated.principal().tenant().or(bound.as_ref()) {
+            let at = (reader(&authenticated), now);
+            trail.snapshot = self.in_force.current(Arc::clone(&trail.snapshot), tenant, at).await?;
+        }
+        trail.snapshot.asker(authenticated, bound.as_ref(), now).await
     }
 
     /// Records the permit. Until the request is handed to the door, the guard stands for its outcome: an
@@ -433,7 +448,14 @@ impl Pipeline {
         if !self.parts.authenticator.still_valid(authenticated, now).await {
             return false;
         }
-        let snapshot = self.snapshot();
+        let mut snapshot = self.snapshot();
+        if let Some(tenant) = &binding.tenant {
+            let at = (reader(authenticated), now);
+            let Ok(current) = self.in_force.current(snapshot, tenant, at).await else {
+                return false;
+            };
+            snapshot = current;
+        }
         let asker = snapshot.asker(authenticated.clone(), binding.tenant.as_ref(), now).await;
         let Ok((asker, partition)) = asker else { return false };
         let Some(route) = snapshot.routes().route(binding.route.id()) else { return false };

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::admission::Pipeline;
 use super::answer::Answer;
 use super::navigation::Menu;
+use super::organisations::Reader;
 use super::outcome::{BodySource, Reply};
 use super::recording::Trail;
 use super::sign_in::{GatewayRequest, ME_PATH, Memberships, SignIn, SignInEvent};
@@ -109,6 +110,12 @@ impl Pipeline {
         match self.parts.authenticator.authenticate(request.headers(), now).await {
             Ok(authenticated) => {
                 // A session of a suspended organisation gives nothing, but it can still be ended.
+                if let Some(tenant) = authenticated.principal().tenant() {
+                    let (snapshot, at) = (Arc::clone(&trail.snapshot), (Reader::Known, now));
+                    if let Ok(current) = self.in_force.current(snapshot, tenant, at).await {
+                        trail.snapshot = current;
+                    }
+                }
                 let asker = trail.snapshot.asker(authenticated.clone(), None, now).await;
                 trail.asker = asker.ok().map(|(asker, _)| asker);
                 self.belongs_here(trail, request)?;

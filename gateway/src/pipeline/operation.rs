@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::admission::{DECISION_TIME_MAX, Pipeline, timed};
 use super::asker::Asker;
+use super::in_force::reader;
 use super::outcome::{Arrival, Enforcement, Refused};
 use super::recording::Trail;
 use super::snapshot::Snapshot;
@@ -82,8 +83,8 @@ impl Pipeline {
         trail: &mut Trail<'_>,
         operation: &Operation<'_>,
     ) -> Result<Admitted, Refusal> {
+        let (asker, partition) = self.known(trail, operation).await?;
         let snapshot = Arc::clone(&trail.snapshot);
-        let (asker, partition) = self.known(&snapshot, operation, trail.arrival).await?;
         trail.asker = Some(asker.clone());
         if asker.tenant() != Some(operation.tenant) {
             // Whether there is such an organisation is not for others to know.
@@ -127,20 +128,25 @@ impl Pipeline {
 
     async fn known(
         &self,
-        snapshot: &Snapshot,
+        trail: &mut Trail<'_>,
         operation: &Operation<'_>,
-        arrival: &Arrival,
     ) -> Result<(Asker, Arc<Partition>), Refusal> {
         let mut headers = http::HeaderMap::new();
         let name = http::header::AUTHORIZATION;
         for value in operation.headers.get_all(&name) {
             headers.append(name.clone(), value.clone());
         }
-        let authenticated = self.parts.authenticator.authenticate(&headers, arrival.at).await?;
+        let authenticated =
+            self.parts.authenticator.authenticate(&headers, trail.arrival.at).await?;
         if authenticated.method() != AuthMethod::ApiKey {
             return Err(Refusal::CredentialMissing);
         }
-        snapshot.asker(authenticated, None, arrival.at).await
+        let now = trail.arrival.at;
+        if let Some(tenant) = authenticated.principal().tenant() {
+            let at = (reader(&authenticated), now);
+            trail.snapshot = self.in_force.current(Arc::clone(&trail.snapshot), tenant, at).await?;
+        }
+        trail.snapshot.asker(authenticated, None, now).await
     }
 }
 
@@ -185,7 +191,11 @@ impl Admitted {
         if !self.pipeline.parts.authenticator.still_valid(authenticated, now).await {
             return false;
         }
-        let snapshot = self.pipeline.snapshot();
+        let at = (reader(authenticated), now);
+        let in_force = &self.pipeline.in_force;
+        let Ok(snapshot) = in_force.current(in_force.load(), &self.tenant, at).await else {
+            return false;
+        };
         let asker = snapshot.asker(authenticated.clone(), None, now).await;
         let Ok((asker, partition)) = asker else { return false };
         decide(&snapshot, (&asker, &partition), &self.question, (&self.tenant, now)).allowed()

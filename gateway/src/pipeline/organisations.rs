@@ -5,13 +5,17 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
 use crate::authz::{Partition, PolicySchema};
 use crate::directory::{Directory, Members, Organisation};
 use crate::model::{Dependency, Refusal, TenantId, UnixNanos};
 
-/// How long a request waits for its organisation to be read: a million resources take some ten seconds. What
-/// takes longer is read to its end all the same, for the requests that come later.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+mod readers;
+
+pub(super) use readers::{Reader, Readers, WAIT_MAX};
 
 /// After a failure nobody tries again for this long: a broken organisation must not keep the disk busy.
 const FAILURE_HOLDS: Duration = Duration::from_secs(5);
@@ -23,6 +27,16 @@ pub struct Content {
     pub members: Arc<Members>,
     /// Its resources.
     pub partition: Arc<Partition>,
+    /// Names what both were read from: [`version_of`] the organisation and what was pushed.
+    pub version: [u8; 32],
+}
+
+/// Names everything the content of an organisation depends on; `pushed` names what was pushed to it.
+pub fn version_of(organisation: &Organisation, pushed: &[u8; 32]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(organisation.digest());
+    hash.update(pushed);
+    hash.finalize().into()
 }
 
 /// An organisation could not be read.
@@ -43,7 +57,8 @@ pub trait OrganisationSource: Debug + Send + Sync {
     /// [`SourceError`].
     fn version(&self, organisation: &Organisation) -> Result<[u8; 32], SourceError>;
 
-    /// Reads and checks an organisation, and refuses one that is not what `organisation` says.
+    /// Reads and checks an organisation: the files are those `organisation` was read from, and what was pushed is
+    /// what there is now. [`Content::version`] names what was read.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -60,6 +75,16 @@ pub(super) struct Opening {
     pub(super) organisation: Arc<Organisation>,
     pub(super) schema: Arc<PolicySchema>,
     pub(super) source: Arc<dyn OrganisationSource>,
+    pub(super) readers: Arc<Readers>,
+}
+
+/// Why a place has no content.
+#[derive(Clone, Debug)]
+pub(super) enum Unread {
+    /// It cannot be read, or not in time, or too many wait.
+    Refused,
+    /// More was pushed than the place stands for; what was read belongs in another snapshot.
+    Newer(Arc<Content>),
 }
 
 /// The organisations of a snapshot: those in use with their content.
@@ -73,6 +98,8 @@ pub(super) struct Slot {
     state: Mutex<State>,
     /// Held while the organisation is read: one at a time.
     gate: Arc<tokio::sync::Mutex<()>>,
+    /// Where requests wait for it.
+    places: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
@@ -80,6 +107,8 @@ struct State {
     content: Option<Arc<Content>>,
     used: UnixNanos,
     failed: Option<UnixNanos>,
+    /// What was read last, where it is newer than this place: one reading for all who wait.
+    newer: Option<Arc<Content>>,
 }
 
 impl Shelf {
@@ -138,12 +167,22 @@ impl Shelf {
 
 impl Slot {
     pub(super) fn empty(version: [u8; 32]) -> Self {
-        Self { version, state: Mutex::default(), gate: Arc::default() }
+        let (state, gate) = (Mutex::default(), Arc::default());
+        Self { version, state, gate, places: Readers::places() }
     }
 
-    pub(super) fn filled(version: [u8; 32], content: Content, used: UnixNanos) -> Self {
-        let state = State { content: Some(Arc::new(content)), used, failed: None };
-        Self { version, state: Mutex::new(state), gate: Arc::default() }
+    pub(super) fn filled(content: Content, used: UnixNanos) -> Self {
+        let slot = Self::empty(content.version);
+        slot.fill(Arc::new(content), used);
+        slot
+    }
+
+    /// Takes content of its version, if it has none.
+    pub(super) fn fill(&self, content: Arc<Content>, used: UnixNanos) {
+        let mut state = self.state();
+        if content.version == self.version && state.content.is_none() {
+            *state = State { content: Some(content), used, ..State::default() };
+        }
     }
 
     /// Names what it is read from.
@@ -161,23 +200,33 @@ impl Slot {
         self.state().used
     }
 
+    /// Lets go of what is newer than this place.
+    pub(super) fn forget_newer(&self) {
+        self.state().newer = None;
+    }
+
     /// The content; read first if it is not in memory.
     ///
     /// # Errors
-    /// [`Refusal::Unavailable`] when it cannot be read, or not in time.
+    /// [`Unread`].
     pub(super) async fn content(
         self: &Arc<Self>,
         opening: impl FnOnce() -> Opening,
-        now: UnixNanos,
-    ) -> Result<Arc<Content>, Refusal> {
+        (reader, now): (Reader, UnixNanos),
+    ) -> Result<Arc<Content>, Unread> {
         if let Some(content) = self.use_now(now) {
             return Ok(content);
         }
         let opening = opening();
         let tenant = opening.organisation.id().clone();
-        let Ok(loaded) = tokio::time::timeout(WAIT_MAX, self.load(opening, now)).await else {
+        let Some(_waiting) = opening.readers.wait(reader, &self.places) else {
+            tracing::warn!(%tenant, "too many requests wait for organisations to be read");
+            return Err(Unread::Refused);
+        };
+        let Ok(loaded) = tokio::time::timeout(WAIT_MAX, self.load(opening, (reader, now))).await
+        else {
             tracing::error!(%tenant, "an organisation is not read in time: requests are refused");
-            return Err(UNREADABLE);
+            return Err(Unread::Refused);
         };
         loaded
     }
@@ -185,57 +234,86 @@ impl Slot {
     /// The content; read now if it is not in memory. Blocks, so never on a thread that serves requests.
     ///
     /// # Errors
-    /// [`SourceError`] when it cannot be read.
+    /// [`SourceError`] when it cannot be read; what is newer than this place is content too.
     pub(super) fn content_now(
         &self,
         opening: &Opening,
         now: UnixNanos,
     ) -> Result<Arc<Content>, SourceError> {
         let _one = self.gate.blocking_lock();
-        self.use_now(now).map_or_else(|| self.open(opening, now), Ok)
+        if let Some(content) = self.use_now(now) {
+            return Ok(content);
+        }
+        // Without a runtime nobody else reads either.
+        let _permit = Handle::try_current().ok().map(|it| it.block_on(opening.readers.permit()));
+        self.open(opening)
     }
 
     async fn load(
         self: &Arc<Self>,
         opening: Opening,
-        now: UnixNanos,
-    ) -> Result<Arc<Content>, Refusal> {
+        (reader, now): (Reader, UnixNanos),
+    ) -> Result<Arc<Content>, Unread> {
+        let turn = opening.readers.turn_of(reader).await;
         let guard = Arc::clone(&self.gate).lock_owned().await;
         if let Some(content) = self.use_now(now) {
             return Ok(content);
         }
-        if self.state().failed.is_some_and(|since| now.since(since) < FAILURE_HOLDS) {
-            return Err(UNREADABLE);
+        if let Some(newer) = self.state().newer.clone() {
+            return Err(Unread::Newer(newer));
         }
+        if self.state().failed.is_some_and(|since| now.since(since) < FAILURE_HOLDS) {
+            return Err(Unread::Refused);
+        }
+        let permit = opening.readers.permit().await;
         let slot = Arc::clone(self);
+        // It runs to its end, and holds everything until then, even if nobody waits any more.
         let reading = tokio::task::spawn_blocking(move || {
-            let opened = slot.open(&opening, now);
-            drop(guard);
-            opened.map_err(|_| UNREADABLE)
+            let opened = slot.open(&opening);
+            drop((permit, guard, turn));
+            opened
         });
-        reading.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "reading an organisation broke off");
-            Err(UNREADABLE)
-        })
+        match reading.await {
+            Ok(Ok(content)) if content.version == self.version => Ok(content),
+            Ok(Ok(newer)) => Err(Unread::Newer(newer)),
+            Ok(Err(_)) => Err(Unread::Refused),
+            Err(error) => {
+                tracing::error!(%error, "reading an organisation broke off");
+                Err(Unread::Refused)
+            }
+        }
     }
 
-    fn open(&self, opening: &Opening, now: UnixNanos) -> Result<Arc<Content>, SourceError> {
+    fn open(&self, opening: &Opening) -> Result<Arc<Content>, SourceError> {
         let opened = opening.source.open(&opening.organisation, &opening.schema);
         let mut state = self.state();
         match opened {
             Ok(content) => {
                 let content = Arc::new(content);
-                *state = State { content: Some(Arc::clone(&content)), used: now, failed: None };
+                let read = Some(Arc::clone(&content));
+                let used = state.used;
+                *state = if content.version == self.version {
+                    State { content: read, used, ..State::default() }
+                } else {
+                    State { newer: read, used, ..State::default() }
+                };
                 let tenant = opening.organisation.id();
                 tracing::debug!(%tenant, resources = content.partition.len(), "organisation read");
                 Ok(content)
             }
             Err(error) => {
-                state.failed = Some(now);
+                // Reading takes its time: a failure counts from when it happened.
+                state.failed = Some(opening.readers.now());
                 tracing::error!(%error, "requests to this organisation are refused");
                 Err(error)
             }
         }
+    }
+
+    /// Whether nobody more may wait.
+    #[cfg(test)]
+    pub(super) fn places_taken(&self) -> bool {
+        self.places.available_permits() == 0
     }
 
     fn use_now(&self, now: UnixNanos) -> Option<Arc<Content>> {
@@ -247,6 +325,9 @@ impl Slot {
     fn forget_idle(&self, now: UnixNanos, idle: Duration) -> bool {
         let mut state = self.state();
         let is_idle = now.since(state.used) >= idle;
+        if is_idle {
+            state.newer = None;
+        }
         is_idle && state.content.take().is_some()
     }
 
@@ -255,8 +336,12 @@ impl Slot {
     }
 }
 
-/// Without its organisation's data a request cannot be decided.
-const UNREADABLE: Refusal = Refusal::Unavailable(Dependency::DecisionPoint);
+impl From<Unread> for Refusal {
+    /// Without its organisation's data a request cannot be decided.
+    fn from(_: Unread) -> Self {
+        Self::Unavailable(Dependency::DecisionPoint)
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -7,15 +7,19 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::asker::{Asker, Askers, Standing};
+use super::in_force::reader;
 use super::navigation::{Navigation, active_node};
-use super::organisations::{Content, Opening, OrganisationSource, Shelf, Slot, SourceError};
+use super::organisations::{
+    Content, Opening, OrganisationSource, Reader, Readers, Shelf, Slot, SourceError, Unread,
+    version_of,
+};
 use crate::audit::{Pseudonym, PseudonymKey};
 use crate::authn::Authenticated;
-use crate::authz::{self, EntityError, Partition, Pdp, PolicySchema};
+use crate::authz::{self, Partition, Pdp, PolicySchema};
 use crate::directory::{Directory, Members, Organisation, principal_entity};
 use crate::model::{
-    Change, EntityRecord, EntityUid, ErrorStyle, PersonId, Principal, Refusal, SnapshotId,
-    TenantId, UnixNanos,
+    Clock, EntityRecord, EntityUid, ErrorStyle, PersonId, Principal, Refusal, SnapshotId, TenantId,
+    UnixNanos,
 };
 use crate::routing::RouteTable;
 
@@ -40,6 +44,8 @@ pub struct SnapshotParts {
     pub config_digest: [u8; 32],
     /// Names people in the log.
     pub pseudonyms: PseudonymKey,
+    /// Dates failures.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Why a snapshot cannot be put together.
@@ -59,18 +65,12 @@ pub enum ChangeError {
     /// There is no such organisation.
     #[error("there is no organisation `{0}`")]
     UnknownOrganisation(TenantId),
-    /// The changes do not fit the schema or the organisation's other resources.
-    #[error("{}", told(.0))]
-    Refused(Vec<EntityError>),
+    /// Its source changed again and again while it was read.
+    #[error("the organisation `{0}` changes faster than it can be read")]
+    Restless(TenantId),
     /// The state of its resources cannot be told.
     #[error(transparent)]
     Source(#[from] SourceError),
-}
-
-fn told(errors: &[EntityError]) -> String {
-    let more = errors.len().saturating_sub(1);
-    let first = errors.first().map(ToString::to_string).unwrap_or_default();
-    if more == 0 { first } else { format!("{first} (and {more} more)") }
 }
 
 /// Policies, schema, directory, routes: one value, taken once for a request.
@@ -86,6 +86,14 @@ pub struct Snapshot {
     nobody: Arc<Partition>,
     shelf: Shelf,
     askers: Arc<Askers>,
+    readers: Arc<Readers>,
+}
+
+/// Where an organisation is that has moved on, by name, and what it is there, if that was read.
+#[derive(Clone, Debug)]
+pub(super) struct Moved {
+    pub(super) version: [u8; 32],
+    pub(super) content: Option<Arc<Content>>,
 }
 
 impl Snapshot {
@@ -104,81 +112,111 @@ impl Snapshot {
             for tenant in shelf.take_over(&before.shelf) {
                 let organisation = parts.directory.organisation(&tenant);
                 let slots = (shelf.slot(&tenant), before.shelf.slot(&tenant));
-                let (Some(organisation), (Some(new), Some(old))) = (organisation, slots) else {
+                let (Some(organisation), (Some(_), Some(old))) = (organisation, slots) else {
                     continue;
                 };
                 let content = parts.source.open(organisation, &parts.schema)?;
-                let slot = Slot::filled(*new.version(), content, old.used());
-                shelf = shelf.with(&tenant, slot);
+                shelf = shelf.with(&tenant, Slot::filled(content, old.used()));
             }
         }
         let id = snapshot_id(&parts, &shelf);
         let (settings, parts) = (id.clone(), Arc::new(parts));
-        Ok(Self { id, settings, parts, nobody, shelf, askers: Arc::new(Askers::new()) })
+        // Readings go on across snapshots, and so do their bounds.
+        let readers = before.map(|before| Arc::clone(&before.readers));
+        let readers = readers.unwrap_or_else(|| Arc::new(Readers::new(Arc::clone(&parts.clock))));
+        Ok(Self { id, settings, parts, nobody, shelf, askers: Arc::new(Askers::new()), readers })
     }
 
-    /// The snapshot after changes of one organisation's resources; everything else is shared. An organisation
-    /// that is not in memory is not read: it will be, with the changes, when it is asked about.
+    /// The snapshot with other resources of one organisation, those its source has while what was pushed is named
+    /// `pushed`; everything else is shared. An organisation that is not in memory is not kept: it will be read
+    /// when it is asked about. Nothing, where they are in force already.
     ///
     /// # Errors
     /// [`ChangeError`].
-    pub fn changed(&self, tenant: &TenantId, changes: &[Change]) -> Result<Self, ChangeError> {
-        let unknown = || ChangeError::UnknownOrganisation(tenant.clone());
-        let organisation = self.parts.directory.organisation(tenant).ok_or_else(unknown)?;
-        let old = self.shelf.slot(tenant).ok_or_else(unknown)?;
-        let version = self.parts.source.version(organisation)?;
-        let slot = match old.peek() {
-            None => Slot::empty(version),
-            Some(content) => {
-                let partition = content.partition.apply(changes).map_err(ChangeError::Refused)?;
-                let members = Arc::clone(&content.members);
-                Slot::filled(
-                    version,
-                    Content { members, partition: Arc::new(partition) },
-                    old.used(),
-                )
-            }
-        };
-        Ok(self.with(tenant, slot))
-    }
-
-    /// The snapshot with one organisation as its source has it now, where that is another state than this
-    /// snapshot's: nothing, where it is not. One that is in memory is read anew; it may block.
-    ///
-    /// # Errors
-    /// [`ChangeError`].
-    pub fn refreshed(&self, tenant: &TenantId) -> Result<Option<Self>, ChangeError> {
-        let unknown = || ChangeError::UnknownOrganisation(tenant.clone());
-        let organisation = self.parts.directory.organisation(tenant).ok_or_else(unknown)?;
-        let old = self.shelf.slot(tenant).ok_or_else(unknown)?;
-        let version = self.parts.source.version(organisation)?;
+    pub(super) fn changed(
+        &self,
+        tenant: &TenantId,
+        (partition, pushed): (Arc<Partition>, &[u8; 32]),
+    ) -> Result<Option<Self>, ChangeError> {
+        let (organisation, old) = self.place(tenant)?;
+        let version = version_of(organisation, pushed);
         if version == *old.version() {
             return Ok(None);
         }
-        let slot = if old.peek().is_some() {
-            let content = self.parts.source.open(organisation, &self.parts.schema)?;
-            Slot::filled(version, content, old.used())
-        } else {
-            Slot::empty(version)
+        let slot = match old.peek() {
+            None => Slot::empty(version),
+            Some(content) => {
+                let members = Arc::clone(&content.members);
+                Slot::filled(Content { members, partition, version }, old.used())
+            }
         };
         Ok(Some(self.with(tenant, slot)))
     }
 
-    /// The resources of an organisation, read now if they are not in memory. Blocks then, so it must not be
-    /// called on a thread that serves requests.
+    /// What one organisation is read from now, by name, and its content as it is read now, where that is another
+    /// state than this snapshot's. What is not in memory is not read. It may block.
     ///
     /// # Errors
     /// [`ChangeError`].
-    pub fn resources(
+    pub(super) fn moved_on(&self, tenant: &TenantId) -> Result<Option<Moved>, ChangeError> {
+        let (organisation, slot) = self.place(tenant)?;
+        let version = self.parts.source.version(organisation)?;
+        if version == *slot.version() {
+            return Ok(None);
+        }
+        if slot.peek().is_none() {
+            return Ok(Some(Moved { version, content: None }));
+        }
+        let content = self.parts.source.open(organisation, &self.parts.schema)?;
+        Ok(Some(Moved { version: content.version, content: Some(Arc::new(content)) }))
+    }
+
+    /// The snapshot with one organisation at `version`, and its content where there is one; nothing, where it is
+    /// that already. Only a version that its source is in now is put in force. It may block, for milliseconds.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub(super) fn at(
+        &self,
+        tenant: &TenantId,
+        Moved { version, content }: Moved,
+    ) -> Result<Option<Self>, ChangeError> {
+        let (organisation, old) = self.place(tenant)?;
+        if *old.version() == version {
+            if let Some(content) = content {
+                old.fill(content, old.used());
+            }
+            return Ok(None);
+        }
+        if self.parts.source.version(organisation)? != version {
+            return Ok(None);
+        }
+        let slot = Slot::empty(version);
+        if let Some(content) = content {
+            slot.fill(content, old.used());
+        }
+        Ok(Some(self.with(tenant, slot)))
+    }
+
+    /// The resources of an organisation and what they were read from, by name; read now if they are not in memory.
+    /// Blocks then, so it must not be called on a thread that serves requests.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub(super) fn resources(
         &self,
         tenant: &TenantId,
         now: UnixNanos,
-    ) -> Result<Arc<Partition>, ChangeError> {
-        let unknown = || ChangeError::UnknownOrganisation(tenant.clone());
-        let organisation = self.parts.directory.organisation(tenant).ok_or_else(unknown)?;
-        let slot = self.shelf.slot(tenant).ok_or_else(unknown)?;
-        let content = slot.content_now(&self.opening(organisation), now)?;
-        Ok(Arc::clone(&content.partition))
+    ) -> Result<Arc<Content>, ChangeError> {
+        let (organisation, slot) = self.place(tenant)?;
+        Ok(slot.content_now(&self.opening(organisation), now)?)
+    }
+
+    fn place(&self, tenant: &TenantId) -> Result<(&Arc<Organisation>, &Arc<Slot>), ChangeError> {
+        let organisation = self.parts.directory.organisation(tenant);
+        organisation
+            .zip(self.shelf.slot(tenant))
+            .ok_or_else(|| ChangeError::UnknownOrganisation(tenant.clone()))
     }
 
     fn opening(&self, organisation: &Arc<Organisation>) -> Opening {
@@ -186,6 +224,7 @@ impl Snapshot {
             organisation: Arc::clone(organisation),
             schema: Arc::clone(&self.parts.schema),
             source: Arc::clone(&self.parts.source),
+            readers: Arc::clone(&self.readers),
         }
     }
 
@@ -196,8 +235,8 @@ impl Snapshot {
         let (settings, parts) = (self.settings.clone(), Arc::clone(&self.parts));
         let nobody = Arc::clone(&self.nobody);
         // Askers of the changed organisation are told by its partition, which is another now.
-        let askers = Arc::clone(&self.askers);
-        Self { id, settings, parts, nobody, shelf: organisations, askers }
+        let (askers, readers) = (Arc::clone(&self.askers), Arc::clone(&self.readers));
+        Self { id, settings, parts, nobody, shelf: organisations, askers, readers }
     }
 
     /// The state of an organisation under this snapshot, as its source names it.
@@ -240,7 +279,40 @@ impl Snapshot {
         let (Some(organisation), Some(slot)) = (organisation, self.shelf.slot(tenant)) else {
             return Err(Refusal::CredentialInvalid);
         };
-        slot.content(|| self.opening(organisation), now).await
+        Ok(slot.content(|| self.opening(organisation), (Reader::Known, now)).await?)
+    }
+
+    #[cfg(test)]
+    pub(super) fn slot(&self, tenant: &TenantId) -> &Slot {
+        self.shelf.slot(tenant).unwrap()
+    }
+
+    /// Whether an organisation is in memory.
+    pub(super) fn has(&self, tenant: &TenantId) -> bool {
+        self.shelf.slot(tenant).is_some_and(|slot| slot.peek().is_some())
+    }
+
+    /// Sees to it that an organisation is in memory; nothing to do where there is none, or it is suspended.
+    ///
+    /// # Errors
+    /// [`Unread`].
+    pub(super) async fn read(
+        &self,
+        tenant: &TenantId,
+        at: (Reader, UnixNanos),
+    ) -> Result<(), Unread> {
+        let Ok((organisation, slot)) = self.place(tenant) else { return Ok(()) };
+        if organisation.suspended() {
+            return Ok(());
+        }
+        slot.content(|| self.opening(organisation), at).await.map(drop)
+    }
+
+    /// Lets go of what was read of an organisation and is newer than this snapshot.
+    pub(super) fn forget_newer(&self, tenant: &TenantId) {
+        if let Some(slot) = self.shelf.slot(tenant) {
+            slot.forget_newer();
+        }
     }
 
     /// The decision point.
@@ -304,7 +376,9 @@ impl Snapshot {
             let reason = String::from("this organisation is suspended");
             return Err(Refusal::Denied { reason: Some(reason), hidden: false });
         }
-        let content = self.content(&tenant, now).await?;
+        let at = (reader(&authenticated), now);
+        let (_, slot) = self.place(&tenant).map_err(|_| Refusal::CredentialInvalid)?;
+        let content = slot.content(|| self.opening(organisation), at).await?;
         let partition = Arc::clone(&content.partition);
         let asker = self.known(authenticated, &partition, Some((organisation, &content.members)));
         Ok((asker, partition))

@@ -26,7 +26,7 @@ impl StoredResources {
         &self,
         tenant: &TenantId,
         each: &mut dyn FnMut(EntityRecord),
-    ) -> Result<(), StoreError> {
+    ) -> Result<[u8; 32], StoreError> {
         let before = self.objects.head(tenant).await?;
         if before.feed.goal.is_some() {
             return Err(StoreError::Failed(String::from("a push is being written")));
@@ -44,7 +44,7 @@ impl StoredResources {
         }
         // Pages are read one by one: only an unchanged head says that they are of one moment.
         if self.objects.head(tenant).await?.feed.digest == before.feed.digest {
-            return Ok(());
+            return Ok(before.feed.digest);
         }
         Err(StoreError::Failed(String::from("they changed while they were read")))
     }
@@ -60,7 +60,7 @@ impl PushedResources for StoredResources {
         &self,
         tenant: &TenantId,
         each: &mut dyn FnMut(EntityRecord),
-    ) -> Result<(), PushedError> {
+    ) -> Result<[u8; 32], PushedError> {
         self.runtime.block_on(self.read_pages(tenant, each)).map_err(|error| failed(tenant, &error))
     }
 }

@@ -193,3 +193,17 @@ async fn a_hangup_reloads_by_hand() {
     })
     .await;
 }
+
+/// Nobody asked about the organisation before, so it is not in memory: it has to be read as it was.
+#[tokio::test]
+async fn an_organisation_not_in_memory_is_served_as_it_was() {
+    let members = "tenants/nordvolt/members.toml";
+    let faulty = Gateway::start().await;
+    faulty.write(members, "no settings at all");
+    assert_rejected(&faulty, &["members.toml"], 1.0).await;
+    // Without a fault of its own, while another file has one.
+    let sound = Gateway::start().await;
+    sound.write("policies/broken.cedar", "permit (");
+    sound.write(members, &(sound.read(members) + "\n# Changed.\n"));
+    assert_rejected(&sound, &["broken.cedar"], 1.0).await;
+}

@@ -90,8 +90,8 @@ impl Inner {
         batch: Batch,
         complete: bool,
     ) -> Result<Upload, FeedError> {
-        let turn = self.parts.overlay.turn().await;
-        let (turn, resources) = self.catch_up(turn, tenant).await?;
+        let turn = self.parts.overlay.turn(tenant).await;
+        let (turn, resources) = self.catch_up(turn).await?;
         let mut head = self.parts.objects.head(tenant).await?;
         let mode = upload_of(&mut head.feed, id)?.mode;
         if !batch.faults.is_empty() {
@@ -112,10 +112,13 @@ impl Inner {
             Err(faults) => return self.refuse(tenant, head, id, faults).await,
         };
         let changes = Arc::new(difference.changes);
-        if let Err(errors) = check(&resources, &changes).await? {
-            let faults = faults(errors, |uid| difference.lines.get(uid).copied());
-            return self.refuse(tenant, head, id, faults).await;
-        }
+        let after = match applied(&resources, &changes).await? {
+            Ok(after) => after,
+            Err(errors) => {
+                let faults = faults(errors, |uid| difference.lines.get(uid).copied());
+                return self.refuse(tenant, head, id, faults).await;
+            }
+        };
         let (put, gone) = (difference.writes.objects.len(), difference.writes.gone.len());
         let now = self.parts.clock.now();
         head.feed.advance(&changes, now);
@@ -133,12 +136,14 @@ impl Inner {
         if complete {
             upload.state = UploadState::Complete;
         }
-        let after = upload.clone();
+        let upload = upload.clone();
         if !(empty && lines == 0 && !complete) {
             self.write(tenant, &mut head, &writes).await?;
         }
-        self.put_in_force(turn, tenant, changes).await?;
-        Ok(after)
+        if !changes.is_empty() {
+            self.put_in_force(turn, (after, head.feed.digest)).await?;
+        }
+        Ok(upload)
     }
 
     /// Ends an upload with what is wrong; what it took before stays.
@@ -159,29 +164,21 @@ impl Inner {
     }
 
     /// The organisation's resources, in force as the store has them.
-    async fn catch_up(
-        &self,
-        turn: Turn,
-        tenant: &TenantId,
-    ) -> Result<(Turn, Arc<Partition>), FeedError> {
-        let (overlay, tenant) = (Arc::clone(&self.parts.overlay), tenant.clone());
-        let task = move || overlay.catch_up(&turn, &tenant).map(|resources| (turn, resources));
+    async fn catch_up(&self, turn: Turn) -> Result<(Turn, Arc<Partition>), FeedError> {
+        let overlay = Arc::clone(&self.parts.overlay);
+        let task = move || overlay.catch_up(&turn).map(|resources| (turn, resources));
         let task = tokio::task::spawn_blocking(task);
         Ok(task.await.map_err(|_| FeedError::Panicked)??)
     }
 
-    /// Puts in force what is in the store now.
+    /// Puts in force what is in the store now, while the feed is named by the digest.
     pub(super) async fn put_in_force(
         &self,
         turn: Turn,
-        tenant: &TenantId,
-        changes: Arc<Vec<Change>>,
+        (after, digest): (Arc<Partition>, [u8; 32]),
     ) -> Result<(), FeedError> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let (overlay, tenant) = (Arc::clone(&self.parts.overlay), tenant.clone());
-        let task = move || overlay.put_in_force(&turn, &tenant, &changes);
+        let overlay = Arc::clone(&self.parts.overlay);
+        let task = move || overlay.put_in_force(&turn, (after, &digest));
         let task = tokio::task::spawn_blocking(task);
         Ok(task.await.map_err(|_| FeedError::Panicked)??)
     }
@@ -264,16 +261,16 @@ pub(super) fn owned(line: Option<u64>, uid: &EntityUid, owner: Source) -> LineEr
     LineError { line, id: Some(uid.to_string()), reason }
 }
 
-/// Checks that `changes` fit what is there, before anything is written.
-pub(super) async fn check(
+/// What the resources are after `changes`, before anything is written; or why they do not fit.
+pub(super) async fn applied(
     resources: &Arc<Partition>,
     changes: &Arc<Vec<Change>>,
-) -> Result<Result<(), Vec<EntityError>>, FeedError> {
+) -> Result<Result<Arc<Partition>, Vec<EntityError>>, FeedError> {
     if changes.is_empty() {
-        return Ok(Ok(()));
+        return Ok(Ok(Arc::clone(resources)));
     }
     let (resources, changes) = (Arc::clone(resources), Arc::clone(changes));
-    let task = tokio::task::spawn_blocking(move || resources.apply(&changes).map(drop));
+    let task = tokio::task::spawn_blocking(move || resources.apply(&changes).map(Arc::new));
     task.await.map_err(|_| FeedError::Panicked)
 }
 

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::batch::{check, count_replaced, faults, owned, stranger};
+use super::batch::{applied, count_replaced, faults, owned, stranger};
 use super::{FeedError, Inner};
 use crate::admin::overlay::Turn;
 use crate::authz::Partition;
@@ -43,10 +43,13 @@ impl Inner {
             return self.refuse(tenant, head, id, whole.faults).await;
         }
         let changes = Arc::new(whole.changes);
-        if let Err(errors) = check(resources, &changes).await? {
-            let faults = faults(errors, |uid| whole.lines.get(uid).copied());
-            return self.refuse(tenant, head, id, faults).await;
-        }
+        let after = match applied(resources, &changes).await? {
+            Ok(after) => after,
+            Err(errors) => {
+                let faults = faults(errors, |uid| whole.lines.get(uid).copied());
+                return self.refuse(tenant, head, id, faults).await;
+            }
+        };
         count_replaced(&mut head.feed, id, [whole.put, whole.gone, whole.unchanged])?;
         let mut goal = head.feed.clone();
         goal.advance(&changes, self.parts.clock.now());
@@ -58,7 +61,9 @@ impl Inner {
         });
         self.write(tenant, &mut head, &Writes::default()).await?;
         let head = finish(&self.parts.objects, tenant, head).await?;
-        self.put_in_force(turn, tenant, changes).await?;
+        if !changes.is_empty() {
+            self.put_in_force(turn, (after, head.feed.digest)).await?;
+        }
         head.feed.upload.ok_or(FeedError::Lost)
     }
 

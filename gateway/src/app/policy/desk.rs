@@ -122,7 +122,7 @@ impl Desk {
             let known: Vec<&str> = directory.organisations().map(|it| it.id().as_str()).collect();
             return Err(unknown("organisation", tenant, &known).into());
         };
-        let Content { members, partition } = read_content(&loaded, &organisation)?;
+        let Content { members, partition, .. } = read_content(&loaded, &organisation)?;
         Ok(Self { loaded, organisation, members, partition, places })
     }
 

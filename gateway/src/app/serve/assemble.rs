@@ -16,7 +16,7 @@ use crate::app::secrets::prepare_secrets;
 use crate::app::self_signed::self_signed_certificate;
 use crate::audit::{Event, EventRecord, PseudonymKey, Sink, SinkError};
 use crate::authn::{AssertionKeys, AssertionSigner, Authenticator, Pepper, SigningKey};
-use crate::config::{self, Loaded, Secrets};
+use crate::config::{self, FileSource, KeptFiles, Loaded, Secrets};
 use crate::directory::PushedResources;
 use crate::journal::{Journal, JournalSettings};
 use crate::limits::Limiter;
@@ -176,6 +176,8 @@ fn first_snapshot(
     feeds.recover(&loaded.organisations.directory)?;
     let parts = snapshot_parts(loaded, feeds.pushed(), pseudonyms.clone());
     feeds.check(&parts)?;
+    keep(loaded);
+    source(loaded).forget(&loaded.organisations.directory);
     Snapshot::new(parts, None).map_err(|error| ServeError::Assembly(error.to_string()))
 }
 
@@ -216,11 +218,25 @@ pub(super) fn snapshot_parts(
         schema: Arc::clone(&read.schema),
         pdp: Arc::clone(&read.pdp),
         directory: Arc::clone(&read.directory),
-        source: Arc::new(read.source.with_pushed(Arc::clone(pushed))),
+        source: Arc::new(source(loaded).with_pushed(Arc::clone(pushed))),
         error_styles: convert::error_styles(&loaded.settings),
         navigation: loaded.settings.navigation.as_ref().map(convert::navigation),
         config_digest: Sha256::digest(format!("{:?}", loaded.settings).as_bytes()).into(),
         pseudonyms,
+        clock: Arc::new(SystemClock),
+    }
+}
+
+/// The files of `loaded`, and beside the state what they were when they were taken over.
+pub(super) fn source(loaded: &Loaded) -> FileSource {
+    loaded.organisations.source.with_kept(KeptFiles::beside(&loaded.settings.places.state_file))
+}
+
+/// Keeps the organisations of `loaded` as they are taken over. A full disk must not keep a change from being taken
+/// over, so what cannot be kept is told and no more: it matters only if a later reload is refused.
+pub(super) fn keep(loaded: &Loaded) {
+    if let Err(error) = source(loaded).keep(&loaded.organisations.directory) {
+        tracing::warn!(%error, "an organisation is not kept as it was taken over");
     }
 }
 

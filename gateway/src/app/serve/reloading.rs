@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 
-use super::assemble::{Gateway, assertion_keys, record_event, snapshot_parts};
+use super::assemble::{Gateway, assertion_keys, keep, record_event, snapshot_parts, source};
 use super::convert;
 use crate::admin::Overlay;
 use crate::app::reload::{Apply, ApplyError};
@@ -120,10 +120,12 @@ impl Live {
         services.watch_health(&self.core);
         // Services first: a request decided by the new snapshot finds the services it names, and one decided
         // by the old snapshot those of the old.
+        keep(loaded);
         let parts = snapshot_parts(loaded, &self.overlay.pushed(), self.pseudonyms.clone());
         self.overlay
             .take_over(parts, |snapshot| self.services.add(snapshot.settings(), services))
             .map_err(|error| failed(&error))?;
+        source(loaded).forget(&loaded.organisations.directory);
         self.signer.rotate(keys);
         if let Some(limiter) = limiter {
             self.pipeline.limit_by(limiter);

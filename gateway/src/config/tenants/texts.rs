@@ -1,5 +1,6 @@
 //! The files of one organisation as they were at one moment, with a name for what they say.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -60,11 +61,42 @@ impl Texts {
     /// SHA-256 over all texts, each after its length: two organisations that differ have two.
     pub(in crate::config) fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
-        for text in [&self.head, &self.connections, &self.members, &self.resources] {
-            hash.update((text.len() as u64).to_be_bytes());
-            hash.update(text.as_bytes());
+        for (length, text) in self.all() {
+            hash.update(length);
+            hash.update(text);
         }
         hash.finalize().into()
+    }
+
+    /// Writes all texts, each after its length: what the digest is over.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub(in crate::config) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        self.all().into_iter().try_for_each(|(length, text)| {
+            out.write_all(&length)?;
+            out.write_all(text)
+        })
+    }
+
+    fn all(&self) -> [([u8; 8], &[u8]); 4] {
+        [&self.head, &self.connections, &self.members, &self.resources]
+            .map(|text| ((text.len() as u64).to_be_bytes(), text.as_bytes()))
+    }
+
+    /// The texts that were written for the organisation in `folder`; nothing where `bytes` are not that.
+    pub(in crate::config) fn written(folder: &Path, id: TenantId, bytes: &[u8]) -> Option<Self> {
+        let mut rest = bytes;
+        let mut text = || {
+            let (length, after) = rest.split_first_chunk()?;
+            let length = usize::try_from(u64::from_be_bytes(*length)).ok()?;
+            let (text, after) = after.split_at_checked(length)?;
+            rest = after;
+            std::str::from_utf8(text).ok().map(Arc::from)
+        };
+        let (head, connections, members, resources) = (text()?, text()?, text()?, text()?);
+        let folder = folder.to_path_buf();
+        rest.is_empty().then_some(Self { folder, id, head, connections, members, resources })
     }
 
     /// Who the organisation is, its connections and its policies.

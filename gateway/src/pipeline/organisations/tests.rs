@@ -1,7 +1,7 @@
 //! When organisations are read, and what becomes of them then.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use serde_json::json;
 
@@ -9,7 +9,8 @@ use super::*;
 use crate::audit::PseudonymKey;
 use crate::authz::Pdp;
 use crate::directory::OrganisationData;
-use crate::model::{Change, EntityRecord, EntityUid, Secret};
+use crate::model::{Change, Clock as _, EntityRecord, EntityUid, ManualClock, Secret};
+use crate::pipeline::in_force::InForce;
 use crate::pipeline::{ChangeError, Snapshot, SnapshotParts};
 use crate::routing::RouteTable;
 
@@ -37,19 +38,53 @@ fn at(seconds: u64) -> UnixNanos {
     UnixNanos::from_seconds(seconds)
 }
 
-/// Counts how often it was read from; can break.
-#[derive(Debug, Default)]
+/// Counts how often it was read from, and how often at once; can break, and can be held up.
+#[derive(Debug)]
 struct Counting {
+    clock: Arc<ManualClock>,
+    /// How long a reading takes.
+    takes: Duration,
+    /// Held by a test, it keeps readings from ending.
+    held: AtomicBool,
+    inside: AtomicUsize,
+    most: AtomicUsize,
+    begun: Mutex<Vec<String>>,
     opened: AtomicUsize,
     broken: AtomicUsize,
     version: AtomicU8,
+}
+
+impl Default for Counting {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(ManualClock::at(at(10))),
+            takes: Duration::ZERO,
+            held: AtomicBool::default(),
+            inside: AtomicUsize::default(),
+            most: AtomicUsize::default(),
+            begun: Mutex::default(),
+            opened: AtomicUsize::default(),
+            broken: AtomicUsize::default(),
+            version: AtomicU8::default(),
+        }
+    }
+}
+
+impl Counting {
+    /// Lets everything go on until `count` readings are under way.
+    async fn until_inside(&self, count: usize) {
+        while self.inside.load(Ordering::SeqCst) < count {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 impl OrganisationSource for Counting {
     fn version(&self, organisation: &Organisation) -> Result<[u8; 32], SourceError> {
         // Only `first` ever changes.
         let changes = organisation.id().as_str() == "first";
-        Ok([if changes { self.version.load(Ordering::Relaxed) } else { 0 }; 32])
+        let pushed = if changes { self.version.load(Ordering::Relaxed) } else { 0 };
+        Ok(version_of(organisation, &[pushed; 32]))
     }
 
     fn open(
@@ -58,7 +93,13 @@ impl OrganisationSource for Counting {
         schema: &Arc<PolicySchema>,
     ) -> Result<Content, SourceError> {
         self.opened.fetch_add(1, Ordering::Relaxed);
-        std::thread::yield_now();
+        self.begun.lock().unwrap().push(organisation.id().to_string());
+        self.most.fetch_max(1 + self.inside.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+        while self.held.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        self.inside.fetch_sub(1, Ordering::SeqCst);
+        self.clock.advance(self.takes);
         if self.broken.load(Ordering::Relaxed) > 0 {
             let (tenant, cause) = (organisation.id().clone(), "broken".to_owned());
             return Err(SourceError { tenant, cause });
@@ -66,7 +107,12 @@ impl OrganisationSource for Counting {
         let records = [node("top", &[]), node("sub", &["Node::top"])];
         let partition = Partition::build(schema, records.iter()).unwrap();
         let members = Members::build(organisation, Vec::new(), &|uid| partition.contains(uid));
-        Ok(Content { members: Arc::new(members.unwrap()), partition: Arc::new(partition) })
+        let members = Arc::new(members.unwrap());
+        Ok(Content {
+            members,
+            partition: Arc::new(partition),
+            version: self.version(organisation)?,
+        })
     }
 }
 
@@ -90,13 +136,17 @@ fn parts(source: &Arc<Counting>) -> SnapshotParts {
         pdp: Arc::new(Pdp::load(Arc::clone(&schema), &[], &BTreeMap::new()).unwrap()),
         schema,
         directory: Arc::new(
-            Directory::build(vec![organisation("first"), organisation("second")]).unwrap(),
+            Directory::build(
+                ["first", "second", "third", "fourth"].into_iter().map(organisation).collect(),
+            )
+            .unwrap(),
         ),
         source: Arc::clone(source) as _,
         error_styles: std::collections::HashMap::new(),
         navigation: None,
         config_digest: [0; 32],
         pseudonyms: PseudonymKey::new(Secret::new([0; 32])),
+        clock: Arc::clone(&source.clock) as _,
     }
 }
 
@@ -134,6 +184,107 @@ async fn what_cannot_be_read_refuses_and_is_tried_again_after_a_while() {
 }
 
 #[tokio::test]
+async fn a_failure_holds_from_when_it_happened() {
+    let source = Arc::new(Counting { takes: Duration::from_secs(20), ..Counting::default() });
+    let snapshot = snapshot(&source, None);
+    source.broken.store(1, Ordering::Relaxed);
+    let first = tenant("first");
+    assert!(snapshot.content(&first, at(10)).await.is_err());
+    assert_eq!(source.clock.now(), at(30));
+    assert!(snapshot.content(&first, at(31)).await.is_err(), "it failed a second ago");
+    assert_eq!(source.opened.load(Ordering::Relaxed), 1);
+    assert!(snapshot.content(&first, at(35)).await.is_err());
+    assert_eq!(source.opened.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn two_organisations_are_read_at_once_and_no_more() {
+    let source = Arc::new(Counting::default());
+    let snapshot = Arc::new(snapshot(&source, None));
+    source.held.store(true, Ordering::SeqCst);
+    let ask = |name: &str| {
+        let (snapshot, tenant) = (Arc::clone(&snapshot), tenant(name));
+        tokio::spawn(async move { snapshot.read(&tenant, (Reader::Known, at(1))).await.is_ok() })
+    };
+    let asked = ["first", "second", "third", "fourth"].map(ask);
+    source.until_inside(2).await;
+    source.held.store(false, Ordering::SeqCst);
+    for asked in asked {
+        assert!(asked.await.unwrap());
+    }
+    assert_eq!((source.opened.load(Ordering::SeqCst), source.most.load(Ordering::SeqCst)), (4, 2));
+}
+
+#[tokio::test]
+async fn strangers_leave_a_reading_to_those_who_are_known() {
+    let source = Arc::new(Counting::default());
+    let snapshot = Arc::new(snapshot(&source, None));
+    source.held.store(true, Ordering::SeqCst);
+    let ask = |name: &str, reader| {
+        let (snapshot, tenant) = (Arc::clone(&snapshot), tenant(name));
+        tokio::spawn(async move { snapshot.read(&tenant, (reader, at(1))).await.is_ok() })
+    };
+    let strangers = ["first", "second", "third"].map(|name| ask(name, Reader::Stranger));
+    source.until_inside(1).await;
+    let known = ask("fourth", Reader::Known);
+    source.until_inside(2).await;
+    assert_eq!(*source.begun.lock().unwrap(), ["first", "fourth"], "the strangers wait");
+    source.held.store(false, Ordering::SeqCst);
+    assert!(known.await.unwrap());
+    for stranger in strangers {
+        assert!(stranger.await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn those_who_wait_for_one_organisation_leave_places_to_others() {
+    let source = Arc::new(Counting::default());
+    let snapshot = Arc::new(snapshot(&source, None));
+    source.held.store(true, Ordering::SeqCst);
+    let ask = |name: &str, reader| {
+        let (snapshot, tenant) = (Arc::clone(&snapshot), tenant(name));
+        async move { snapshot.read(&tenant, (reader, at(1))).await }
+    };
+    let waiting: Vec<_> = (0..250).map(|_| tokio::spawn(ask("first", Reader::Known))).collect();
+    source.until_inside(1).await;
+    while !snapshot.slot(&tenant("first")).places_taken() {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(ask("first", Reader::Known).await, Err(Unread::Refused)));
+    let other = tokio::spawn(ask("second", Reader::Known));
+    source.until_inside(2).await;
+    source.held.store(false, Ordering::SeqCst);
+    assert!(other.await.unwrap().is_ok());
+    for waited in waiting {
+        assert!(waited.await.unwrap().is_ok());
+    }
+    assert_eq!(source.opened.load(Ordering::Relaxed), 2, "one reading for all");
+}
+
+#[tokio::test]
+async fn what_was_pushed_meanwhile_comes_into_force_before_it_decides() {
+    let source = Arc::new(Counting::default());
+    let before = Arc::new(snapshot(&source, None));
+    let in_force = Arc::new(InForce::new(Arc::clone(&before)));
+    // In the store already, and not in force yet.
+    source.version.store(1, Ordering::Relaxed);
+    let first = tenant("first");
+    let refused = before.content(&first, at(1)).await;
+    assert!(refused.is_err(), "the old name does not stand for what was read");
+    let at_one = (Reader::Known, at(1));
+    let current = in_force.current(Arc::clone(&before), &first, at_one).await.unwrap();
+    let organisation = current.directory().organisation(&first).unwrap();
+    assert_eq!(current.version(&first), Some(&version_of(organisation, &[1; 32])));
+    assert_ne!(current.id(), before.id());
+    let content = current.content(&first, at(1)).await.unwrap();
+    assert_eq!(Some(&content.version), current.version(&first));
+    assert_eq!(source.opened.load(Ordering::Relaxed), 1, "what was read is not read again");
+    // The push itself comes last and changes nothing any more.
+    in_force.change(&first, (Arc::clone(&content.partition), &[1; 32])).unwrap();
+    assert!(Arc::ptr_eq(&current, &in_force.load()));
+}
+
+#[tokio::test]
 async fn idle_organisations_are_forgotten_and_read_again() {
     let source = Arc::new(Counting::default());
     let snapshot = snapshot(&source, None);
@@ -154,18 +305,19 @@ async fn a_change_names_another_snapshot_and_leaves_other_organisations_alone() 
     let (first, second) = (tenant("first"), tenant("second"));
     let old = before.content(&first, at(1)).await.unwrap();
     let other = before.content(&second, at(1)).await.unwrap();
-    source.version.store(1, Ordering::Relaxed);
-    let after = before.changed(&first, &[Change::Put(node("new", &["Node::sub"]))]).unwrap();
+    let put = [Change::Put(node("new", &["Node::sub"]))];
+    let partition = Arc::new(old.partition.apply(&put).unwrap());
+    let after = before.changed(&first, (partition, &[1; 32])).unwrap().unwrap();
     assert_ne!(before.id(), after.id());
     assert_eq!(before.settings(), after.settings());
     let new = after.content(&first, at(2)).await.unwrap();
     assert_eq!((old.partition.len(), new.partition.len()), (2, 3));
     assert!(Arc::ptr_eq(&other, &after.content(&second, at(2)).await.unwrap()));
     assert_eq!(source.opened.load(Ordering::Relaxed), 2, "nothing was read anew");
-    let refused = after.changed(&first, &[Change::Delete(uid("Node::sub"))]).map(|_| ());
-    let told = refused.unwrap_err().to_string();
-    assert_eq!(told, "`Node::new` has the parent `Node::sub`, which does not exist");
-    let unknown = after.changed(&tenant("none"), &[]).map(|_| ());
+    let partition = Arc::clone(&new.partition);
+    let again = after.changed(&first, (Arc::clone(&partition), &[1; 32])).unwrap();
+    assert!(again.is_none(), "it is in force already");
+    let unknown = after.changed(&tenant("none"), (partition, &[1; 32])).map(|_| ());
     assert!(matches!(unknown, Err(ChangeError::UnknownOrganisation(_))));
 }
 
@@ -173,8 +325,8 @@ async fn a_change_names_another_snapshot_and_leaves_other_organisations_alone() 
 async fn a_change_of_what_is_not_in_memory_reads_nothing() {
     let source = Arc::new(Counting::default());
     let before = snapshot(&source, None);
-    source.version.store(1, Ordering::Relaxed);
-    let after = before.changed(&tenant("first"), &[Change::Delete(uid("Node::sub"))]).unwrap();
+    let partition = Partition::build(before.pdp().schema(), std::iter::empty()).unwrap();
+    let after = before.changed(&tenant("first"), (Arc::new(partition), &[1; 32])).unwrap().unwrap();
     assert_ne!(before.id(), after.id());
     assert_eq!((source.opened.load(Ordering::Relaxed), after.organisations_in_use()), (0, 0));
 }
