@@ -29,7 +29,7 @@ pub use organisations::{Content, OrganisationSource, SourceError};
 pub use outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused, Reply};
 pub use recording::Identity;
 pub use sign_in::{
-    Answered, GatewayRequest, Memberships, Offer, RefusalPage, ReturnTo, SignIn, SignInEvent,
+    Answered, GatewayRequest, Memberships, Offer, Places, RefusalPage, ReturnTo, SignIn, SignInEvent,
     SignInParts, refusal_page,
 };
 pub use snapshot::{ChangeError, Snapshot, SnapshotError, SnapshotParts};

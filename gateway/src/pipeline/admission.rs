@@ -281,7 +281,7 @@ impl Pipeline {
             trail.decision = None;
             return Err(Refusal::Unavailable(Dependency::DecisionPoint));
         }
-        let hidden = hides(&partition, &matched.route, &binding);
+        let hidden = hides(&partition, &matched.route, &binding, &decision);
         let permit = decision
             .into_permit()
             .map_err(|denial| denied(request, &asker, denial.decision().reason(), hidden))?;
@@ -521,12 +521,19 @@ async fn resource(
 }
 
 /// Whether a denial must look as if nothing were there.
-fn hides(partition: &Partition, route: &Route, binding: &LiveBinding) -> bool {
+fn hides(
+    partition: &Partition,
+    route: &Route,
+    binding: &LiveBinding,
+    decision: &Decision,
+) -> bool {
     match route.denials() {
         // Who is no member is told that, whatever was asked for.
         Denials::OutsideHidden if binding.asker.entity().is_none() => false,
         Denials::Forbidden => false,
         Denials::Hidden => true,
+        // But for a condition they would be let in, so there is nothing to hide from them.
+        Denials::OutsideHidden if decision.otherwise_permitted() => false,
         // What stands below no node of a role is as good as somebody else's.
         Denials::OutsideHidden => {
             let nodes = binding.asker.roles().iter().map(|role| &role.on);
