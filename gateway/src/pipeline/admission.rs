@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
 use super::asker::Asker;
 use super::floods::Floods;
+use super::help::HELPED_AT_ONCE;
 use super::ids::Ids;
 use super::listing::Listing;
 use super::live_binding::LiveBinding;
@@ -71,6 +73,7 @@ pub struct Pipeline {
     pub(super) limiter: ArcSwap<Limiter>,
     ids: Ids,
     floods: Floods,
+    pub(super) helping: Arc<Semaphore>,
     failures: AtomicU64,
 }
 
@@ -84,7 +87,9 @@ impl Pipeline {
         let limiter = ArcSwap::new(Arc::clone(&parts.limiter));
         let ids = Ids::new(entropy)?;
         let (floods, failures) = (Floods::default(), AtomicU64::new(0));
-        Ok(Self { parts, snapshot, swapping: Mutex::default(), limiter, ids, floods, failures })
+        let helping = Arc::new(Semaphore::new(HELPED_AT_ONCE));
+        let swapping = Mutex::default();
+        Ok(Self { parts, snapshot, swapping, limiter, ids, floods, helping, failures })
     }
 
     /// The snapshot in force.
@@ -184,7 +189,10 @@ impl Pipeline {
         match end {
             Ok(outcome) => outcome,
             Err(refusal) => {
-                Outcome::Refuse(self.refuse_as_logged(&trail, refusal, request.wants_html()).await)
+                let html = request.wants_html();
+                let mut refused = self.refuse_as_logged(&trail, refusal, html).await;
+                refused.help = self.help(&trail, &refused).await;
+                Outcome::Refuse(refused)
             }
         }
     }
@@ -208,7 +216,7 @@ impl Pipeline {
         if self.floods.may_record(self.now()) {
             return self.refuse(trail, refusal, html);
         }
-        Refused { refusal, decision: self.new_decision_id(), html }
+        Refused { refusal, decision: self.new_decision_id(), html, help: None }
     }
 
     /// How many refusals of floods were counted and not recorded since start.
@@ -368,7 +376,7 @@ impl Pipeline {
         if let Err(error) = self.parts.sink.append(record) {
             self.unrecorded(&error);
         }
-        Refused { refusal, decision, html }
+        Refused { refusal, decision, html, help: None }
     }
 
     /// As [`Pipeline::refuse`]; where a deciding policy says `@log("strict")`, the record is on the disk
@@ -386,7 +394,7 @@ impl Pipeline {
         if let Err(error) = self.parts.sink.append_strict(record).await {
             self.unrecorded(&error);
         }
-        Refused { refusal, decision, html }
+        Refused { refusal, decision, html, help: None }
     }
 
     fn refusal_record(&self, trail: &Trail<'_>, refusal: &Refusal) -> (DecisionId, RecordBody) {
@@ -521,12 +529,7 @@ async fn resource(
 }
 
 /// Whether a denial must look as if nothing were there.
-fn hides(
-    partition: &Partition,
-    route: &Route,
-    binding: &LiveBinding,
-    decision: &Decision,
-) -> bool {
+fn hides(partition: &Partition, route: &Route, binding: &LiveBinding, decision: &Decision) -> bool {
     match route.denials() {
         // Who is no member is told that, whatever was asked for.
         Denials::OutsideHidden if binding.asker.entity().is_none() => false,

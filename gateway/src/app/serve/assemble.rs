@@ -205,7 +205,7 @@ pub(super) fn record_event(
 }
 
 /// What a snapshot of what was read, and of what was `pushed`, is made from.
-pub(super) fn snapshot_parts(
+pub(in crate::app) fn snapshot_parts(
     loaded: &Loaded,
     pushed: &Arc<dyn PushedResources>,
     pseudonyms: PseudonymKey,
@@ -219,6 +219,7 @@ pub(super) fn snapshot_parts(
         source: Arc::new(read.source.with_pushed(Arc::clone(pushed))),
         error_styles: convert::error_styles(&loaded.settings),
         navigation: loaded.settings.navigation.as_ref().map(convert::navigation),
+        changes: read.changes.clone(),
         config_digest: Sha256::digest(format!("{:?}", loaded.settings).as_bytes()).into(),
         pseudonyms,
     }

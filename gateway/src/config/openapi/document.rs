@@ -240,7 +240,11 @@ impl<'d> Reader<'d> {
         }
         for item in node.items() {
             if !matches!(item.content, Content::Mapping(_)) {
-                self.wrong(key, item, "a security requirement names schemes, as `{scheme: [scope]}`");
+                self.wrong(
+                    key,
+                    item,
+                    "a security requirement names schemes, as `{scheme: [scope]}`",
+                );
             }
             let mut scopes = Vec::new();
             for (scheme, needed) in item.entries() {

@@ -96,10 +96,14 @@ fn says_what_is_wrong_with_line_and_key() {
         (
             "token: [parts:delete]",
             "token: [{parts: delete}]",
-            "api.yaml:21: paths./things/{thingId}/parts/{part}.delete: a scope is written as text",
+            "api.yaml:23: paths./things/{thingId}/parts/{part}.delete: a scope is written as text",
         ),
         ("token: [parts:delete]", "token: parts:delete", "the scopes of a scheme are a list"),
-        ("security: []", "security: none", "paths./things.post: the security requirements are a list"),
+        (
+            "security: []",
+            "security: none",
+            "paths./things.post: the security requirements are a list",
+        ),
         ("- token: [parts:delete]", "- token", "a security requirement names schemes"),
         ("token: [things:read]", "token: [[a]]", "security: a scope is written as text"),
         ("    get:\n      operationId: part", "    trace:\n      operationId: part", "`trace`"),
