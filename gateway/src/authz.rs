@@ -40,6 +40,7 @@ pub use decision::{Decision, Denial, Permit};
 pub use error::{EntityError, PolicyError};
 pub use explain::{
     Change, ChangeTable, Explanation, Inquiry, Part, PolicyAccount, Records, Remedy, Seen, Truth,
+    at_and_above,
 };
 pub use matrix::{
     CellChange, Matrix, MatrixError, Probe, ProbeColumn, ReviewFormat, Sample, Variant, changes,

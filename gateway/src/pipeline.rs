@@ -8,6 +8,7 @@ mod answer;
 mod asker;
 mod floods;
 mod gateway_paths;
+mod help;
 mod ids;
 mod in_force;
 mod listing;
@@ -28,10 +29,10 @@ pub use live_binding::LiveBinding;
 pub use navigation::{Area, Menu, Navigation};
 pub use operation::{Admitted, Operation};
 pub use organisations::{Content, OrganisationSource, SourceError, version_of};
-pub use outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused, Reply};
+pub use outcome::{Arrival, BodySource, Enforcement, Forward, Help, Outcome, Refused, Reply};
 pub use recording::Identity;
 pub use sign_in::{
-    Answered, GatewayRequest, Memberships, Offer, RefusalPage, ReturnTo, SignIn, SignInEvent,
-    SignInParts, refusal_page,
+    Answered, GatewayRequest, Memberships, Offer, Places, RefusalPage, ReturnTo, SignIn,
+    SignInEvent, SignInParts, refusal_page,
 };
 pub use snapshot::{ChangeError, Snapshot, SnapshotError, SnapshotParts};

@@ -14,19 +14,21 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 
-use crate::audit::{Event, EventRecord, Sink as _, SinkError};
+use crate::audit::{Event, EventRecord, PseudonymKey, Sink as _, SinkError};
 use crate::authn::{CreateApiKeyError, IssueError, StoreUnavailable};
 use crate::config::{self, Loaded, Places};
-use crate::directory::Organisation;
+use crate::directory::{Organisation, PushedResources};
 use crate::journal::{Journal, JournalError, JournalSettings};
 use crate::model::{
-    Clock as _, DecisionId, Entropy as _, EntropyError, KeyId, OsEntropy, SystemClock, TenantId,
+    Clock as _, DecisionId, Entropy as _, EntropyError, KeyId, OsEntropy, Secret, SnapshotId,
+    SystemClock, TenantId,
 };
-use crate::pipeline::{Content, OrganisationSource as _, SourceError};
+use crate::pipeline::{Content, OrganisationSource as _, Snapshot, SourceError};
 use crate::store::{DirectoryObjects, OpenError, SqliteStore, StoredApiKeys, StoredResources};
 
 use super::cli::CommandError;
 use super::secrets::SecretsError;
+use super::serve::snapshot_parts;
 
 /// What is to be done with keys.
 #[derive(Debug, Subcommand)]
@@ -164,19 +166,48 @@ pub(super) fn read_content(
     organisation: &Organisation,
 ) -> Result<Content, KeyError> {
     let (source, schema) = (&loaded.organisations.source, &loaded.organisations.schema);
-    let file = &loaded.settings.places.state_file;
-    // Opening a store that is not there would make one.
-    if !file.exists() {
+    let Some(pushed) = Pushed::open(loaded)? else {
         return Ok(source.open(organisation, schema)?);
+    };
+    Ok(source.with_pushed(Arc::clone(&pushed.resources)).open(organisation, schema)?)
+}
+
+/// The name of the snapshot a gateway would decide under now; nothing where no gateway ever ran.
+pub(super) fn snapshot_now(loaded: &Loaded) -> Result<Option<SnapshotId>, KeyError> {
+    let Some(pushed) = Pushed::open(loaded)? else { return Ok(None) };
+    // The name does not depend on how people are named in the log.
+    let pseudonyms = PseudonymKey::new(Secret::new([0; 32]));
+    let snapshot = Snapshot::new(snapshot_parts(loaded, &pushed.resources, pseudonyms), None);
+    match snapshot {
+        Ok(snapshot) => Ok(Some(snapshot.id().clone())),
+        Err(error) => Err(KeyError::Usage(error.to_string())),
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(KeyError::Runtime)?;
-    let objects = DirectoryObjects::new(Arc::new(SqliteStore::open(file, Arc::new(SystemClock))?));
-    let pushed = StoredResources::new(objects, runtime.handle().clone());
-    Ok(source.with_pushed(Arc::new(pushed)).open(organisation, schema)?)
+}
+
+/// What hubs pushed, and what reads it.
+struct Pushed {
+    resources: Arc<dyn PushedResources>,
+    /// Reading ends with it.
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Pushed {
+    /// Nothing without a store: opening it would make one.
+    fn open(loaded: &Loaded) -> Result<Option<Self>, KeyError> {
+        let file = &loaded.settings.places.state_file;
+        if !file.exists() {
+            return Ok(None);
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(KeyError::Runtime)?;
+        let store = Arc::new(SqliteStore::open(file, Arc::new(SystemClock))?);
+        let objects = DirectoryObjects::new(store);
+        let resources = Arc::new(StoredResources::new(objects, runtime.handle().clone()));
+        Ok(Some(Self { resources, _runtime: runtime }))
+    }
 }
 
 fn tenant_id(text: &str) -> Result<TenantId, KeyError> {

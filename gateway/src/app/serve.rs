@@ -26,6 +26,7 @@ use super::reload::{ReloadWatch, Reloader, WatchError, reload_on_hangup};
 use super::secrets::SecretsError;
 use super::self_signed::SelfSignedError;
 use assemble::Gateway;
+pub(super) use assemble::snapshot_parts;
 use reloading::Live;
 use stop::StopWatch;
 

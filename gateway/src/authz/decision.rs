@@ -38,6 +38,8 @@ pub(super) struct Outcome {
     code: Code,
     determining: Vec<Arc<str>>,
     erring: Vec<Arc<str>>,
+    /// Whether a permit is satisfied too, so that only forbids stand in the way.
+    otherwise_permitted: bool,
     reason: Option<Arc<str>>,
     quota: Option<Arc<str>>,
     log_strict: bool,
@@ -63,6 +65,7 @@ impl Outcome {
             code,
             determining: Vec::new(),
             erring: Vec::new(),
+            otherwise_permitted: false,
             reason: None,
             quota: None,
             log_strict: false,
@@ -90,6 +93,8 @@ impl Outcome {
             _ => None,
         };
         let mut outcome = Self::refused(code);
+        outcome.otherwise_permitted =
+            code == Code::Forbidden && any(Effect::Permit, Verdict::Satisfied);
         for (rule, verdict) in verdicts {
             match verdict {
                 Verdict::Erred => outcome.erring.push(Arc::clone(&rule.id)),
@@ -161,6 +166,12 @@ impl Decision {
     /// The `@reason` of the first deciding forbid, for the person denied.
     pub fn reason(&self) -> Option<&str> {
         self.outcome.reason.as_deref()
+    }
+
+    /// Whether a permit is satisfied and only forbids stand in the way: who is denied like this is told nothing
+    /// about the resource that the policies do not mean them to see.
+    pub fn otherwise_permitted(&self) -> bool {
+        self.outcome.otherwise_permitted
     }
 
     /// The `@quota` of the first deciding policy that has one.

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 pub use self::change::{Change, Remedy};
 pub use self::parts::{Part, Seen, Truth};
-pub use self::slice::Records;
+pub use self::slice::{Records, at_and_above};
 pub use self::table::ChangeTable;
 
 use self::change::Search;
@@ -128,6 +128,26 @@ impl Pdp {
             policies,
             remedies,
         })
+    }
+}
+
+impl Pdp {
+    /// The single changes that would allow what was denied, the one that opens least first. They are tried one
+    /// by one while `go_on` says so; stopped before the end, it tells none. Nothing for what is allowed.
+    ///
+    /// # Errors
+    /// The first [`EntityError`]: a record that does not fit the schema.
+    pub fn remedies(
+        &self,
+        inquiry: &Inquiry<'_>,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Vec<Remedy>, EntityError> {
+        let slice = Slice::gather(inquiry);
+        let scene = Scene::set(self, inquiry, &slice.records, inquiry.principal)?;
+        if scene.decide(self, inquiry).allowed() {
+            return Ok(Vec::new());
+        }
+        Ok(Search::new(self, inquiry, &slice, &scene).run_while(go_on).unwrap_or_default())
     }
 }
 

@@ -80,8 +80,9 @@ pub enum ErrorsName {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum DeniedName {
-    /// 403 on what stands below a node the principal has a role on; elsewhere 404, exactly as if nothing
-    /// were there: nobody learns what others have.
+    /// 403 on what stands below a node the principal has a role on, and where a policy permits it and only a
+    /// forbid stands in the way; elsewhere 404, exactly as if nothing were there: nobody learns what others
+    /// have.
     #[default]
     OutsideHidden,
     /// Always 404, exactly as if nothing were there.

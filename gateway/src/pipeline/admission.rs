@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
 use super::asker::Asker;
 use super::floods::Floods;
+use super::help::HELPED_AT_ONCE;
 use super::ids::Ids;
 use super::in_force::{InForce, reader};
 use super::listing::Listing;
@@ -72,6 +74,7 @@ pub struct Pipeline {
     ids: Ids,
     floods: Floods,
     lists: Lists,
+    pub(super) helping: Arc<Semaphore>,
     failures: AtomicU64,
 }
 
@@ -85,7 +88,8 @@ impl Pipeline {
         let limiter = ArcSwap::new(Arc::clone(&parts.limiter));
         let ids = Ids::new(entropy)?;
         let (floods, lists, failures) = (Floods::default(), Lists::new(), AtomicU64::new(0));
-        Ok(Self { parts, in_force, limiter, ids, floods, lists, failures })
+        let helping = Arc::new(Semaphore::new(HELPED_AT_ONCE));
+        Ok(Self { parts, in_force, limiter, ids, floods, lists, helping, failures })
     }
 
     /// The snapshot in force.
@@ -187,7 +191,10 @@ impl Pipeline {
         match end {
             Ok(outcome) => outcome,
             Err(refusal) => {
-                Outcome::Refuse(self.refuse_as_logged(&trail, refusal, request.wants_html()).await)
+                let html = request.wants_html();
+                let mut refused = self.refuse_as_logged(&trail, refusal, html).await;
+                refused.help = self.help(&trail, &refused).await;
+                Outcome::Refuse(refused)
             }
         }
     }
@@ -211,7 +218,7 @@ impl Pipeline {
         if self.floods.may_record(self.now()) {
             return self.refuse(trail, refusal, html);
         }
-        Refused { refusal, decision: self.new_decision_id(), html }
+        Refused { refusal, decision: self.new_decision_id(), html, help: None }
     }
 
     /// How many refusals of floods were counted and not recorded since start.
@@ -290,7 +297,7 @@ impl Pipeline {
             trail.decision = None;
             return Err(Refusal::Unavailable(Dependency::DecisionPoint));
         }
-        let hidden = hides(&partition, &matched.route, &binding);
+        let hidden = hides(&partition, &matched.route, &binding, &decision);
         let permit = decision
             .into_permit()
             .map_err(|denial| denied(request, &asker, denial.decision().reason(), hidden))?;
@@ -383,7 +390,7 @@ impl Pipeline {
         if let Err(error) = self.parts.sink.append(record) {
             self.unrecorded(&error);
         }
-        Refused { refusal, decision, html }
+        Refused { refusal, decision, html, help: None }
     }
 
     /// As [`Pipeline::refuse`]; where a deciding policy says `@log("strict")`, the record is on the disk
@@ -401,7 +408,7 @@ impl Pipeline {
         if let Err(error) = self.parts.sink.append_strict(record).await {
             self.unrecorded(&error);
         }
-        Refused { refusal, decision, html }
+        Refused { refusal, decision, html, help: None }
     }
 
     fn refusal_record(&self, trail: &Trail<'_>, refusal: &Refusal) -> (DecisionId, RecordBody) {
@@ -543,12 +550,14 @@ async fn resource(
 }
 
 /// Whether a denial must look as if nothing were there.
-fn hides(partition: &Partition, route: &Route, binding: &LiveBinding) -> bool {
+fn hides(partition: &Partition, route: &Route, binding: &LiveBinding, decision: &Decision) -> bool {
     match route.denials() {
         // Who is no member is told that, whatever was asked for.
         Denials::OutsideHidden if binding.asker.entity().is_none() => false,
         Denials::Forbidden => false,
         Denials::Hidden => true,
+        // But for a condition they would be let in, so there is nothing to hide from them.
+        Denials::OutsideHidden if decision.otherwise_permitted() => false,
         // What stands below no node of a role is as good as somebody else's.
         Denials::OutsideHidden => {
             let nodes = binding.asker.roles().iter().map(|role| &role.on);

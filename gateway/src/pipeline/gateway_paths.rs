@@ -6,11 +6,11 @@ use async_trait::async_trait;
 
 use super::admission::Pipeline;
 use super::answer::Answer;
-use super::navigation::Menu;
+use super::navigation::Surroundings;
 use super::organisations::Reader;
 use super::outcome::{BodySource, Reply};
 use super::recording::Trail;
-use super::sign_in::{GatewayRequest, ME_PATH, Memberships, SignIn, SignInEvent};
+use super::sign_in::{GatewayRequest, ME_PATH, Memberships, Places, SignIn, SignInEvent};
 use super::snapshot::Snapshot;
 use crate::audit::{Effect, Event, EventRecord, Verdict};
 use crate::authn::Authenticated;
@@ -75,9 +75,9 @@ impl Pipeline {
         };
         let principal =
             authenticated.as_ref().map_or(&Principal::Anonymous, Authenticated::principal);
-        let menu = menu(trail, request).await;
+        let places = surroundings(trail, request).await;
         let asked = GatewayRequest {
-            menu: menu.as_ref(),
+            places: places.as_ref().map(|places| places as &dyn Places),
             method: request.method(),
             scheme: if trail.arrival.secure { "https" } else { "http" },
             host: request.host(),
@@ -118,7 +118,7 @@ impl Pipeline {
                 }
                 let asker = trail.snapshot.asker(authenticated.clone(), None, now).await;
                 trail.asker = asker.ok().map(|(asker, _)| asker);
-                self.belongs_here(trail, request)?;
+                self.belongs_here(trail, &authenticated, request)?;
                 let known = trail.asker.as_ref().map(|asker| asker.authenticated().clone());
                 Ok(Some(known.unwrap_or(authenticated)))
             }
@@ -131,15 +131,20 @@ impl Pipeline {
         }
     }
 
-    /// MT-10 holds here too, and so does the limit of the credential.
-    fn belongs_here(&self, trail: &Trail<'_>, request: &CanonicalRequest) -> Result<(), Refusal> {
-        let Some(asker) = &trail.asker else { return Ok(()) };
-        let Some(tenant) = asker.tenant() else { return Ok(()) };
+    /// MT-10 holds here too, and so does the limit of the credential, whatever became of its organisation.
+    fn belongs_here(
+        &self,
+        trail: &Trail<'_>,
+        authenticated: &Authenticated,
+        request: &CanonicalRequest,
+    ) -> Result<(), Refusal> {
+        let Some(tenant) = authenticated.principal().tenant() else { return Ok(()) };
         let bound = trail.snapshot.directory().organisation_for_host(request.host());
         if bound.is_some_and(|organisation| organisation.id() != tenant) {
             return Err(Refusal::OtherTenant);
         }
-        self.limiter.load().admit_credential(tenant, asker.credential()).map(drop)
+        let credential = Arc::from(authenticated.credential_handle());
+        self.limiter.load().admit_credential(tenant, &credential).map(drop)
     }
 
     fn record_answer(&self, trail: &Trail<'_>, answer: Answer) -> Result<Reply, Refusal> {
@@ -213,8 +218,11 @@ impl Pipeline {
     }
 }
 
-/// What may be chosen from; worked out only for "who am I".
-async fn menu(trail: &Trail<'_>, request: &CanonicalRequest) -> Option<Menu> {
+/// Where the one who asks may work; known only for "who am I".
+async fn surroundings<'t>(
+    trail: &'t Trail<'_>,
+    request: &CanonicalRequest,
+) -> Option<Surroundings<'t>> {
     let asker = trail.asker.as_ref().filter(|_| request.path() == ME_PATH)?;
     let now = trail.arrival.at;
     let content = trail.snapshot.content(asker.tenant()?, now).await.ok()?;
@@ -222,5 +230,11 @@ async fn menu(trail: &Trail<'_>, request: &CanonicalRequest) -> Option<Menu> {
     if content.partition.identity() != asker.partition() {
         return None;
     }
-    Some(trail.snapshot.menu((asker, &content.partition), trail.arrival.peer.ip(), now))
+    Some(Surroundings {
+        snapshot: &trail.snapshot,
+        asker,
+        partition: Arc::clone(&content.partition),
+        source: trail.arrival.peer.ip(),
+        now,
+    })
 }

@@ -2,10 +2,12 @@
 //! person may enter and which areas are open on a node; a choice among them is a wish and gives no authority.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::asker::Asker;
+use super::sign_in::Places;
 use super::snapshot::Snapshot;
 use crate::authz::{Partition, Question};
 use crate::directory::Organisation;
@@ -76,41 +78,59 @@ pub(super) fn active_node(
     held.iter().copied().filter(is_topmost).min().cloned().unwrap_or_else(root)
 }
 
-impl Snapshot {
-    /// The menu of somebody who asks from `source` at `now`. Empty for who belongs nowhere and where no menu
-    /// is configured.
-    pub(super) fn menu(
-        &self,
-        (asker, partition): (&Asker, &Partition),
-        source: IpAddr,
-        now: UnixNanos,
-    ) -> Menu {
-        let (Some(navigation), Some(tenant)) = (self.navigation(), asker.tenant()) else {
+/// Somebody and what they may choose from. Nothing is decided before it is asked.
+#[derive(Debug)]
+pub(super) struct Surroundings<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) asker: &'a Asker,
+    pub(super) partition: Arc<Partition>,
+    pub(super) source: IpAddr,
+    pub(super) now: UnixNanos,
+}
+
+impl Places for Surroundings<'_> {
+    /// Empty for who belongs nowhere and where no menu is configured.
+    fn menu(&self) -> Menu {
+        let Some(navigation) = self.snapshot.navigation() else { return Menu::default() };
+        if self.asker.tenant().is_none() || self.asker.prepared().is_none() {
             return Menu::default();
-        };
-        let Some(principal) = asker.prepared() else { return Menu::default() };
-        let scopes = Scopes::none();
-        let context = asker.facts(&scopes, source, now);
-        let allowed = |action: &ActionId, resource: &EntityUid| {
-            let question = Question { principal, action, resource, context };
-            self.pdp().decide(Some(tenant), partition, &question).allowed()
-        };
-        let mut known = partition.of_kind(&navigation.kind);
+        }
+        let mut known = self.partition.of_kind(&navigation.kind);
         let mut nodes: Vec<EntityUid> = known
             .by_ref()
             .take(DECISIONS_MAX)
-            .filter(|node| allowed(&navigation.enter, node))
+            .filter(|node| self.allowed(&navigation.enter, node))
             .take(NODES_MAX + 1)
             .cloned()
             .collect();
         let more_nodes = nodes.len() > NODES_MAX || known.next().is_some();
         nodes.truncate(NODES_MAX);
         nodes.sort_unstable();
-        let active = asker.active().cloned();
+        let active = self.asker.active().cloned();
         let areas = active.iter().flat_map(|active| {
-            let open = |area: &&Area| allowed(&area.action, active);
+            let open = |area: &&Area| self.allowed(&area.action, active);
             navigation.areas.iter().filter(open).map(|area| area.id.clone())
         });
         Menu { areas: areas.collect(), active, nodes, more_nodes }
+    }
+
+    /// One decision, so a node beyond the end of the menu can be chosen too.
+    fn may_enter(&self, node: &EntityUid) -> bool {
+        let navigation = self.snapshot.navigation();
+        navigation.is_some_and(|navigation| {
+            node.kind() == navigation.kind && self.allowed(&navigation.enter, node)
+        })
+    }
+}
+
+impl Surroundings<'_> {
+    fn allowed(&self, action: &ActionId, resource: &EntityUid) -> bool {
+        let (Some(tenant), Some(principal)) = (self.asker.tenant(), self.asker.prepared()) else {
+            return false;
+        };
+        let scopes = Scopes::none();
+        let context = self.asker.facts(&scopes, self.source, self.now);
+        let question = Question { principal, action, resource, context };
+        self.snapshot.pdp().decide(Some(tenant), &self.partition, &question).allowed()
     }
 }

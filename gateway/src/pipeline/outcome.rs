@@ -103,6 +103,20 @@ pub struct Refused {
     pub decision: DecisionId,
     /// Whether a browser navigated here, so a page is the better answer.
     pub html: bool,
+    /// Whom a person denied can turn to; for pages only.
+    pub help: Option<Help>,
+}
+
+/// Whom a person denied can turn to, in their own organisation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Help {
+    /// The organisation's name.
+    pub organisation: String,
+    /// The first few who may make the change that would allow it, as people know them. None is known where the
+    /// list is empty.
+    pub people: Vec<String>,
+    /// Whether the person denied is one of those who may.
+    pub yourself: bool,
 }
 
 /// An answer of the gateway's own and the record that tells of it.

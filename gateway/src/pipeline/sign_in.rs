@@ -19,15 +19,17 @@ mod start;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::authn::{LoginTransactions, RelyingParty, SessionLimits, Sessions};
 use crate::directory::{Directory, Members};
-use crate::model::{Clock, Dependency, Entropy, Refusal, TenantId};
+use crate::model::{Clock, Dependency, EntityUid, Entropy, Refusal, TenantId};
 
 use super::answer::{Answer, STYLE_PATH};
+use super::navigation::Menu;
 
 pub use event::SignInEvent;
 pub use pages::{Offer, RefusalPage, refusal_page};
@@ -80,6 +82,15 @@ pub trait Memberships: Send + Sync {
     /// # Errors
     /// [`Refusal`] when there is no such organisation, or it cannot be read.
     async fn members(&self, tenant: &TenantId) -> Result<Arc<Members>, Refusal>;
+}
+
+/// Where the one who asks may work. The policies are asked when a method is called, and not before.
+pub trait Places: fmt::Debug + Sync {
+    /// What there is to choose from.
+    fn menu(&self) -> Menu;
+
+    /// Whether a node may be chosen, in the menu or not.
+    fn may_enter(&self, node: &EntityUid) -> bool;
 }
 
 impl SignIn {

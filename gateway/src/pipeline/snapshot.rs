@@ -15,7 +15,7 @@ use super::organisations::{
 };
 use crate::audit::{Pseudonym, PseudonymKey};
 use crate::authn::Authenticated;
-use crate::authz::{self, Partition, Pdp, PolicySchema};
+use crate::authz::{self, ChangeTable, Partition, Pdp, PolicySchema};
 use crate::directory::{Directory, Members, Organisation, principal_entity};
 use crate::model::{
     Clock, EntityRecord, EntityUid, ErrorStyle, PersonId, Principal, Refusal, SnapshotId, TenantId,
@@ -40,6 +40,8 @@ pub struct SnapshotParts {
     pub error_styles: HashMap<String, ErrorStyle>,
     /// What menus are made from.
     pub navigation: Option<Navigation>,
+    /// Which action makes which change of data: so a person denied can be told whom to ask.
+    pub changes: ChangeTable,
     /// SHA-256 over the configuration.
     pub config_digest: [u8; 32],
     /// Names people in the log.
@@ -338,6 +340,11 @@ impl Snapshot {
     /// What menus are made from.
     pub(super) fn navigation(&self) -> Option<&Navigation> {
         self.parts.navigation.as_ref()
+    }
+
+    /// Which action makes which change of data.
+    pub(super) fn changes(&self) -> &ChangeTable {
+        &self.parts.changes
     }
 
     /// A person as the log names them.

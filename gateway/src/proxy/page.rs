@@ -1,20 +1,22 @@
-//! A refusal as people read it. It says no more than the problem document does (PD-02).
+//! A refusal as people read it. It says no more than the problem document does (PD-02), but whom to ask.
 
 use super::respond::{problem, visible_code, whole_seconds};
-use crate::model::{DecisionId, Refusal};
-use crate::pipeline::{Answer, Offer, RefusalPage, refusal_page};
+use crate::model::Refusal;
+use crate::pipeline::{Answer, Help, Offer, RefusalPage, Refused, refusal_page};
 
 /// The page of a refusal.
-pub(super) fn refusal_html(refusal: &Refusal, decision: DecisionId) -> String {
-    let reason = match refusal {
-        Refusal::Denied { reason, hidden: false } => reason.as_deref(),
-        _ => None,
+pub(super) fn refusal_html(refused: &Refused) -> String {
+    let refusal = &refused.refusal;
+    let (reason, help) = match refusal {
+        Refusal::Denied { reason, hidden: false } => (reason.as_deref(), refused.help.as_ref()),
+        _ => (None, None),
     };
-    let reference = decision.to_string();
+    let reference = refused.decision.to_string();
     let page = RefusalPage {
         title: problem(refusal).title,
-        text: &text(refusal),
+        text: &text(refusal, help),
         reason,
+        people: help.map_or(&[], |help| &help.people),
         code: visible_code(refusal),
         reference: Some(&reference),
         offer: offer(refusal),
@@ -25,12 +27,27 @@ pub(super) fn refusal_html(refusal: &Refusal, decision: DecisionId) -> String {
     }
 }
 
-/// What to do, without the words of the protocol where a person meets them.
-fn text(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::Denied { hidden: false, .. } => {
-            "Ask an administrator of your organisation, and quote the reference below.".into()
+/// What to do about a denial.
+fn advice(help: Option<&Help>) -> String {
+    match help {
+        None => "Ask an administrator of your organisation, and quote the reference below.".into(),
+        Some(Help { yourself: true, .. }) => {
+            "You may make the change that would allow it yourself.".into()
         }
+        Some(Help { people, organisation, .. }) if people.is_empty() => {
+            format!("Ask an administrator of {organisation}, and quote the reference below.")
+        }
+        Some(Help { organisation, .. }) => format!(
+            "Somebody at {organisation} can make the change that would allow it: ask, and quote the \
+             reference below."
+        ),
+    }
+}
+
+/// What to do, without the words of the protocol where a person meets them.
+fn text(refusal: &Refusal, help: Option<&Help>) -> String {
+    match refusal {
+        Refusal::Denied { hidden: false, .. } => advice(help),
         Refusal::TooManyRequests { retry_after, .. } => match whole_seconds(*retry_after) {
             0 | 1 => "Try again in a second.".into(),
             seconds => format!("Try again in {seconds} seconds."),
@@ -54,6 +71,7 @@ const fn offer(refusal: &Refusal) -> Offer {
             Offer::SignIn
         }
         Refusal::NotMember => Offer::SignOut,
+        Refusal::Denied { hidden: false, .. } => Offer::Otherwise,
         _ => Offer::FrontPage,
     }
 }
@@ -63,10 +81,43 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{Dependency, UnixNanos};
+    use crate::model::{DecisionId, Dependency, UnixNanos};
 
     fn page(refusal: &Refusal) -> String {
-        refusal_html(refusal, DecisionId::from_parts(UnixNanos::from_seconds(1), [0; 10]))
+        page_with(refusal, None)
+    }
+
+    fn page_with(refusal: &Refusal, help: Option<Help>) -> String {
+        let decision = DecisionId::from_parts(UnixNanos::from_seconds(1), [0; 10]);
+        refusal_html(&Refused { refusal: refusal.clone(), decision, html: true, help })
+    }
+
+    fn help(people: &[&str], yourself: bool) -> Help {
+        let people = people.iter().map(|name| (*name).to_owned()).collect();
+        Help { organisation: String::from("Nord & Co"), people, yourself }
+    }
+
+    #[test]
+    fn a_denial_names_those_who_may_help_and_else_the_organisation() {
+        let denied = Refusal::Denied { reason: None, hidden: false };
+        let named = page_with(&denied, Some(help(&["Ada <Admin>", "Bo"], false)));
+        for words in
+            ["Who can help", "<li>Ada &#60;Admin&#62;</li>", "<li>Bo</li>", "Somebody at Nord"]
+        {
+            assert!(named.contains(words), "{words}: {named}");
+        }
+        let nobody = page_with(&denied, Some(help(&[], false)));
+        assert!(nobody.contains("Ask an administrator of Nord &#38; Co"), "{nobody}");
+        assert!(!nobody.contains("Who can help"), "{nobody}");
+        let own = page_with(&denied, Some(help(&[], true)));
+        assert!(own.contains("You may make the change that would allow it yourself"), "{own}");
+    }
+
+    #[test]
+    fn nothing_but_a_shown_denial_names_anybody() {
+        for refusal in [Refusal::Denied { reason: None, hidden: true }, Refusal::NotMember] {
+            assert_eq!(page_with(&refusal, Some(help(&["Ada"], true))), page(&refusal));
+        }
     }
 
     #[test]

@@ -251,6 +251,7 @@ impl ProxyHttp for Door {
                 refusal,
                 decision: exchange.decision.unwrap_or_else(|| self.pipeline.new_decision_id()),
                 html: exchange.request().is_some_and(|request| request.wants_html()),
+                help: None,
             };
             session.set_keepalive(None);
             let style = self.error_style(exchange);
@@ -359,7 +360,8 @@ async fn linger(session: &mut Session, exchange: &Exchange) {
 }
 
 fn unavailable(forward: &Forward) -> Refused {
-    Refused { refusal: Refusal::UpstreamFailed, decision: forward.decision(), html: false }
+    let refusal = Refusal::UpstreamFailed;
+    Refused { refusal, decision: forward.decision(), html: false, help: None }
 }
 
 /// What the client is told; nothing when it is gone.

@@ -36,7 +36,7 @@ pub(super) async fn refuse(
     } else if refused.html {
         page_fields(&mut fields, PageKind::Refused);
         content(&mut fields, "text/html; charset=utf-8");
-        refusal_html(&refused.refusal, refused.decision)
+        refusal_html(refused)
     } else {
         let (media_type, body) = error_body(&refused.refusal, refused.decision, style);
         content(&mut fields, media_type);

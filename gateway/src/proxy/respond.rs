@@ -404,7 +404,7 @@ mod tests {
         }
         text.push_str(
             "\n## Hidden denials\n\nWhere a route or service says `denied = \"hidden\"`, and by `\"outside-hidden\"` for what stands \
-             below no node the principal has a role on, `denied` is answered exactly as `route_not_found`.\n",
+             below no node the principal has a role on and no policy permits them, `denied` is answered exactly as `route_not_found`.\n",
         );
         text
     }

@@ -60,8 +60,9 @@ impl BodyRule {
 /// How a denial looks to the one denied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Denials {
-    /// 403 on what stands below a node the principal has a role on; elsewhere exactly as if nothing were
-    /// there (404), so nobody learns what others have.
+    /// 403 on what stands below a node the principal has a role on, and where a policy permits it and only a
+    /// forbid stands in the way; elsewhere exactly as if nothing were there (404), so nobody learns what others
+    /// have.
     #[default]
     OutsideHidden,
     /// Always as if nothing were there.

@@ -1,11 +1,15 @@
 //! What `hubgate policy explain|who-can|what-can` tell, on the demo organisations of this repository.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it did not expect"
+)]
 
 use serde_json::Value;
 
 use crate::cli::{GOOD, folder, said};
-use crate::support::run_in;
+use crate::support::{Gateway, run_in};
 
 /// Exit code, standard output and standard error of `hubgate policy …`.
 fn policy(line: &str) -> (i32, String, String) {
@@ -124,4 +128,84 @@ fn what_is_misspelt_or_missing_is_told_with_advice() {
         assert_eq!((code, out.as_str()), (64, ""), "{line}: {err}");
         assert!(err.contains(advice), "{line}: {err}");
     }
+}
+
+/// What `hubgate policy explain --decision <id>` says beside a gateway: text and JSON.
+fn explained(gateway: &Gateway, id: &str) -> (String, Value) {
+    let line = ["policy", "explain", "--decision", id];
+    let (code, text, err) = said(&gateway.run(&line));
+    assert_eq!((code, err.as_str()), (0, ""), "{id}");
+    let (_, json, _) = said(&gateway.run(&[&line[..], &["--json"]].concat()));
+    (text, serde_json::from_str(&json).unwrap())
+}
+
+/// The id of the decision about the newest request for `path`.
+async fn decided(gateway: &Gateway, path: &str) -> String {
+    let line = gateway.wait_for_line(|line| line["what"]["path"] == path).await;
+    line["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn decisions_of_a_real_log_are_explained_also_after_a_restart_and_a_change() {
+    const TEAM: &str = "/teams/team-harbour";
+    const WITHDRAW: &str = "/wallets/wallet-frozen/withdraw";
+    let mut gateway = Gateway::start().await;
+    let key = gateway.api_key().to_owned();
+    assert_eq!(gateway.get(TEAM, &key).await.status, 200);
+    assert_eq!(gateway.request("POST", WITHDRAW, &key).await.status, 403);
+    assert_eq!(gateway.get("/nowhere", &key).await.status, 404);
+    let (allowed, denied) = (decided(&gateway, TEAM).await, decided(&gateway, WITHDRAW).await);
+
+    let (text, told) = explained(&gateway, &allowed);
+    for part in ["ALLOWED  ApiClient::", "teams:view  Team::team-harbour", "Decided by", &allowed] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert!(!text.contains("since") && !text.contains("not the ones"), "{text}");
+    let then = &told["recorded"];
+    assert_eq!((&then["effect"], &then["same_answer"]), (&"allow".into(), &true.into()), "{told}");
+    assert_eq!(then["same_snapshot"], true, "the files are those it was decided under: {told}");
+
+    // The beginning of the id is enough.
+    let (text, told) = explained(&gateway, denied.get(..30).unwrap());
+    for part in [
+        "DENIED  ApiClient::",
+        "The team is frozen",
+        "forbid guard-frozen-team-pays  satisfied",
+        "resource.team.frozen = true",
+        "change frozen of Team::team-frozen from true to false",
+        "who may: ada, ",
+        "(teams:unfreeze on Team::team-frozen)",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert_eq!(told["recorded"]["policies"], serde_json::json!(["guard-frozen-team-pays"]));
+    assert_eq!(told["recorded"]["decision"], Value::from(denied.as_str()));
+    assert_eq!(told["recorded"]["same_answer"], true);
+
+    for (id, advice) in [
+        ("ffffffff-no-such", "the log has no decision `ffffffff-no-such`"),
+        (&decided(&gateway, "/nowhere").await, "no policy was asked in that decision"),
+    ] {
+        let (code, out, err) = said(&gateway.run(&["policy", "explain", "--decision", id]));
+        assert_eq!((code, out.as_str()), (64, ""), "{err}");
+        assert!(err.contains(advice), "{err}");
+    }
+
+    // The next process writes another shard; the team is thawed meanwhile.
+    gateway.kill();
+    let thawed = gateway.read("tenants/nordvolt/resources.ndjson");
+    let thawed = thawed.replace("\"frozen\": true", "\"frozen\": false");
+    gateway.write("tenants/nordvolt/resources.ndjson", &thawed);
+    gateway.restart().await;
+    let (text, told) = explained(&gateway, &denied);
+    assert!(text.contains("It would be decided otherwise now"), "{text}");
+    assert!(text.contains("deny (forbidden by guard-frozen-team-pays)"), "{text}");
+    assert_eq!((&told["allowed"], &told["recorded"]["effect"]), (&true.into(), &"deny".into()));
+    assert_eq!(told["recorded"]["same_answer"], false);
+    let (text, told) = explained(&gateway, &allowed);
+    assert!(text.contains("not the ones it was decided under; the answer is the same"), "{text}");
+    assert_eq!(
+        (&told["allowed"], &told["recorded"]["same_snapshot"]),
+        (&true.into(), &false.into())
+    );
 }

@@ -112,3 +112,32 @@ async fn a_credential_is_limited_and_no_other_pays_for_it() {
     assert_too_many(&gateway.get("/teams/none", &key).await, "credential");
     assert_eq!(gateway.upstream_requests().len(), 6);
 }
+
+/// The key of a suspended organisation still learns whose it is, but within its limit and where it belongs.
+#[tokio::test]
+async fn a_suspended_organisations_credential_counts_and_belongs_nowhere_else() {
+    const ME: &str = "/.hubgate/me";
+    let organisation = |id: &str, more: &str| {
+        let name = format!("tenants/{id}/organisation.toml");
+        (name, format!("id = \"{id}\"\nname = \"{id}\"\nroot = \"Operator::{id}\"\n{more}"))
+    };
+    let limits = format!("[limits]\naddress = {GENEROUS}\ncredential = {NARROW}\n");
+    let files = vec![organisation("nordvolt", "suspended = true\n")];
+    let wishes = Wishes { limits: Some(limits.clone()), files, ..Wishes::default() };
+    let gateway = Gateway::start_with(wishes).await;
+    let key = gateway.api_key().to_owned();
+    for _ in 0..3 {
+        let answer = gateway.get(ME, &key).await;
+        assert_eq!(answer.status, 200, "{}", answer.head_text);
+    }
+    assert_too_many(&gateway.get(ME, &key).await, "credential");
+
+    let files = vec![
+        organisation("nordvolt", "suspended = true\n"),
+        organisation("solarpark", "hosts = [\"hub.localhost\"]\n"),
+    ];
+    let wishes = Wishes { limits: Some(limits), files, ..Wishes::default() };
+    let gateway = Gateway::start_with(wishes).await;
+    let answer = gateway.get(ME, gateway.api_key()).await;
+    assert_eq!((answer.status, &problem(&answer)["code"]), (403, &"other_tenant".into()));
+}

@@ -29,6 +29,7 @@
 )]
 
 mod accounts;
+mod help;
 mod lists;
 mod menu;
 mod services;

@@ -11,6 +11,7 @@ use crate::app::moment;
 use crate::authn::ApiKeys as _;
 use crate::authz::{
     Decision, EntityError, Facts, Partition, Pdp, PreparedPrincipal, Question, Records,
+    at_and_above,
 };
 use crate::config::{self, Loaded, Places, nearest_name};
 use crate::directory::{Member, Members, Organisation, principal_entity};
@@ -261,18 +262,7 @@ impl Desk {
 
     /// `start` and everything above it, nearest first.
     pub(super) fn at_and_above(&self, start: &EntityUid) -> Vec<EntityUid> {
-        let mut found = vec![start.clone()];
-        let mut at = 0;
-        while let Some(uid) = found.get(at).cloned() {
-            let parents = self.partition.record(&uid).map(|record| record.parents);
-            for parent in parents.unwrap_or_default() {
-                if !found.contains(&parent) {
-                    found.push(parent);
-                }
-            }
-            at += 1;
-        }
-        found
+        at_and_above(self, start)
     }
 }
 

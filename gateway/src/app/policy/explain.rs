@@ -7,11 +7,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::desk::{Desk, FactArguments, ReadFacts};
-use super::recorded::Recorded;
+use super::recorded::{Recorded, Then};
 use super::story::Story;
 use super::{CommandError, PolicyCommandError};
 use crate::authz::{Change, Explanation, Inquiry};
-use crate::model::{ActionId, EntityUid};
+use crate::model::EntityUid;
 
 /// Most members named as those who may make a change; the rest is counted.
 const NAMED_MAX: usize = 8;
@@ -59,6 +59,9 @@ pub(super) struct Answer {
     pub(super) resource: EntityUid,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) remark: Option<String>,
+    /// How the log has it, where the question is from there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) recorded: Option<Then>,
     #[serde(flatten)]
     pub(super) explanation: Explanation,
     /// For each change of each remedy, who may make it.
@@ -115,6 +118,7 @@ impl ExplainArguments {
             action: action.to_string(),
             resource,
             remark: who.remark,
+            recorded: recorded.map(|it| it.then(&desk, &explanation)).transpose()?,
             explanation,
             who: makers,
         };
@@ -129,16 +133,12 @@ impl ExplainArguments {
 impl Desk {
     /// Who may make a change: the members to whom the policies allow the action that makes it.
     fn makers(&self, facts: &ReadFacts, change: &Change) -> Result<Makers, PolicyCommandError> {
-        let Some(action) = self.loaded.organisations.changes.action(change) else {
+        let changes = &self.loaded.organisations.changes;
+        let (root, where_from) = (self.organisation.root(), (&**self.pdp().schema(), self as _));
+        let Some((action, on)) = changes.making(change, root, where_from) else {
             return Ok(Makers::default());
         };
-        let start = match change {
-            Change::Role { on, .. } => on,
-            Change::Attribute { of, .. } => of,
-            // A credential stands nowhere in the tree.
-            Change::Scope { .. } => self.organisation.root(),
-        };
-        let Some(on) = self.nearest_for(action, start) else {
+        let Some(on) = on else {
             return Ok(Makers { action: Some(action.to_string()), ..Makers::default() });
         };
         let allowed = self.allowed(facts, action, &on)?;
@@ -146,11 +146,5 @@ impl Desk {
         let named = allowed.iter().take(NAMED_MAX);
         let members = named.map(|(member, _)| member.id.to_string()).collect();
         Ok(Makers { action: Some(action.to_string()), on: Some(on), members, more })
-    }
-
-    /// `start`, or the nearest entity above it that `action` is for.
-    fn nearest_for(&self, action: &ActionId, start: &EntityUid) -> Option<EntityUid> {
-        let schema = self.pdp().schema();
-        self.at_and_above(start).into_iter().find(|uid| schema.action_accepts(action, uid.kind()))
     }
 }

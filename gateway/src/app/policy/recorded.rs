@@ -3,9 +3,13 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::desk::ReadFacts;
+use serde::Serialize;
+
+use super::desk::{Desk, ReadFacts};
 use super::{CommandError, PolicyCommandError};
 use crate::app::LogError;
+use crate::app::keys::snapshot_now;
+use crate::authz::Explanation;
 use crate::config::{self, Loaded};
 use crate::journal::{Filter, Line, Tail};
 use crate::model::{ConnectionId, Scopes};
@@ -13,6 +17,23 @@ use crate::model::{ConnectionId, Scopes};
 /// A decision of the log.
 #[derive(Debug)]
 pub(super) struct Recorded(Line);
+
+/// How a decision came out, and whether it would again.
+#[derive(Debug, Serialize)]
+pub(super) struct Then {
+    /// Its id, whole.
+    pub(super) decision: String,
+    /// `allow` or `deny`.
+    pub(super) effect: String,
+    /// The reason code.
+    pub(super) code: String,
+    /// The policies that decided.
+    pub(super) policies: Vec<String>,
+    /// Whether policies, settings and resources are those it was decided under.
+    pub(super) same_snapshot: bool,
+    /// Whether the answer is the same now, by the same policies.
+    pub(super) same_answer: bool,
+}
 
 impl Recorded {
     /// The newest decision with this id; its beginning or its end is enough.
@@ -41,6 +62,31 @@ impl Recorded {
             let message =
                 format!("no policy was asked in that decision ({reason}): nothing to explain");
             PolicyCommandError::Usage(message)
+        })
+    }
+
+    /// How it came out, beside `now`.
+    ///
+    /// # Errors
+    /// What the present snapshot is named by cannot be read.
+    pub(super) fn then(&self, desk: &Desk, now: &Explanation) -> Result<Then, CommandError> {
+        let text = |pointer: &str| self.0.text(pointer).unwrap_or_default().to_owned();
+        let policies: Vec<String> =
+            self.0.list("/decision/determining").map(ToOwned::to_owned).collect();
+        let deciding = now.policies.iter().filter(|policy| policy.decides);
+        let same_policies = deciding.map(|policy| &*policy.id).eq(policies.iter());
+        let effect = text("/decision/effect");
+        let same_answer = (effect == "allow") == now.allowed
+            && text("/decision/reason") == now.code
+            && same_policies;
+        Ok(Then {
+            decision: self.0.decision().unwrap_or_default().to_owned(),
+            effect,
+            code: text("/decision/reason"),
+            policies,
+            same_snapshot: snapshot_now(&desk.loaded)?
+                .is_some_and(|now| text("/snapshot") == now.to_string()),
+            same_answer,
         })
     }
 

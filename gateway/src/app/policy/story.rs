@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::explain::{Answer, Makers};
+use super::recorded::Then;
 use crate::app::cli::wants_colour;
 use crate::authz::{Change, Part, PolicyAccount, Truth};
 
@@ -32,6 +33,9 @@ impl<'o> Story<'o> {
         for line in told.reason.iter().chain(&answer.remark) {
             writeln!(self.out, "        {line}")?;
         }
+        if let Some(then) = &answer.recorded {
+            self.then(then)?;
+        }
         let (deciding, others): (Vec<_>, Vec<_>) =
             told.policies.iter().partition(|policy| policy.decides);
         if !deciding.is_empty() {
@@ -52,6 +56,28 @@ impl<'o> Story<'o> {
             self.remedies(answer)?;
         }
         Ok(())
+    }
+
+    /// Says when the log has it otherwise: what is told below is about now.
+    fn then(&mut self, then: &Then) -> io::Result<()> {
+        let Then { decision, effect, code, policies, same_snapshot, same_answer } = then;
+        let by = if policies.is_empty() {
+            String::new()
+        } else {
+            format!(" by {}", policies.join(", "))
+        };
+        writeln!(self.out, "        decision {decision}: {effect} ({code}{by})")?;
+        let note = match (same_answer, same_snapshot) {
+            (true, true) => return Ok(()),
+            (true, false) => {
+                "Policies, settings or resources are not the ones it was decided under; the answer is the same."
+            }
+            (false, _) => {
+                "It would be decided otherwise now: policies, settings, resources or roles changed since."
+            }
+        };
+        let note = self.paint(YELLOW, note);
+        writeln!(self.out, "        {note}")
     }
 
     fn heading(&mut self, text: &str) -> io::Result<()> {

@@ -207,7 +207,7 @@ pub(super) fn record_event(
 }
 
 /// What a snapshot of what was read, and of what was `pushed`, is made from.
-pub(super) fn snapshot_parts(
+pub(in crate::app) fn snapshot_parts(
     loaded: &Loaded,
     pushed: &Arc<dyn PushedResources>,
     pseudonyms: PseudonymKey,
@@ -221,6 +221,7 @@ pub(super) fn snapshot_parts(
         source: Arc::new(source(loaded).with_pushed(Arc::clone(pushed))),
         error_styles: convert::error_styles(&loaded.settings),
         navigation: loaded.settings.navigation.as_ref().map(convert::navigation),
+        changes: read.changes.clone(),
         config_digest: Sha256::digest(format!("{:?}", loaded.settings).as_bytes()).into(),
         pseudonyms,
         clock: Arc::new(SystemClock),

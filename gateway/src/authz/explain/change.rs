@@ -102,12 +102,22 @@ impl<'a> Search<'a> {
             let tried = pairs.take(PAIRS_MAX);
             found = tried.filter_map(|pair| self.attempt(&pair, before)).collect();
         }
-        // A stable sort: of equals, the one on the nearer node stays in front.
-        found.sort_by_key(|remedy| remedy.opens);
-        let mut kinds = HashSet::new();
-        found.retain(|remedy| kinds.insert(remedy.changes.iter().map(kind).collect::<Vec<_>>()));
-        found.truncate(REMEDIES_MAX);
-        found
+        ranked(found)
+    }
+
+    /// Single changes that help, while `go_on` says so: `None` when it stopped before all were tried.
+    pub(super) fn run_while(&self, go_on: &dyn Fn() -> bool) -> Option<Vec<Remedy>> {
+        let mut singles = candidates(self.pdp, self.inquiry, self.slice, self.scene);
+        singles.truncate(SINGLES_MAX);
+        let before = self.allowed(self.scene);
+        let mut found = Vec::new();
+        for change in &singles {
+            if !go_on() {
+                return None;
+            }
+            found.extend(self.attempt(&[change], before));
+        }
+        Some(ranked(found))
     }
 
     /// What the changes would bring, if they allow what was denied.
@@ -132,6 +142,16 @@ impl<'a> Search<'a> {
             |action: &&ActionId| scene.decide_other(self.pdp, self.inquiry, action).allowed();
         self.actions.iter().filter(decide).count()
     }
+}
+
+/// The first few, the one that opens least first, and of each kind the nearest.
+fn ranked(mut found: Vec<Remedy>) -> Vec<Remedy> {
+    // A stable sort: of equals, the one on the nearer node stays in front.
+    found.sort_by_key(|remedy| remedy.opens);
+    let mut kinds = HashSet::new();
+    found.retain(|remedy| kinds.insert(remedy.changes.iter().map(kind).collect::<Vec<_>>()));
+    found.truncate(REMEDIES_MAX);
+    found
 }
 
 /// Changes of one kind differ only in where they are made: the nearest is told.

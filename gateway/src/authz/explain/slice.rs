@@ -17,6 +17,22 @@ pub trait Records: fmt::Debug {
     fn record(&self, uid: &EntityUid) -> Option<EntityRecord>;
 }
 
+/// `start` and everything above it, nearest first.
+pub fn at_and_above(records: &dyn Records, start: &EntityUid) -> Vec<EntityUid> {
+    let mut found = vec![start.clone()];
+    let mut at = 0;
+    while let Some(uid) = found.get(at).cloned() {
+        let parents = records.record(&uid).map(|record| record.parents);
+        for parent in parents.unwrap_or_default() {
+            if !found.contains(&parent) {
+                found.push(parent);
+            }
+        }
+        at += 1;
+    }
+    found
+}
+
 /// Records, nearest to the resource first: the resource, what stands above it or is named by it, and so on;
 /// then what the principal names.
 pub(super) struct Slice {

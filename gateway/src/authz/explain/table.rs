@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::change::Change;
+use super::slice::{Records, at_and_above};
 use crate::authz::schema::PolicySchema;
-use crate::model::ActionId;
+use crate::model::{ActionId, EntityUid};
 
 /// For roles, scopes and attributes the action that changes them. It is asked on the node the role is given
 /// on, on the entity whose attribute it is, or on the organisation's root for scopes; where the action is for no
@@ -24,7 +25,7 @@ pub struct ChangeTable {
 
 impl ChangeTable {
     /// The action that makes this change; `None` when the table does not say.
-    pub fn action(&self, change: &Change) -> Option<&ActionId> {
+    fn action(&self, change: &Change) -> Option<&ActionId> {
         match change {
             Change::Role { role, .. } => self.role.get(role).or_else(|| self.role.get("*")),
             Change::Scope { scope } => self.scope.get(scope).or_else(|| self.scope.get("*")),
@@ -33,6 +34,25 @@ impl ChangeTable {
                 self.attribute.get(&format!("{}.{first}", of.kind()))
             }
         }
+    }
+
+    /// The action that makes this change, and on what it is asked: nothing where it is for nothing at or above
+    /// what changes. `root` is the organisation's: scopes are given there. `None` when the table does not say.
+    pub fn making(
+        &self,
+        change: &Change,
+        root: &EntityUid,
+        (schema, records): (&PolicySchema, &dyn Records),
+    ) -> Option<(&ActionId, Option<EntityUid>)> {
+        let action = self.action(change)?;
+        let start = match change {
+            Change::Role { on, .. } => on,
+            Change::Attribute { of, .. } => of,
+            // A credential stands nowhere in the tree.
+            Change::Scope { .. } => root,
+        };
+        let mut places = at_and_above(records, start).into_iter();
+        Some((action, places.find(|uid| schema.action_accepts(action, uid.kind()))))
     }
 
     /// Where the table speaks of what the schema does not know: the key, and what is wrong.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::yaml::{self, Node};
+use super::yaml::{self, Content, Node};
 use crate::config::problem::Problem;
 
 /// What a document says about routing.
@@ -231,18 +231,37 @@ impl<'d> Reader<'d> {
     }
 
     /// A list of requirements: one of them must be met. One without scopes is met by any credential, and
-    /// then the others say nothing more.
+    /// then the others say nothing more. What is not written as OpenAPI has it is never taken for one of those.
     fn requirements(&mut self, key: &str, node: &'d Node) -> Vec<Requirement> {
         let schemes = self.root.get("components").and_then(|all| all.get("securitySchemes"));
         let mut alternatives = Vec::new();
+        if !matches!(node.content, Content::Sequence(_)) {
+            self.wrong(key, node, "the security requirements are a list; `[]` for none");
+        }
         for item in node.items() {
+            if !matches!(item.content, Content::Mapping(_)) {
+                self.wrong(
+                    key,
+                    item,
+                    "a security requirement names schemes, as `{scheme: [scope]}`",
+                );
+            }
             let mut scopes = Vec::new();
             for (scheme, needed) in item.entries() {
                 if schemes.and_then(|schemes| schemes.get(&scheme.name)).is_none() {
                     let message = format!("there is no security scheme `{}`", scheme.name);
                     self.wrong(key, needed, message);
                 }
-                scopes.extend(needed.items().iter().filter_map(Node::text).map(str::to_owned));
+                for scope in needed.items() {
+                    match scope.text() {
+                        Some(scope) => scopes.push(scope.to_owned()),
+                        // Left out, it would open the operation to whoever has none.
+                        None => self.wrong(key, scope, "a scope is written as text"),
+                    }
+                }
+                if !matches!(needed.content, Content::Sequence(_)) {
+                    self.wrong(key, needed, "the scopes of a scheme are a list; `[]` for none");
+                }
             }
             alternatives.push(Requirement(scopes));
         }

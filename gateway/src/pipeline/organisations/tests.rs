@@ -144,6 +144,7 @@ fn parts(source: &Arc<Counting>) -> SnapshotParts {
         source: Arc::clone(source) as _,
         error_styles: std::collections::HashMap::new(),
         navigation: None,
+        changes: crate::authz::ChangeTable::default(),
         config_digest: [0; 32],
         pseudonyms: PseudonymKey::new(Secret::new([0; 32])),
         clock: Arc::clone(&source.clock) as _,

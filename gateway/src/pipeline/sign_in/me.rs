@@ -30,9 +30,10 @@ impl SignIn {
             (Principal::ApiClient { .. }, _, Some(key)) => client(directory, key),
             _ => return Err(Refusal::CredentialMissing),
         };
-        if let (Some(facts), Some(menu)) = (body.as_object_mut(), request.menu) {
+        if let (Some(facts), Some(places)) = (body.as_object_mut(), request.places) {
             // Plain data with text keys: it always has a JSON form.
-            facts.insert(String::from("menu"), serde_json::to_value(menu).unwrap_or_default());
+            let menu = serde_json::to_value(places.menu());
+            facts.insert(String::from("menu"), menu.unwrap_or_default());
         }
         Ok(Answered::plain(Answer::Json { body: body.to_string() }))
     }
@@ -46,8 +47,7 @@ impl SignIn {
         let form = request.form_parameters()?;
         let wished = form.value("active").and_then(|text| EntityUid::parse(text).ok());
         let wished = wished.ok_or(Refusal::Malformed(Malformed::Body))?;
-        let offered = request.menu.is_some_and(|menu| menu.nodes.contains(&wished));
-        if !offered {
+        if !request.places.is_some_and(|places| places.may_enter(&wished)) {
             let reason = Some(String::from("you may not work there"));
             return Err(Refusal::Denied { reason, hidden: false });
         }

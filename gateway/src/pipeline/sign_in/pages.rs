@@ -170,6 +170,8 @@ pub struct RefusalPage<'a> {
     pub text: &'a str,
     /// The `@reason` of the deciding policies.
     pub reason: Option<&'a str>,
+    /// Who may make the change that would allow it.
+    pub people: &'a [String],
     /// The refusal's code.
     pub code: &'a str,
     /// The decision id, for support.
@@ -183,6 +185,8 @@ pub struct RefusalPage<'a> {
 pub enum Offer {
     /// The front page.
     FrontPage,
+    /// The front page, or coming back another way.
+    Otherwise,
     /// Signing in anew.
     SignIn,
     /// Signing out, to come back as somebody else.

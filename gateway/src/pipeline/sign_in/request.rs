@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::authn::{ApiKey, Session};
 use crate::model::{Principal, Refusal};
 
-use super::super::navigation::Menu;
+use super::Places;
 use super::parameters::Parameters;
 
 /// A request for a path under `/.hubgate/`, after canonicalisation and authentication.
@@ -34,7 +34,7 @@ pub struct GatewayRequest<'a> {
     /// The API key, where the principal came with one.
     pub api_key: Option<&'a Arc<ApiKey>>,
     /// What the policies let the one who asks choose from; none for most paths.
-    pub menu: Option<&'a Menu>,
+    pub places: Option<&'a dyn Places>,
 }
 
 impl GatewayRequest<'_> {

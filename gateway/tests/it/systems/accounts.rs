@@ -175,8 +175,8 @@ async fn organisation_structures() {
     world.finish("Organisation Structure", &[]);
 }
 
-/// Olga's company signs her in by another connection than the one she came by: nothing is open to her. The
-/// welcome page is about the main account, which is outside her reach.
+/// Olga's company signs her in by another connection than the one she came by: nothing is open to her. What
+/// would be hers but for that says so; the rest is as hidden as ever.
 #[tokio::test]
 async fn single_sign_on() {
     let mut world = World::changed("ada oskar bea sam edda wes olga nils", |tenant| {
@@ -197,11 +197,20 @@ async fn single_sign_on() {
             GET /operators/nordvolt-east/sso      200 403   403 403 200  404 404  404
             GET /operators/nordvolt-west/sso      200 403   403 403 404  200 403  404
             GET /operators/nordvolt-west/settings 200 200   200 200 404  200 403  404
-            GET /welcome                          200 200   200 200 200  200 404  200
+            GET /welcome                          200 200   200 200 200  200 403  200
+            GET /my-account                       200 200   200 200 200  200 403  200
+            GET /accounts/user-ada                200 403   403 403 404  404 404  404
             GET /accounts/user-olga               403 403   403 403 404  403 403  404
             ",
         )
         .await;
+    for path in ["/welcome", "/my-account"] {
+        let page = world.browser("olga").get(&format!("/api/v1{path}")).await;
+        assert_eq!(page.status.as_u16(), 403, "{path}: {}", page.body);
+        for words in ["Sign in with your company&#39;s account", "/.hubgate/sign-in"] {
+            assert!(page.body.contains(words), "{path}: {words}: {}", page.body);
+        }
+    }
     world.finish("Single Sign-On", &[]);
 }
 

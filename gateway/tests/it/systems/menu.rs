@@ -1,5 +1,7 @@
 //! `/.hubgate/me`: the accounts somebody may work in, the one they work in, and the systems open there.
 
+use std::fmt::Write as _;
+
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -122,4 +124,36 @@ async fn the_account_worked_in_is_what_operations_without_an_id_are_about() {
     assert_eq!(switch(&mut world, "ada", "Operator::nordvolt", &own).await, StatusCode::OK);
     let (page, _) = world.ask("ada", "GET", search, "").await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+}
+
+/// The organisation with more accounts below the main one than a menu has: the last of them by name is chosen.
+#[tokio::test]
+async fn an_account_beyond_the_end_of_the_menu_can_be_chosen() {
+    const MORE: usize = 1_200;
+    let mut world = World::changed("ada edda", |folder| {
+        let file = folder.join("resources.ndjson");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let east = text.lines().find(|line| line.contains("\"Operator::nordvolt-east\"")).unwrap();
+        let mut east: Value = serde_json::from_str(east).unwrap();
+        let mut more = text.trim_end().to_owned();
+        for number in 0..MORE {
+            east["uid"] = json!(format!("Operator::more-{number:04}"));
+            write!(more, "\n{east}").unwrap();
+        }
+        std::fs::write(&file, more + "\n").unwrap();
+    })
+    .await;
+    let own = world.stage.hub_url();
+    let told = menu(&mut world, "ada").await;
+    assert_eq!(told["more_nodes"], true);
+    let listed = told["nodes"].as_array().unwrap();
+    assert_eq!(listed.len(), 1_000);
+    let mut beyond = (0..MORE)
+        .map(|number| format!("Operator::more-{number:04}"))
+        .filter(|node| !listed.contains(&json!(node)));
+    let beyond = beyond.next_back().unwrap();
+    assert_eq!(switch(&mut world, "ada", &beyond, &own).await, StatusCode::OK);
+    assert_eq!(menu(&mut world, "ada").await["active"], json!(beyond));
+    // The policies decide about it as about any other.
+    assert_eq!(switch(&mut world, "edda", &beyond, &own).await, StatusCode::FORBIDDEN);
 }

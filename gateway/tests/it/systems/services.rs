@@ -6,6 +6,7 @@ use super::world::World;
 async fn tax_refunds() {
     let mut world = World::of("ada oskar bea sam edda wes olga tina nils").await;
     // Danish law: the main account and west are Danish, east is Swedish. Plan-refund is offered to west.
+    // Plan-service is offered to both: no secret to those who run them, though it offers no refund.
     world
         .drive(
             "
@@ -18,7 +19,7 @@ async fn tax_refunds() {
             GET  /operators/nordvolt-west/tax-refunds      200 200   403 403 404  200 200  404  404
             POST /operators/nordvolt-west/tax-refund-plans 201 201   403 403 404  201 201  404  404
             POST /plans/plan-refund/tax-refund             201 201   403 403 404  201 201  404  404
-            POST /plans/plan-service/tax-refund            403 403   403 403 404  404 404  404  404
+            POST /plans/plan-service/tax-refund            403 403   403 403 403  403 403  404  404
             GET  /tax-refunds/refund-0001                  200 200   200 403 404  200 200  403  404
             POST /meter-readings/reading-0001/approve      200 200   403 403 404  200 200  403  404
             ",

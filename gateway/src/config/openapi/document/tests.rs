@@ -93,6 +93,19 @@ fn says_what_is_wrong_with_line_and_key() {
         ("parameters/Thing'", "parameters/Thong'", "leads to no parameter of this document"),
         ("'#/components/parameters/Thing'", "'other.yaml#/Thing'", "leads to no parameter"),
         ("token: [parts:delete]", "tokn: [parts:delete]", "there is no security scheme `tokn`"),
+        (
+            "token: [parts:delete]",
+            "token: [{parts: delete}]",
+            "api.yaml:23: paths./things/{thingId}/parts/{part}.delete: a scope is written as text",
+        ),
+        ("token: [parts:delete]", "token: parts:delete", "the scopes of a scheme are a list"),
+        (
+            "security: []",
+            "security: none",
+            "paths./things.post: the security requirements are a list",
+        ),
+        ("- token: [parts:delete]", "- token", "a security requirement names schemes"),
+        ("token: [things:read]", "token: [[a]]", "security: a scope is written as text"),
         ("    get:\n      operationId: part", "    trace:\n      operationId: part", "`trace`"),
         ("  /things:\n", "  /other:\n    $ref: x\n  /things:\n", "followed for parameters only"),
     ] {

@@ -305,7 +305,7 @@ impl Browser {
         let (path, query) = target.split_once('?').map_or((target, None), |(p, q)| (p, Some(q)));
         let authority = self.authority.unwrap_or(HOST);
         let request = GatewayRequest {
-            menu: None,
+            places: None,
             method: &method,
             scheme: "https",
             host: authority.split(':').next().unwrap(),
