@@ -1,7 +1,7 @@
 //! Reads attributes along the schema: the plain ways to write a value, as the value Cedar makes of it.
 //!
-//! What is not plain, and above all what is wrong, is for Cedar's own parser to judge; it costs some twenty times
-//! as much. This must never read anything otherwise than Cedar does: a property test holds the two together.
+//! What is not plain, and above all what is wrong, is for Cedar's own parser to judge, which costs more.
+//! This must never read anything otherwise than Cedar does: a property test holds the two together.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 

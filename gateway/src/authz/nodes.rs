@@ -43,8 +43,8 @@ pub(super) struct Nodes {
 #[derive(Clone, Debug, Default)]
 struct Page {
     slots: Vec<Slot>,
-    /// The type of what is, or was, in each: four bytes apiece, so that looking through a million for those of a
-    /// type takes a fraction of a millisecond.
+    /// The type of what is, or was, in each: four bytes apiece, so that looking for those of a type reads
+    /// little else.
     kinds: Vec<Kind>,
 }
 

@@ -224,8 +224,7 @@ impl Partition {
         Ok(principal)
     }
 
-    /// The entities of one type, in no order. It looks at the types of all there are: some milliseconds for a
-    /// million.
+    /// The entities of one type, in no order. It looks at the types of all there are.
     pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = &EntityUid> {
         let kind: Vec<Kind> = self.schema.kind(kind).into_iter().collect();
         self.nodes.of_kinds(kind).map(|(.., stored)| &stored.uid)
