@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use hubgate::authz::{Facts, Partition, Pdp, Question};
+use hubgate::authz::{AccessQuestion, Facts, Partition, Pdp, PreparedPrincipal, Question};
 use hubgate::config::{Loaded, load_with};
 use hubgate::directory::principal_entity;
 use hubgate::model::{
@@ -27,6 +27,15 @@ observe = "127.0.0.1:9464"
 /// Times a thing is done; the median counts.
 const ROUNDS: usize = 51;
 
+/// Decisions of each kind; the median counts.
+const QUESTIONS: usize = 512;
+
+/// New decisions on one copy of an organisation, each about a device of another team: the smallest has 27.
+const BATCH: usize = 16;
+
+/// Devices of a team in what is generated.
+const DEVICES_OF_TEAM: usize = 32;
+
 fn main() {
     // Cargo adds `--bench`.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
@@ -38,8 +47,19 @@ fn main() {
         ["many", count] => many_organisations(count.parse().unwrap()),
         _ => {
             println!(
-                "{:>9} {:<10} {:>8} {:>8} {:>8} {:>9} {:>9} {:>9} {:>9}",
-                "resources", "devices", "file", "load", "memory", "put", "move", "new", "repeated"
+                "{:>9} {:<10} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+                "resources",
+                "devices",
+                "file",
+                "load",
+                "CPU",
+                "memory",
+                "put",
+                "move",
+                "new",
+                "made",
+                "repeated",
+                "access"
             );
             for (size, likeness) in [
                 ("1000", "alike"),
@@ -77,24 +97,27 @@ fn one_organisation(size: usize, likeness: Likeness) {
     let organisations = &loaded.organisations;
     let tenant = TenantId::parse("large").unwrap();
     let organisation = organisations.directory.organisation(&tenant).unwrap();
-    let started = Instant::now();
+    let (started, cpu) = (Instant::now(), processor_time());
     let content = organisations.source.open(organisation, &organisations.schema).unwrap();
-    let load = started.elapsed();
+    let (load, load_cpu) = (started.elapsed(), processor_time().saturating_sub(cpu));
     let memory = status("VmHWM");
     assert_eq!(content.partition.len(), size);
     let (put, moved) = changes(&content.partition);
-    let (new, repeated) = decisions(&organisations.pdp, &content.partition, size);
+    let answers = answers(&organisations.pdp, &content.partition, size);
     println!(
-        "{size:>9} {:<10} {:>5} MB {:>6.2} s {:>5} MB {:>6.2} ms {:>6.2} ms {:>6.2} µs {:>6.2} µs   \
-         checked at start in {:.2} s",
+        "{size:>9} {:<10} {:>5} MB {:>6.2} s {:>6.2} s {:>5} MB {:>6.2} ms {:>6.2} ms {:>6.2} µs {:>6.2} µs \
+         {:>6.2} µs {:>6.2} ms   checked at start in {:.2} s",
         format!("{likeness:?}").to_lowercase(),
         file / 1_000_000,
         load.as_secs_f64(),
+        load_cpu.as_secs_f64(),
         memory / 1024,
         milliseconds(put),
         milliseconds(moved),
-        new.as_secs_f64() * 1e6,
-        repeated.as_secs_f64() * 1e6,
+        microseconds(answers.new),
+        microseconds(answers.made),
+        microseconds(answers.repeated),
+        milliseconds(answers.access),
         checked.as_secs_f64(),
     );
 }
@@ -113,39 +136,104 @@ fn changes(partition: &Partition) -> (Duration, Duration) {
     (put, moved)
 }
 
-/// A decision about a device nobody asked about before, and about one just asked about.
-fn decisions(pdp: &Pdp, partition: &Partition, size: usize) -> (Duration, Duration) {
+/// What decisions and an access set cost. At every size as many questions are asked of as many devices, and
+/// for each kind of decision as much is remembered.
+struct Answers {
+    /// About a device whose entity, and whose team's, must be made first.
+    new: Duration,
+    /// About a device whose entities are made, and whose answer is not remembered any more.
+    made: Duration,
+    /// About a device just asked about.
+    repeated: Duration,
+    /// The access set of teams, new, for an administrator of the main account.
+    access: Duration,
+}
+
+fn answers(pdp: &Pdp, partition: &Partition, size: usize) -> Answers {
+    let scopes = Scopes::none();
+    let mut asker = Asker { pdp, scopes: &scopes, now: 0 };
+    let devices = size * 2 / 3;
+    // Steps that visit teams all over the organisation, another one each time.
+    let step = (devices / QUESTIONS).max(DEVICES_OF_TEAM + 1);
+    let mut new = Vec::with_capacity(QUESTIONS);
+    for batch in 0..QUESTIONS / BATCH {
+        // The same organisation, with nothing made or remembered.
+        let partition = partition.apply(&[]).unwrap();
+        let who = ann(pdp, &partition);
+        // The code and what all questions share are warm.
+        asker.ask(&partition, &who, 0);
+        for n in 0..BATCH {
+            new.push(asker.ask(&partition, &who, (1 + batch * BATCH + n) * step % devices));
+        }
+    }
+    let who = ann(pdp, partition);
+    let round = |asker: &mut Asker<'_>| {
+        asker.now += 10;
+        middle((0..QUESTIONS).map(|n| asker.ask(partition, &who, n * step % devices)).collect())
+    };
+    round(&mut asker);
+    let made = round(&mut asker);
+    let repeated = middle((0..QUESTIONS).map(|_| asker.ask(partition, &who, 1)).collect());
+    let access = (0..ROUNDS).map(|_| {
+        let partition = partition.apply(&[]).unwrap();
+        let who = ann(pdp, &partition);
+        asker.list(&partition, &who)
+    });
+    Answers { new: middle(new), made, repeated, access: middle(access.collect()) }
+}
+
+fn ann(pdp: &Pdp, partition: &Partition) -> PreparedPrincipal {
     let names = pdp.schema().role_names("User");
     let roles = [hubgate::model::RoleAssignment { role: "admin".into(), on: uid("Account::main") }];
     let record: EntityRecord = principal_entity(uid("User::ann"), &roles, names, Map::new());
-    let principal = partition.principal(&record).unwrap();
-    let (action, scopes) = (ActionId::parse("devices:view").unwrap(), Scopes::none());
-    let devices = size * 2 / 3;
-    let ask = |number: usize| {
-        let resource = uid(&format!("Device::d{}", number % devices));
-        let context = Facts {
+    partition.principal(&record).unwrap()
+}
+
+struct Asker<'a> {
+    pdp: &'a Pdp,
+    scopes: &'a Scopes,
+    /// Seconds after the start of a year.
+    now: u64,
+}
+
+impl Asker<'_> {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
             method: AuthMethod::Session,
             connection: None,
-            scopes: &scopes,
+            scopes: self.scopes,
             source: [192, 0, 2, 1].into(),
-            now: UnixNanos::from_seconds(1_767_225_600),
-        };
-        let question =
-            Question { principal: &principal, action: &action, resource: &resource, context };
+            now: UnixNanos::from_seconds(1_767_225_600 + self.now),
+        }
+    }
+
+    fn ask(&self, partition: &Partition, who: &PreparedPrincipal, device: usize) -> Duration {
+        let (action, resource) =
+            (ActionId::parse("devices:view").unwrap(), uid(&format!("Device::d{device}")));
+        let context = self.facts();
+        let question = Question { principal: who, action: &action, resource: &resource, context };
         let started = Instant::now();
-        let decision = pdp.decide(None, partition, &question);
+        let decision = self.pdp.decide(None, partition, &question);
         let took = started.elapsed();
         assert_ne!(decision.reason_code(), "unknown_resource");
         took
-    };
-    let middle = |mut times: Vec<Duration>| {
-        times.sort_unstable();
-        times.get(times.len() / 2).copied().unwrap_or_default()
-    };
-    // A step that visits devices all over the organisation.
-    let new = middle((0..500).map(|n| ask(1 + n * (devices / 500).max(1))).collect());
-    let repeated = middle((0..500).map(|_| ask(1)).collect());
-    (new, repeated)
+    }
+
+    fn list(&self, partition: &Partition, who: &PreparedPrincipal) -> Duration {
+        let action = ActionId::parse("devices:view").unwrap();
+        let (context, types) = (self.facts(), &["Account", "Team"]);
+        let question = AccessQuestion { principal: who, action: &action, context, types };
+        let started = Instant::now();
+        let set = self.pdp.access_set(None, partition, &question).unwrap();
+        let took = started.elapsed();
+        assert_eq!((set.within(), set.without().len()), (&[uid("Account::main")][..], 0));
+        took
+    }
+}
+
+fn middle(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 fn many_organisations(count: usize) {
@@ -186,22 +274,23 @@ fn kilobytes(before: u64, after: u64, count: usize) -> f64 {
     after.saturating_sub(before) as f64 / count as f64
 }
 
+fn microseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
 fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
 fn median(mut change: impl FnMut(usize) -> Partition) -> Duration {
-    let mut times: Vec<Duration> = (0..ROUNDS)
-        .map(|round| {
-            let started = Instant::now();
-            let changed = change(round);
-            let took = started.elapsed();
-            drop(changed);
-            took
-        })
-        .collect();
-    times.sort_unstable();
-    times.get(ROUNDS / 2).copied().unwrap_or_default()
+    let times = (0..ROUNDS).map(|round| {
+        let started = Instant::now();
+        let changed = change(round);
+        let took = started.elapsed();
+        drop(changed);
+        took
+    });
+    middle(times.collect())
 }
 
 fn write_common(folder: &Path) {
@@ -219,6 +308,17 @@ fn read(folder: &Path) -> Loaded {
 
 fn uid(text: &str) -> EntityUid {
     EntityUid::parse(text).unwrap()
+}
+
+/// The processor time of this process so far, user and system: of a busy machine it says more than the clock.
+fn processor_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap();
+    // The name comes second, in parentheses, and may hold anything.
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks =
+        |at: usize| fields.get(at).and_then(|it| it.parse::<u64>().ok()).unwrap_or_default();
+    // Linux counts them in hundredths of a second.
+    Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }
 
 /// A line of `/proc/self/status`, in kibibytes.

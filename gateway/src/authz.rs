@@ -19,6 +19,7 @@ mod entity;
 mod error;
 mod evaluate;
 mod explain;
+mod forms;
 mod index;
 mod load;
 mod made;

@@ -231,8 +231,9 @@ impl<'a> Search<'a> {
         });
         let mut classes = Classes::new(partition, principal, rules);
         let mut places = Vec::new();
-        for (number, stored) in partition.nodes().iter() {
-            let wanted = self.wanted.iter().find(|(_, name, _)| *name == stored.uid.kind());
+        let kinds = self.wanted.iter().map(|(kind, ..)| *kind).collect::<Vec<_>>();
+        for (number, kind, stored) in partition.nodes().of_kinds(kinds) {
+            let wanted = self.wanted.iter().find(|(wanted, ..)| *wanted == kind);
             let Some((.., environment)) = wanted else { continue };
             if places.len() == NODES_MAX {
                 return Err(AccessSetError::TooManyNodes);

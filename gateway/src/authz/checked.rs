@@ -1,13 +1,13 @@
 //! Resources checked against the schema before they enter a partition.
 //!
-//! Most resources of an organisation look like another one: the same type, attributes and kinds of parents.
-//! Cedar's own check is asked once for each such shape; it costs some fifty times as much as everything else
-//! that is done with a resource.
+//! What is plainly written is checked along the schema (`forms`). About the rest Cedar's own check is asked,
+//! once for each shape: the same type, attributes and kinds of parents. It costs some fifty times as much as
+//! everything else that is done with a resource.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cedar_policy_core::ast::{Entity, PartialValue, Value};
+use cedar_policy_core::ast::{PartialValue, Value};
 
 use super::entity::{self, model_uid};
 use super::error::EntityError;
@@ -57,6 +57,10 @@ impl<'s> Checker<'s> {
         let text = serde_json::to_string(&record.attributes).map_err(|error| {
             EntityError::Schema { uid: record.uid.clone(), message: error.to_string() }
         })?;
+        if let Some((kind, references)) = self.plain(&record) {
+            let shape = Shape { kind, attributes: Arc::from(text), references };
+            return Ok(Checked { uid: record.uid, parents: record.parents, shape });
+        }
         let EntityRecord { uid, parents, attributes } = &record;
         let mut key = String::with_capacity(text.len() + 64);
         key.push_str(uid.kind());
@@ -76,7 +80,7 @@ impl<'s> Checker<'s> {
             return Ok(Checked { uid: record.uid, parents: record.parents, shape });
         }
         let (kind, entity) = entity::parse(self.schema, uid, parents, attributes)?;
-        let references = references(self.schema, &entity).into();
+        let references = references(self.schema, entity.attrs().map(|(_, value)| value));
         let shape = Shape { kind, attributes: Arc::from(text), references };
         if self.shapes.len() >= SHAPES_MAX {
             self.shapes.clear();
@@ -84,12 +88,26 @@ impl<'s> Checker<'s> {
         self.shapes.insert(key, shape.clone());
         Ok(Checked { uid: record.uid, parents: record.parents, shape })
     }
+
+    /// Type and references of a resource that is plainly written and fits; `None` when Cedar is to judge.
+    fn plain(&self, record: &EntityRecord) -> Option<(Kind, Arc<[EntityUid]>)> {
+        let kind = self.schema.kind(record.uid.kind())?;
+        let form = self.schema.form(kind)?;
+        if !record.parents.iter().all(|parent| form.may_stand_below(parent.kind())) {
+            return None;
+        }
+        let values = form.read(&record.attributes)?;
+        Some((kind, references(self.schema, values.iter().map(|(_, value)| value))))
+    }
 }
 
-/// The resources an entity's attributes name anywhere. Principals are not kept in a partition, so
-/// references to them are left out.
-fn references(schema: &PolicySchema, entity: &Entity) -> Vec<EntityUid> {
-    let values = entity.attrs().filter_map(|(_, value)| match value {
+/// The resources that attributes name anywhere. Principals are not kept in a partition, so references to them
+/// are left out.
+fn references<'v>(
+    schema: &PolicySchema,
+    values: impl Iterator<Item = &'v PartialValue>,
+) -> Arc<[EntityUid]> {
+    let values = values.filter_map(|value| match value {
         PartialValue::Value(value) => Some(value),
         PartialValue::Residual(_) => None,
     });
@@ -103,5 +121,5 @@ fn references(schema: &PolicySchema, entity: &Entity) -> Vec<EntityUid> {
         .collect();
     found.sort_unstable();
     found.dedup();
-    found
+    found.into()
 }

@@ -70,7 +70,7 @@ impl Draft {
         let parents = self.shared.parents(above);
         let attributes = self.attributes(&shape);
         let stored = Stored { uid, parents: Arc::clone(&parents), attributes };
-        let old = self.nodes.put(number, stored);
+        let old = self.nodes.put(number, shape.kind, stored);
         self.open.remove(&number);
         if old.is_none_or(|old| old.parents != parents) {
             self.all |= self.nodes.dependents(number) > 0;

@@ -1,5 +1,6 @@
-//! One entity as Cedar sees it: parsed and checked by Cedar's own code.
+//! One entity as Cedar sees it: read along the schema, or by Cedar's own parser.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use cedar_policy_core::ast::{Entity, EntityUID, Literal, PartialValue, Value, ValueKind};
@@ -21,7 +22,8 @@ pub(super) struct Node {
     pub(super) references: Vec<Number>,
 }
 
-/// Has Cedar parse an entity and check it against the schema.
+/// Reads an entity and checks it against the schema: along the schema where it is plainly written, otherwise by
+/// Cedar's own parser.
 pub(super) fn parse(
     schema: &PolicySchema,
     uid: &EntityUid,
@@ -31,12 +33,34 @@ pub(super) fn parse(
     let misfit = |message: String| EntityError::Schema { uid: uid.clone(), message };
     let unknown = || misfit(format!("the schema has no type `{}`", uid.kind()));
     let kind = schema.kind(uid.kind()).ok_or_else(unknown)?;
+    if let Some(entity) = plain(schema, kind, uid, parents, attributes) {
+        return Ok((kind, entity));
+    }
     let name = |uid: &EntityUid| json!({ "type": uid.kind(), "id": uid.id() });
     let parents: Vec<_> = parents.iter().map(name).collect();
     let json = json!({ "uid": name(uid), "attrs": attributes, "parents": parents });
     let checked = cedar_policy::Entity::from_json_value(json, Some(schema.cedar()))
         .map_err(|error| misfit(one_line(&error)))?;
     Ok((kind, checked.as_ref().clone()))
+}
+
+/// An entity that is plainly written; `None` when Cedar is to judge.
+fn plain(
+    schema: &PolicySchema,
+    kind: Kind,
+    uid: &EntityUid,
+    parents: &[EntityUid],
+    attributes: &Map<String, Json>,
+) -> Option<Entity> {
+    let form = schema.form(kind)?;
+    if !parents.iter().all(|parent| form.may_stand_below(parent.kind())) {
+        return None;
+    }
+    let values = form.read(attributes)?.into_iter().map(|(name, value)| (name.into(), value));
+    let parents: Option<HashSet<EntityUID>> =
+        parents.iter().map(|parent| schema.cedar_uid(parent)).collect();
+    let uid = schema.cedar_uid(uid)?;
+    Some(Entity::new_with_attr_partial_value(uid, values, HashSet::new(), parents?, []))
 }
 
 /// Tells an entity of everything above it.

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use super::schema::Kind;
 use crate::model::EntityUid;
 
 /// Resources per page: a change copies a page, some forty microseconds.
@@ -32,10 +33,19 @@ impl Number {
 pub(super) struct Nodes {
     hasher: RandomState,
     shards: Vec<Arc<HashMap<EntityUid, Number>>>,
-    pages: Vec<Arc<Vec<Slot>>>,
+    pages: Vec<Arc<Page>>,
     free: Arc<Vec<Number>>,
     len: usize,
     names: usize,
+}
+
+/// Some places, one after the other.
+#[derive(Clone, Debug, Default)]
+struct Page {
+    slots: Vec<Slot>,
+    /// The type of what is, or was, in each: four bytes apiece, so that looking for those of a type reads
+    /// little else.
+    kinds: Vec<Kind>,
 }
 
 /// A numbered place; empty while a resource is only spoken of, or not any more.
@@ -82,7 +92,7 @@ impl Nodes {
     /// One more than the highest number given out.
     pub(super) fn numbers(&self) -> usize {
         let full = self.pages.len().saturating_sub(1) * PAGE;
-        full + self.pages.last().map_or(0, |page| page.len())
+        full + self.pages.last().map_or(0, |page| page.slots.len())
     }
 
     pub(super) fn get(&self, number: Number) -> Option<&Stored> {
@@ -96,11 +106,24 @@ impl Nodes {
 
     /// All resources with their numbers.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Number, &Stored)> {
-        let slots = self.pages.iter().flat_map(|page| page.iter());
+        let slots = self.pages.iter().flat_map(|page| page.slots.iter());
         (0..)
             .map(Number)
             .zip(slots)
             .filter_map(|(number, slot)| Some((number, slot.node.as_ref()?)))
+    }
+
+    /// The resources of some types, with numbers and types, in the order of the numbers.
+    pub(super) fn of_kinds(
+        &self,
+        wanted: Vec<Kind>,
+    ) -> impl Iterator<Item = (Number, Kind, &Stored)> {
+        let places = self.pages.iter().flat_map(|page| page.kinds.iter().zip(&page.slots));
+        (0..)
+            .map(Number)
+            .zip(places)
+            .filter(move |(_, (kind, _))| wanted.contains(kind))
+            .filter_map(|(number, (kind, slot))| Some((number, *kind, slot.node.as_ref()?)))
     }
 
     /// Everything above a resource, each once.
@@ -153,13 +176,14 @@ impl Nodes {
         }
     }
 
-    /// Puts a resource in its place, and gives back what was there.
-    pub(super) fn put(&mut self, number: Number, stored: Stored) -> Option<Stored> {
+    /// Puts a resource of type `kind` in its place, and gives back what was there.
+    pub(super) fn put(&mut self, number: Number, kind: Kind, stored: Stored) -> Option<Stored> {
         for target in stored.targets().collect::<Vec<_>>() {
             self.count(target, |dependents| dependents.saturating_add(1));
         }
-        let slot = self.slot_mut(number)?;
-        let old = slot.node.replace(stored);
+        let page = Arc::make_mut(self.pages.get_mut(number.index() / PAGE)?);
+        *page.kinds.get_mut(number.index() % PAGE)? = kind;
+        let old = page.slots.get_mut(number.index() % PAGE)?.node.replace(stored);
         self.released(old.as_ref());
         self.len += usize::from(old.is_none());
         old
@@ -194,10 +218,12 @@ impl Nodes {
         }
         let number = Number(u32::try_from(self.numbers()).unwrap_or(u32::MAX));
         match self.pages.last_mut() {
-            Some(page) if page.len() < PAGE => Arc::make_mut(page).push(Slot::default()),
+            Some(page) if page.slots.len() < PAGE => Arc::make_mut(page).extend(),
             _ => {
-                let mut page = Vec::with_capacity(PAGE.min(self.len.max(4)));
-                page.push(Slot::default());
+                let capacity = PAGE.min(self.len.max(4));
+                let (slots, kinds) = (Vec::with_capacity(capacity), Vec::with_capacity(capacity));
+                let mut page = Page { slots, kinds };
+                page.extend();
                 self.pages.push(Arc::new(page));
             }
         }
@@ -229,12 +255,20 @@ impl Nodes {
     }
 
     fn slot(&self, number: Number) -> Option<&Slot> {
-        self.pages.get(number.index() / PAGE)?.get(number.index() % PAGE)
+        self.pages.get(number.index() / PAGE)?.slots.get(number.index() % PAGE)
     }
 
     fn slot_mut(&mut self, number: Number) -> Option<&mut Slot> {
         let page = self.pages.get_mut(number.index() / PAGE)?;
-        Arc::make_mut(page).get_mut(number.index() % PAGE)
+        Arc::make_mut(page).slots.get_mut(number.index() % PAGE)
+    }
+}
+
+impl Page {
+    /// One more place, empty.
+    fn extend(&mut self) {
+        self.slots.push(Slot::default());
+        self.kinds.push(Kind::default());
     }
 }
 

@@ -14,10 +14,11 @@ use sha2::{Digest, Sha256};
 
 use super::context::{Facts, Reads, context};
 use super::error::{PolicyError, Source};
+use super::forms::EntityForm;
 use crate::model::{ActionId, AuthMethod, EntityUid, Scopes, UnixNanos};
 
 /// An entity type by number: the same text gives the same numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Kind(u32);
 
 /// An action by number.
@@ -49,6 +50,7 @@ pub struct PolicySchema {
     digest: [u8; 32],
     roles: BTreeMap<String, BTreeMap<String, String>>,
     kinds: HashMap<String, (Kind, EntityType)>,
+    forms: HashMap<Kind, EntityForm>,
     principal_kinds: HashSet<Kind>,
     actions: BTreeMap<String, Action>,
     environments: HashSet<Environment>,
@@ -75,6 +77,7 @@ impl PolicySchema {
             digest: Sha256::digest(text.as_bytes()).into(),
             roles: roles_of(cedar.as_ref()),
             principal_kinds: environments.iter().map(|e| e.principal).collect(),
+            forms: forms_of(cedar.as_ref(), &kinds),
             cedar,
             kinds,
             actions,
@@ -157,6 +160,11 @@ impl PolicySchema {
         })
     }
 
+    /// How entities of this type are plainly written, if there is a plain way.
+    pub(super) fn form(&self, kind: Kind) -> Option<&EntityForm> {
+        self.forms.get(&kind)
+    }
+
     pub(super) fn is_principal(&self, kind: Kind) -> bool {
         self.principal_kinds.contains(&kind)
     }
@@ -182,6 +190,15 @@ fn kinds_of(schema: &ValidatorSchema) -> HashMap<String, (Kind, EntityType)> {
     let mut types: Vec<&EntityType> = schema.entity_type_names().collect();
     types.sort_unstable();
     (0..).zip(types).map(|(n, kind)| (kind.to_string(), (Kind(n), kind.clone()))).collect()
+}
+
+fn forms_of(
+    schema: &ValidatorSchema,
+    kinds: &HashMap<String, (Kind, EntityType)>,
+) -> HashMap<Kind, EntityForm> {
+    let forms =
+        kinds.values().filter_map(|(kind, name)| Some((*kind, EntityForm::of(schema, name)?)));
+    forms.collect()
 }
 
 /// The actions with a principal and a resource; groups have neither.

@@ -5,6 +5,7 @@
 //! then made exact on the whole graph, so a node with several parents costs entries, never exactness.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::authz::nodes::{Nodes, Number};
 
@@ -37,8 +38,14 @@ impl Cover {
     pub(super) fn of(nodes: &Nodes, places: &[Place]) -> Self {
         let within = choose(nodes, places);
         let opened: HashSet<Number> = within.iter().copied().collect();
-        let covered = |node: Number| {
-            opened.contains(&node) || nodes.above(node).iter().any(|above| opened.contains(above))
+        // What is above a node follows from its parents, and those of siblings are kept once.
+        let mut below: HashMap<*const [Number], bool> = HashMap::new();
+        let mut covered = |node: Number| {
+            let is_below = || nodes.above(node).iter().any(|above| opened.contains(above));
+            opened.contains(&node)
+                || nodes.get(node).is_some_and(|stored| {
+                    *below.entry(Arc::as_ptr(&stored.parents)).or_insert_with(is_below)
+                })
         };
         let taken_out = |place: &&Place| place.allowed == Some(false) && covered(place.node);
         let without = if within.is_empty() {
@@ -54,14 +61,20 @@ impl Cover {
 fn choose(nodes: &Nodes, places: &[Place]) -> Vec<Number> {
     let numbers: HashMap<Number, usize> =
         places.iter().enumerate().map(|(number, place)| (place.node, number)).collect();
-    let above: Vec<Option<usize>> =
-        places.iter().map(|place| place_above(nodes, &numbers, place.node)).collect();
+    let mut known: HashMap<*const [Number], (usize, Option<usize>)> = HashMap::new();
+    let mut above = Vec::with_capacity(places.len());
     // Whatever stands above a node has fewer nodes above it: from the top down.
-    let mut order: Vec<(usize, usize)> = places
-        .iter()
-        .enumerate()
-        .map(|(number, place)| (nodes.above(place.node).len(), number))
-        .collect();
+    let mut order: Vec<(usize, usize)> = Vec::with_capacity(places.len());
+    for (number, place) in places.iter().enumerate() {
+        let find = || (nodes.above(place.node).len(), place_above(nodes, &numbers, place.node));
+        let (levels, parent) = match nodes.get(place.node) {
+            // Both follow from the parents, and those of siblings are kept once.
+            Some(stored) => *known.entry(Arc::as_ptr(&stored.parents)).or_insert_with(find),
+            None => find(),
+        };
+        above.push(parent);
+        order.push((levels, number));
+    }
     order.sort_unstable();
     let mut costs = vec![Cost::default(); places.len()];
     // From the bottom up: what is below is summed up already.

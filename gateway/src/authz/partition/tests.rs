@@ -129,6 +129,20 @@ fn deleting_what_is_not_there_is_no_error() {
 }
 
 #[test]
+fn a_place_given_to_another_type_is_listed_under_it() {
+    let after = tree().apply(&[delete("Item::b")]).unwrap();
+    let after = after.apply(&[put(node("new", &[]))]).unwrap();
+    let listed = |kind: &str| {
+        let mut names: Vec<_> = after.of_kind(kind).map(ToString::to_string).collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(listed("Item"), ["Item::a"]);
+    assert_eq!(listed("Node"), ["Node::new", "Node::other", "Node::sub", "Node::top"]);
+    assert!(listed("Nothing").is_empty());
+}
+
+#[test]
 fn a_faulty_change_changes_nothing() {
     let before = tree();
     let wrong = record(json!({ "uid": "Node::x", "attributes": { "limit": "one" } }));
