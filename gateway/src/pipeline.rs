@@ -6,6 +6,7 @@
 mod admission;
 mod answer;
 mod asker;
+mod evaluation;
 mod floods;
 mod gateway_paths;
 mod help;
@@ -25,6 +26,7 @@ mod snapshot;
 pub use admission::{Pipeline, PipelineParts};
 pub use answer::{Answer, PageKind, STYLE_PATH};
 pub use asker::Asker;
+pub use evaluation::{Evaluated, Evaluation};
 pub use live_binding::LiveBinding;
 pub use navigation::{Area, Menu, Navigation};
 pub use operation::{Admitted, Operation};

@@ -1,5 +1,6 @@
 //! The way of every operation: decided and recorded before it is done, its end recorded after it.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,19 +12,26 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt as _;
 
 use super::feeder::Feeder;
+use super::operation::{OPERATIONS, Operation};
 use super::problem::Problem;
 use super::server::REQUEST_ID;
-use crate::model::{ActionId, DecisionId, Scopes, TenantId};
-use crate::pipeline::{Admitted, Arrival, Operation, Pipeline};
+use crate::model::{ActionId, DecisionId, IdError, Scopes, TenantId};
+use crate::pipeline::{self, Admitted, Arrival, Pipeline};
+
+/// The peer of a connection, for its requests.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+/// What handlers are given.
+pub(super) type Shared = axum::extract::State<Arc<Door>>;
 
 /// What operations work with.
 #[derive(Clone, Debug)]
 pub(super) struct Door {
-    pub(super) pipeline: Arc<Pipeline>,
-    pub(super) feeder: Feeder,
-    /// The action of everything that changes pushed resources or tells of them.
-    pub(super) push: ActionId,
-    pub(super) push_scopes: Scopes,
+    pipeline: Arc<Pipeline>,
+    feeder: Feeder,
+    /// What each operation is decided by, by its id.
+    rights: HashMap<&'static str, (ActionId, Scopes)>,
 }
 
 /// An operation that may be done.
@@ -32,6 +40,7 @@ pub(super) struct Guarded<'a> {
     pub(super) admitted: Admitted,
     pub(super) feeder: &'a Feeder,
     pub(super) headers: &'a HeaderMap,
+    pub(super) path: &'a str,
     taken: Arc<AtomicU64>,
 }
 
@@ -58,25 +67,45 @@ impl Guarded<'_> {
 }
 
 impl Door {
-    /// Decides who may do something to `organisation`, and does it.
+    /// Puts it together.
+    ///
+    /// # Errors
+    /// [`IdError`] never in practice: the names of actions are some.
+    pub(super) fn new(pipeline: Arc<Pipeline>, feeder: Feeder) -> Result<Self, IdError> {
+        let right = |operation: &&'static Operation| {
+            // A set of scopes that cannot be told is one no key has.
+            let scopes = Scopes::new(operation.scopes.iter().copied());
+            let scopes = scopes.unwrap_or_else(|_| Scopes::none());
+            Ok((operation.id, (ActionId::parse(operation.action)?, scopes)))
+        };
+        let rights = OPERATIONS.iter().map(right).collect::<Result<_, _>>()?;
+        Ok(Self { pipeline, feeder, rights })
+    }
+
+    /// Decides who may do `operation` to `organisation`, or to the asker's own where the path names none, and
+    /// does it.
     pub(super) async fn guarded(
         &self,
-        (parts, peer): (&Parts, SocketAddr),
-        organisation: &str,
-        operation: impl AsyncFnOnce(&Guarded<'_>) -> Result<Response, Problem>,
+        operation: &'static Operation,
+        parts: &Parts,
+        organisation: Option<&str>,
+        act: impl AsyncFnOnce(&Guarded<'_>) -> Result<Response, Problem>,
     ) -> Response {
-        let Ok(tenant) = TenantId::parse(organisation) else {
+        let named = organisation.map(TenantId::parse).transpose();
+        let (Ok(tenant), Some((action, scopes))) = (named, self.rights.get(operation.id)) else {
             let id = self.new_id();
             return finished(Problem::not_found().response(id), id);
         };
-        let asked = Operation {
+        let path = parts.uri.path();
+        let asked = pipeline::Operation {
             method: parts.method.as_str(),
-            path: parts.uri.path(),
+            path,
             headers: &parts.headers,
-            action: &self.push,
-            scopes: &self.push_scopes,
-            tenant: &tenant,
+            action,
+            scopes,
+            tenant: tenant.as_ref(),
         };
+        let peer = peer(parts);
         let at = self.pipeline.now();
         let arrival = Arrival { peer, secure: false, tls_version: None, server_name: None, at };
         let admitted = match self.pipeline.admit_operation(&asked, &arrival).await {
@@ -88,8 +117,8 @@ impl Door {
         };
         let id = admitted.decision();
         let (feeder, headers) = (&self.feeder, &parts.headers);
-        let mut guarded = Guarded { admitted, feeder, headers, taken: Arc::default() };
-        let answered = operation(&guarded).await;
+        let mut guarded = Guarded { admitted, feeder, headers, path, taken: Arc::default() };
+        let answered = act(&guarded).await;
         let response = answered.unwrap_or_else(|problem| problem.response(id));
         guarded
             .admitted
@@ -100,6 +129,12 @@ impl Door {
     pub(super) fn new_id(&self) -> DecisionId {
         self.pipeline.new_decision_id()
     }
+}
+
+/// The peer the connection was accepted from; every connection is given one.
+fn peer(parts: &Parts) -> SocketAddr {
+    let peer = parts.extensions.get::<Peer>();
+    peer.map_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)), |peer| peer.0)
 }
 
 /// What every answer of this door has.

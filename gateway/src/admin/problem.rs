@@ -4,11 +4,34 @@ use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use super::feeder::FeedError;
 use crate::model::{DecisionId, Refusal};
 use crate::pipeline::Refused;
 use crate::store::Upload;
+
+/// What was not done, and why (RFC 9457). Some have further members.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes what `Problem::response` writes")]
+pub(super) struct ProblemBody {
+    /// The kind, as a URI.
+    #[schema(rename = "type", example = "urn:hubgate:problem:denied")]
+    kind: String,
+    /// The kind, for people.
+    title: String,
+    /// The status code.
+    status: u16,
+    /// What can be done about it.
+    detail: String,
+    /// The kind, for programs.
+    #[schema(example = "denied")]
+    code: String,
+    /// The request, by its id in the decision log.
+    instance: String,
+    /// Why the policies do not allow it, where they say.
+    reason: Option<String>,
+}
 
 /// A problem before it is sent.
 #[derive(Clone, Debug)]
@@ -68,6 +91,18 @@ impl Problem {
         let told = ("unsupported-media-type", "The body has another media type");
         let detail = format!("send it as `{wanted}`");
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, told, detail)
+    }
+
+    /// The body is larger than it may be.
+    pub(super) fn too_large(bytes_max: usize) -> Self {
+        let told = ("content-too-large", "The body is too large");
+        let detail = format!("send at most {bytes_max} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, told, detail)
+    }
+
+    /// A question that has no answer.
+    pub(super) fn undecided() -> Self {
+        Self::unavailable("it could not be decided: refuse, and ask again after Retry-After")
     }
 
     /// An upload that was refused, with its errors.

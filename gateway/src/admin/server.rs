@@ -11,7 +11,6 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use axum::routing::{get, post, put};
-use http::request::Parts;
 use http::{HeaderValue, Request, StatusCode, header};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -19,25 +18,26 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
+use super::authzen_metadata::authzen_metadata;
 use super::begin::begin;
+use super::evaluate::evaluate;
+use super::evaluate_many::evaluate_many;
 use super::feeder::Feeder;
-use super::guard::{Door, finished};
-use super::problem::Problem;
-use super::progress::{cancel, progress};
+use super::guard::{Door, Guarded, Peer, Shared, finished};
+use super::operation::{
+    BEGIN_UPLOAD, CANCEL_UPLOAD, DELETE_RESOURCES, EVALUATE, EVALUATE_MANY, Operation,
+    PUT_RESOURCES, RESUME_UPLOAD, SHOW_UPLOAD,
+};
+use super::problem::{Problem, ProblemBody};
+use super::progress::{UploadBody, cancel, progress};
 use super::push::push;
 use super::resume::resume;
-use crate::model::{ActionId, IdError, Scopes};
+use crate::model::IdError;
 use crate::pipeline::Pipeline;
 use crate::store::UploadMode;
 
 /// The id of a request, in its answer and in the decision log.
 pub(super) const REQUEST_ID: &str = "hubgate-request-id";
-
-/// The action policies decide pushes by.
-const PUSH_ACTION: &str = "directory:push";
-
-/// The API scope a key needs for it, as policies are told.
-const PUSH_SCOPE: &str = "directory:write";
 
 /// Time for a request's head: as long as the proxy gives one by default.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
@@ -54,28 +54,20 @@ pub struct Administration {
     router: Router,
 }
 
-/// The peer of a connection, for its requests.
-#[derive(Clone, Copy, Debug)]
-struct Peer(SocketAddr);
-
 impl Administration {
     /// Assembles it.
     ///
     /// # Errors
     /// [`IdError`] never in practice: the name of its action is one.
     pub fn new(pipeline: Arc<Pipeline>, feeder: Feeder) -> Result<Self, IdError> {
-        let push_scopes = Scopes::new([PUSH_SCOPE]).unwrap_or_else(|_| Scopes::none());
-        let door = Door { pipeline, feeder, push: ActionId::parse(PUSH_ACTION)?, push_scopes };
+        let door = Door::new(pipeline, feeder)?;
         let router = Router::new()
-            .route(
-                "/v1/organisations/{organisation}/resources",
-                put(put_resources).delete(delete_resources),
-            )
-            .route("/v1/organisations/{organisation}/resource-uploads", post(begin_upload))
-            .route(
-                "/v1/organisations/{organisation}/resource-uploads/{upload}",
-                get(show_upload).patch(resume_upload).delete(cancel_upload),
-            )
+            .route(PUT_RESOURCES.path, put(put_resources).delete(delete_resources))
+            .route(BEGIN_UPLOAD.path, post(begin_upload))
+            .route(SHOW_UPLOAD.path, get(show_upload).patch(resume_upload).delete(cancel_upload))
+            .route(EVALUATE.path, post(evaluate))
+            .route(EVALUATE_MANY.path, post(evaluate_many))
+            .route("/.well-known/authzen-configuration", get(authzen_metadata))
             .fallback(no_such_path)
             .method_not_allowed_fallback(no_such_method)
             .with_state(Arc::new(door));
@@ -124,41 +116,79 @@ async fn drained(draining: &mut watch::Receiver<bool>) {
     }
 }
 
-type Shared = State<Arc<Door>>;
-
-async fn put_resources(
+/// Put resources
+///
+/// In force at once, batch by batch; what is the same changes nothing. With `mode=replace` there is nothing else
+/// afterwards, and it is in force as a whole at the end.
+#[utoipa::path(
+    put, path = "/v1/organisations/{organisation}/resources", operation_id = "putResources", tag = "Resources",
+    params(("organisation" = String, Path), ("mode" = Option<String>, Query, description = "`merge` or `replace`")),
+    request_body(content = String, content_type = "application/x-ndjson", description = "A resource per line."),
+    responses((status = 200, body = UploadBody, description = "Everything is in force."),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "The request cannot be read."),
+        (status = 408, body = ProblemBody, content_type = "application/problem+json", description = "The body broke off."),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "Another upload is under way."),
+        (status = 415, body = ProblemBody, content_type = "application/problem+json", description = "It is not NDJSON."),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "A batch was refused, with its errors.")),
+)]
+pub(super) async fn put_resources(
     State(door): Shared,
     Path(organisation): Path<String>,
     RawQuery(query): RawQuery,
     request: Request<Body>,
 ) -> Response {
     let modes = [("merge", UploadMode::Merge), ("replace", UploadMode::Replace)];
-    pushed(&door, &organisation, mode(query.as_deref(), &modes), request).await
+    let mode = mode(query.as_deref(), &modes);
+    pushed((&door, &PUT_RESOURCES), &organisation, mode, request).await
 }
 
-async fn delete_resources(
+/// Delete resources
+///
+/// Each line names one: `{"uid":"Team::t1"}`. What is not there is passed over.
+#[utoipa::path(
+    delete, path = "/v1/organisations/{organisation}/resources", operation_id = "deleteResources", tag = "Resources",
+    params(("organisation" = String, Path), ("mode" = Option<String>, Query, description = "`delete`")),
+    request_body(content = String, content_type = "application/x-ndjson", description = "A name per line."),
+    responses((status = 200, body = UploadBody, description = "They are gone."),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "The request cannot be read."),
+        (status = 408, body = ProblemBody, content_type = "application/problem+json", description = "The body broke off."),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "Another upload is under way."),
+        (status = 415, body = ProblemBody, content_type = "application/problem+json", description = "It is not NDJSON."),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "A batch was refused, with its errors.")),
+)]
+pub(super) async fn delete_resources(
     State(door): Shared,
     Path(organisation): Path<String>,
     RawQuery(query): RawQuery,
     request: Request<Body>,
 ) -> Response {
-    let modes = [("delete", UploadMode::Delete)];
-    pushed(&door, &organisation, mode(query.as_deref(), &modes), request).await
+    let mode = mode(query.as_deref(), &[("delete", UploadMode::Delete)]);
+    pushed((&door, &DELETE_RESOURCES), &organisation, mode, request).await
 }
 
 async fn pushed(
-    door: &Door,
+    (door, operation): (&Door, &'static Operation),
     organisation: &str,
     mode: Result<UploadMode, Problem>,
     request: Request<Body>,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let peer = peer(&parts);
-    door.guarded((&parts, peer), organisation, async |guarded| push(guarded, mode?, body).await)
-        .await
+    let act = async |guarded: &Guarded<'_>| push(guarded, mode?, body).await;
+    door.guarded(operation, &parts, Some(organisation), act).await
 }
 
-async fn begin_upload(
+/// Begin an upload that can be resumed
+///
+/// After draft-ietf-httpbis-resumable-upload. Nothing is taken with this request.
+#[utoipa::path(
+    post, path = "/v1/organisations/{organisation}/resource-uploads", operation_id = "beginUpload", tag = "Resources",
+    params(("organisation" = String, Path),
+        ("mode" = Option<String>, Query, description = "`merge`, `replace` or `delete`")),
+    responses((status = 201, body = UploadBody, description = "`Location` is where it goes on."),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "The request cannot be read."),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "Another upload is under way.")),
+)]
+pub(super) async fn begin_upload(
     State(door): Shared,
     Path(organisation): Path<String>,
     RawQuery(query): RawQuery,
@@ -171,43 +201,70 @@ async fn begin_upload(
         ("delete", UploadMode::Delete),
     ];
     let mode = mode(query.as_deref(), &all);
-    let peer = peer(&parts);
-    door.guarded((&parts, peer), &organisation, async |guarded| begin(guarded, mode?).await).await
+    let act = async |guarded: &Guarded<'_>| begin(guarded, mode?).await;
+    door.guarded(&BEGIN_UPLOAD, &parts, Some(&organisation), act).await
 }
 
-async fn show_upload(
+/// Tell how far an upload is
+#[utoipa::path(
+    get, path = "/v1/organisations/{organisation}/resource-uploads/{upload}", operation_id = "showUpload", tag = "Resources",
+    params(("organisation" = String, Path), ("upload" = String, Path)),
+    responses((status = 200, body = UploadBody, description = "`Upload-Offset` is where it goes on.")),
+)]
+pub(super) async fn show_upload(
     State(door): Shared,
     Path((organisation, upload)): Path<(String, String)>,
     request: Request<Body>,
 ) -> Response {
     let (parts, _) = request.into_parts();
-    let peer = peer(&parts);
-    door.guarded((&parts, peer), &organisation, async |guarded| progress(guarded, &upload).await)
-        .await
+    let act = async |guarded: &Guarded<'_>| progress(guarded, &upload).await;
+    door.guarded(&SHOW_UPLOAD, &parts, Some(&organisation), act).await
 }
 
-async fn resume_upload(
+/// Go on with an upload
+///
+/// `Upload-Offset` says where the body goes on, `Upload-Complete: ?1` that the upload ends with it. Whole lines are
+/// taken, so the offset in the answer may lie behind the body's end: go on from there.
+#[utoipa::path(
+    patch, path = "/v1/organisations/{organisation}/resource-uploads/{upload}", operation_id = "resumeUpload", tag = "Resources",
+    params(("organisation" = String, Path), ("upload" = String, Path),
+        ("Upload-Offset" = i64, Header, description = "Where the body goes on, in bytes."),
+        ("Upload-Complete" = String, Header, description = "`?1` with the last body, else `?0`.")),
+    request_body(content = String, content_type = "application/partial-upload", description = "The next bytes."),
+    responses((status = 200, body = UploadBody, description = "They are taken."),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "The request cannot be read."),
+        (status = 408, body = ProblemBody, content_type = "application/problem+json", description = "The body broke off."),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "The upload goes on elsewhere, has ended, or another took its place."),
+        (status = 415, body = ProblemBody, content_type = "application/problem+json", description = "It is not a part of an upload."),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "A batch was refused, with its errors.")),
+)]
+pub(super) async fn resume_upload(
     State(door): Shared,
     Path((organisation, upload)): Path<(String, String)>,
     request: Request<Body>,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let peer = peer(&parts);
-    door.guarded((&parts, peer), &organisation, async |guarded| {
-        resume(guarded, &upload, body).await
-    })
-    .await
+    let act = async |guarded: &Guarded<'_>| resume(guarded, &upload, body).await;
+    door.guarded(&RESUME_UPLOAD, &parts, Some(&organisation), act).await
 }
 
-async fn cancel_upload(
+/// Give an upload up
+///
+/// What it brought into force stays.
+#[utoipa::path(
+    delete, path = "/v1/organisations/{organisation}/resource-uploads/{upload}", operation_id = "cancelUpload", tag = "Resources",
+    params(("organisation" = String, Path), ("upload" = String, Path)),
+    responses((status = 200, body = UploadBody, description = "It has ended."),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "It cannot be given up any more.")),
+)]
+pub(super) async fn cancel_upload(
     State(door): Shared,
     Path((organisation, upload)): Path<(String, String)>,
     request: Request<Body>,
 ) -> Response {
     let (parts, _) = request.into_parts();
-    let peer = peer(&parts);
-    door.guarded((&parts, peer), &organisation, async |guarded| cancel(guarded, &upload).await)
-        .await
+    let act = async |guarded: &Guarded<'_>| cancel(guarded, &upload).await;
+    door.guarded(&CANCEL_UPLOAD, &parts, Some(&organisation), act).await
 }
 
 async fn no_such_path(State(door): Shared) -> Response {
@@ -233,12 +290,6 @@ fn mode(query: Option<&str>, modes: &[(&str, UploadMode)]) -> Result<UploadMode,
         _ => None,
     };
     wanted.map(|(_, mode)| *mode).ok_or_else(wrong)
-}
-
-/// The peer the connection was accepted from; every connection is given one.
-fn peer(parts: &Parts) -> SocketAddr {
-    let peer = parts.extensions.get::<Peer>();
-    peer.map_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)), |peer| peer.0)
 }
 
 /// An answer in JSON.

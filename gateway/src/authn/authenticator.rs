@@ -13,7 +13,9 @@ use super::cookies::{Presented, session_cookie};
 use super::session::{
     Session, SessionId, SessionLimits, Sessions, StoreUnavailable, TOUCH_INTERVAL,
 };
-use crate::model::{AuthMethod, Dependency, Malformed, MemberId, Principal, Refusal, UnixNanos};
+use crate::model::{
+    AuthMethod, Dependency, KeyId, Malformed, MemberId, Principal, Refusal, TenantId, UnixNanos,
+};
 
 /// Proves who asks. Only [`Authenticator::authenticate`] makes one.
 #[derive(Clone, Debug)]
@@ -157,6 +159,20 @@ impl Authenticator {
                 matches!(found, Ok(Some(found)) if found.in_force(now) && found.tenant == key.tenant)
             }
         }
+    }
+
+    /// The key of an organisation with this id, if it is in force.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`] when the store is silent.
+    pub async fn key_in_force(
+        &self,
+        tenant: &TenantId,
+        id: &KeyId,
+        now: UnixNanos,
+    ) -> Result<Option<Arc<ApiKey>>, Refusal> {
+        let found = self.keys.find(id).await.map_err(unavailable)?;
+        Ok(found.filter(|key| key.tenant == *tenant && key.in_force(now)))
     }
 
     async fn person(&self, id: &SessionId, now: UnixNanos) -> Result<Authenticated, Refusal> {

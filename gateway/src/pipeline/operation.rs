@@ -29,8 +29,8 @@ pub struct Operation<'a> {
     pub action: &'a ActionId,
     /// The API scopes of which an API client needs one.
     pub scopes: &'a Scopes,
-    /// The organisation it is done to.
-    pub tenant: &'a TenantId,
+    /// The organisation it is done to; the asker's own where the path names none.
+    pub tenant: Option<&'a TenantId>,
 }
 
 /// Leave to carry out one operation: it exists only for a recorded permit (promise P5). When it is dropped, its
@@ -39,6 +39,9 @@ pub struct Operation<'a> {
 pub struct Admitted {
     pipeline: Arc<Pipeline>,
     permit: Recorded<Permit>,
+    snapshot: Arc<Snapshot>,
+    partition: Arc<Partition>,
+    arrival: Arrival,
     asker: Asker,
     tenant: TenantId,
     question: Asked,
@@ -86,13 +89,15 @@ impl Pipeline {
         let (asker, partition) = self.known(trail, operation).await?;
         let snapshot = Arc::clone(&trail.snapshot);
         trail.asker = Some(asker.clone());
-        if asker.tenant() != Some(operation.tenant) {
-            // Whether there is such an organisation is not for others to know.
+        // An API client belongs to an organisation. Whether there is the one in the path is not for others to
+        // know.
+        let tenant = asker.tenant().ok_or(Refusal::OtherTenant)?;
+        if operation.tenant.is_some_and(|named| named != tenant) {
             return Err(Refusal::OtherTenant);
         }
-        self.limiter.load().admit_credential(operation.tenant, asker.credential())?;
+        self.limiter.load().admit_credential(tenant, asker.credential())?;
         // The asker was found in its organisation, so there is a root.
-        let resource = snapshot.root(Some(operation.tenant)).cloned();
+        let resource = snapshot.root(Some(tenant)).cloned();
         let resource = resource.ok_or(Refusal::Unavailable(Dependency::DecisionPoint))?;
         trail.resource = Some(resource.clone());
         let question = Asked {
@@ -101,7 +106,7 @@ impl Pipeline {
             resource,
             peer: trail.arrival.peer.ip(),
         };
-        let at = (operation.tenant, trail.arrival.at);
+        let at = (tenant, trail.arrival.at);
         let (decision, took) = timed(|| decide(&snapshot, (&asker, &partition), &question, at));
         trail.evaluation = took;
         if took > DECISION_TIME_MAX {
@@ -117,8 +122,11 @@ impl Pipeline {
         Ok(Admitted {
             pipeline: Arc::clone(self),
             permit,
+            snapshot,
+            partition,
+            arrival: trail.arrival.clone(),
+            tenant: tenant.clone(),
             asker,
-            tenant: operation.tenant.clone(),
             question,
             began: Instant::now(),
             status: None,
@@ -182,6 +190,22 @@ impl Admitted {
     /// The handle of the credential.
     pub fn credential(&self) -> &str {
         self.asker.credential()
+    }
+
+    pub(super) const fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
+    pub(super) const fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    pub(super) const fn partition(&self) -> &Arc<Partition> {
+        &self.partition
+    }
+
+    pub(super) const fn arrival(&self) -> &Arrival {
+        &self.arrival
     }
 
     /// Whether the credential is still valid, and still may do this under the snapshot in force.

@@ -15,11 +15,11 @@ use super::organisations::{
 };
 use crate::audit::{Pseudonym, PseudonymKey};
 use crate::authn::Authenticated;
-use crate::authz::{self, ChangeTable, Partition, Pdp, PolicySchema};
+use crate::authz::{self, ChangeTable, Partition, Pdp, PolicySchema, PreparedPrincipal};
 use crate::directory::{Directory, Members, Organisation, principal_entity};
 use crate::model::{
-    Clock, EntityRecord, EntityUid, ErrorStyle, PersonId, Principal, Refusal, SnapshotId, TenantId,
-    UnixNanos,
+    Clock, EntityRecord, EntityUid, ErrorStyle, PersonId, Principal, Refusal, RoleAssignment,
+    SnapshotId, TenantId, UnixNanos,
 };
 use crate::routing::RouteTable;
 
@@ -432,7 +432,7 @@ impl Snapshot {
         partition: &Partition,
         own: Option<(&Organisation, &Members)>,
     ) -> Standing {
-        let (schema, identity) = (&self.parts.schema, partition.identity());
+        let identity = partition.identity();
         let Some(entity) = authenticated.principal().entity() else {
             return Standing { partition: identity, ..Standing::default() };
         };
@@ -449,9 +449,29 @@ impl Snapshot {
                 }
                 _ => (none, None, None),
             };
-        let prepared = authz::Standing { roles, scopes: scopes.unwrap_or_default(), attributes };
-        let known = partition.principal_for(&entity, prepared, || {
-            if authenticated.principal() == &Principal::Anonymous {
+        let prepared = self.prepared(&entity, partition, (roles, scopes, attributes));
+        let chosen = authenticated.session().and_then(|session| session.active.as_ref());
+        let active = own.map(|(organisation, _)| {
+            active_node(self.navigation(), organisation, partition, roles, chosen)
+        });
+        Standing { prepared, roles: Arc::from(roles), partition: identity, active }
+    }
+
+    /// The entity of somebody who asks, from their roles, the scopes of an API client and further attributes;
+    /// remembered. One that does not fit the schema is no entity: no policy can speak of it, so it gets nothing.
+    pub(super) fn prepared(
+        &self,
+        entity: &EntityUid,
+        partition: &Partition,
+        (roles, scopes, attributes): (
+            &[RoleAssignment],
+            Option<&[String]>,
+            Option<&serde_json::Map<String, serde_json::Value>>,
+        ),
+    ) -> Option<Arc<PreparedPrincipal>> {
+        let standing = authz::Standing { roles, scopes: scopes.unwrap_or_default(), attributes };
+        let known = partition.principal_for(entity, standing, || {
+            if entity.kind() == ANONYMOUS {
                 let attributes = serde_json::Map::new();
                 return EntityRecord { uid: entity.clone(), parents: Vec::new(), attributes };
             }
@@ -459,21 +479,19 @@ impl Snapshot {
             if let Some(scopes) = scopes {
                 attributes.insert(String::from("scopes"), scopes.into());
             }
-            principal_entity(entity.clone(), roles, schema.role_names(entity.kind()), attributes)
+            let names = self.parts.schema.role_names(entity.kind());
+            principal_entity(entity.clone(), roles, names, attributes)
         });
-        // An entity that does not fit the schema is no entity: no policy can speak of it, so it gets nothing.
-        let prepared = known
+        known
             .inspect_err(
                 |error| tracing::warn!(%entity, %error, "principal does not fit the schema"),
             )
-            .ok();
-        let chosen = authenticated.session().and_then(|session| session.active.as_ref());
-        let active = own.map(|(organisation, _)| {
-            active_node(self.navigation(), organisation, partition, roles, chosen)
-        });
-        Standing { prepared, roles: Arc::from(roles), partition: identity, active }
+            .ok()
     }
 }
+
+/// The type of nobody known in the schema.
+const ANONYMOUS: &str = "Anonymous";
 
 fn snapshot_id(parts: &SnapshotParts, shelf: &Shelf) -> SnapshotId {
     let mut hash = Sha256::new();

@@ -1,7 +1,7 @@
 //! The hub pushes its resources: in force at once, kept over restarts, only by who may.
 
 mod resumed;
-mod world;
+pub(crate) mod world;
 
 use hubgate_testkit::raw_client::RawAnswer;
 use serde_json::{Value, json};

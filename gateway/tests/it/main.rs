@@ -15,6 +15,7 @@ mod login;
 mod operations;
 mod oracle;
 mod policies;
+mod questions;
 mod raw_socket;
 mod reload;
 mod shutdown;

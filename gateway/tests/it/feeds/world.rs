@@ -13,17 +13,17 @@ use serde_json::{Value, json};
 use crate::support::{Gateway, Wishes, wait_until};
 
 /// Long uploads into an unoptimised build on a loaded machine.
-pub(super) const LONG: Duration = Duration::from_mins(5);
+pub(crate) const LONG: Duration = Duration::from_mins(5);
 
-pub(super) struct World {
-    pub(super) gateway: Gateway,
-    pub(super) admin: SocketAddr,
+pub(crate) struct World {
+    pub(crate) gateway: Gateway,
+    pub(crate) admin: SocketAddr,
     /// The key of the hub's service.
-    pub(super) key: String,
+    pub(crate) key: String,
 }
 
 impl World {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let admin = free_address().unwrap();
         let listen = format!("grace_seconds = 1\nadmin = \"{admin}\"");
         let replacing = vec![("grace_seconds = 1", listen)];
@@ -33,22 +33,22 @@ impl World {
         Self { gateway, admin, key }
     }
 
-    pub(super) async fn put(&self, query: &str, body: &str) -> RawAnswer {
+    pub(crate) async fn put(&self, query: &str, body: &str) -> RawAnswer {
         let path = format!("/v1/organisations/nordvolt/resources{query}");
         self.send("PUT", &path, &self.key, body).await
     }
 
-    pub(super) async fn delete(&self, body: &str) -> RawAnswer {
+    pub(crate) async fn delete(&self, body: &str) -> RawAnswer {
         self.send("DELETE", "/v1/organisations/nordvolt/resources", &self.key, body).await
     }
 
     /// NDJSON, with a key unless it is empty.
-    pub(super) async fn send(&self, method: &str, path: &str, key: &str, body: &str) -> RawAnswer {
+    pub(crate) async fn send(&self, method: &str, path: &str, key: &str, body: &str) -> RawAnswer {
         let fields = [("content-type", "application/x-ndjson")];
         self.ask(&head(method, path, key, &fields, body.len()), body.as_bytes()).await
     }
 
-    pub(super) async fn ask(&self, head: &str, body: &[u8]) -> RawAnswer {
+    pub(crate) async fn ask(&self, head: &str, body: &[u8]) -> RawAnswer {
         let mut client = RawClient::connect(self.admin, LONG).await.unwrap();
         client.send(head.as_bytes()).await.unwrap();
         client.send(body).await.unwrap();
@@ -56,12 +56,12 @@ impl World {
     }
 
     /// The status of a request for a team, as the main account's administrator.
-    pub(super) async fn view(&self, team: &str) -> u16 {
+    pub(crate) async fn view(&self, team: &str) -> u16 {
         self.gateway.get(&format!("/teams/{team}"), self.gateway.api_key()).await.status
     }
 
     /// Waits until `times` configurations have come into force.
-    pub(super) async fn reloaded(&self, times: usize) {
+    pub(crate) async fn reloaded(&self, times: usize) {
         let loaded = || {
             let lines = self.gateway.log_lines();
             lines.iter().filter(|line| line["event"] == "config_loaded").count()
@@ -70,7 +70,7 @@ impl World {
     }
 }
 
-pub(super) fn head(
+pub(crate) fn head(
     method: &str,
     path: &str,
     key: &str,
@@ -88,7 +88,7 @@ pub(super) fn head(
     head + "\r\n"
 }
 
-pub(super) fn team(id: &str) -> String {
+pub(crate) fn team(id: &str) -> String {
     json!({
         "uid": format!("Team::{id}"),
         "parents": ["Operator::nordvolt"],
@@ -107,10 +107,10 @@ pub(super) fn team(id: &str) -> String {
 }
 
 /// Lines of the teams `t<n>`.
-pub(super) fn teams(numbers: RangeInclusive<usize>) -> String {
+pub(crate) fn teams(numbers: RangeInclusive<usize>) -> String {
     numbers.map(|number| team(&format!("t{number}")) + "\n").collect()
 }
 
-pub(super) fn json_of(answer: &RawAnswer) -> Value {
+pub(crate) fn json_of(answer: &RawAnswer) -> Value {
     serde_json::from_slice(&answer.body).unwrap_or_else(|_| Value::Null)
 }

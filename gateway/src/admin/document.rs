@@ -1,0 +1,132 @@
+//! The document of this door, OpenAPI 3.1: put together from the operations and what their files say of them.
+
+use serde_json::{Value, json};
+use utoipa::OpenApi;
+
+use super::operation::OPERATIONS;
+use super::problem::ProblemBody;
+use super::{authzen_metadata, evaluate, evaluate_many, server};
+
+/// The paths, and what is sent and answered there.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Hubgate administration",
+        description = "What the gateway itself can be asked to do. Every operation is decided by the policies and \
+                       is in the decision log; `Hubgate-Request-Id` names its decision. What is refused is answered \
+                       as a problem (RFC 9457)."
+    ),
+    paths(
+        server::put_resources,
+        server::delete_resources,
+        server::begin_upload,
+        server::show_upload,
+        server::resume_upload,
+        server::cancel_upload,
+        evaluate::evaluate,
+        evaluate_many::evaluate_many,
+        authzen_metadata::authzen_metadata,
+    ),
+    components(schemas(ProblemBody)),
+    tags(
+        (name = "Resources", description = "The hub's own services keep the directory in step with the hub."),
+        (name = "Decisions", description = "Other services ask the decision point: AuthZEN Authorization API 1.0."),
+    )
+)]
+struct Paths;
+
+/// The answers every operation has besides its own.
+const COMMON: [(&str, &str); 5] = [
+    ("401", "A credential is missing or not valid."),
+    ("403", "The policies do not allow it, or the credential belongs to another organisation."),
+    ("404", "There is nothing of this name."),
+    ("429", "Too many requests; `Retry-After` says how long to wait."),
+    ("503", "Nothing was done, or it is not known: `Retry-After` says when to try again."),
+];
+
+/// The document as JSON text, as `schemas/admin-openapi.json` holds it.
+///
+/// # Errors
+/// [`serde_json::Error`], never in practice: it is plain data.
+pub fn document() -> Result<String, serde_json::Error> {
+    let mut document = serde_json::to_value(Paths::openapi())?;
+    // utoipa gives the crate's version and licence; the API has a version of its own, in its paths.
+    document["info"]["version"] = json!("1");
+    document["components"]["securitySchemes"] = json!({
+        "apiKey": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key: `hubgate key create`.",
+        },
+    });
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    for (path, methods) in paths.into_iter().flatten() {
+        for (method, told) in methods.as_object_mut().into_iter().flatten() {
+            let known = OPERATIONS.iter().find(|operation| {
+                operation.path == path && operation.method.as_str().eq_ignore_ascii_case(method)
+            });
+            let Some(operation) = known else { continue };
+            told["security"] = json!([{ "apiKey": operation.scopes }]);
+            told["x-cedar-action"] = json!(operation.action);
+            for (status, description) in COMMON {
+                let problem = json!({ "$ref": "#/components/schemas/ProblemBody" });
+                told["responses"][status] = json!({
+                    "description": description,
+                    "content": { "application/problem+json": { "schema": problem } },
+                });
+            }
+        }
+    }
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written() -> Value {
+        serde_json::from_str(&document().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_document_in_the_repository_is_fresh() {
+        let path =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/admin-openapi.json");
+        let text = document().unwrap();
+        if std::env::var_os("HUBGATE_WRITE_GENERATED").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            found == text,
+            "schemas/admin-openapi.json is stale: HUBGATE_WRITE_GENERATED=1 cargo test document"
+        );
+    }
+
+    #[test]
+    fn every_operation_is_documented_under_its_name() {
+        let document = written();
+        for operation in OPERATIONS {
+            let method = operation.method.as_str().to_lowercase();
+            let told = &document["paths"][operation.path][method];
+            assert_eq!(told["operationId"], operation.id, "{}", operation.path);
+            assert_eq!(told["x-cedar-action"], operation.action);
+            assert!(told["summary"].is_string(), "{}: no summary", operation.id);
+        }
+    }
+
+    #[test]
+    fn everything_documented_is_an_operation_or_open_to_all() {
+        let document = written();
+        let mut open = Vec::new();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, told) in methods.as_object().unwrap() {
+                let id = told["operationId"].as_str().unwrap();
+                if !OPERATIONS.iter().any(|operation| operation.id == id) {
+                    open.push(format!("{method} {path}"));
+                }
+            }
+        }
+        assert_eq!(open, ["get /.well-known/authzen-configuration"]);
+    }
+}

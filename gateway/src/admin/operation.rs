@@ -1,0 +1,56 @@
+//! The operations of this door: what each is called, where it is, and what it is decided by.
+
+use http::Method;
+
+/// One operation. Its file documents it; the document of them all is put together from both
+/// ([`super::document`]).
+#[derive(Debug)]
+pub(super) struct Operation {
+    /// `operationId` in the document.
+    pub(super) id: &'static str,
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    /// The action policies decide it by, on the organisation's root.
+    pub(super) action: &'static str,
+    /// The API scopes of which a key needs one, as policies are told.
+    pub(super) scopes: &'static [&'static str],
+}
+
+const RESOURCES: &str = "/v1/organisations/{organisation}/resources";
+const UPLOADS: &str = "/v1/organisations/{organisation}/resource-uploads";
+const UPLOAD: &str = "/v1/organisations/{organisation}/resource-uploads/{upload}";
+
+const fn push(id: &'static str, method: Method, path: &'static str) -> Operation {
+    Operation { id, method, path, action: "directory:push", scopes: &["directory:write"] }
+}
+
+const fn ask(id: &'static str, path: &'static str) -> Operation {
+    Operation {
+        id,
+        method: Method::POST,
+        path,
+        action: "decisions:ask",
+        scopes: &["decisions:read"],
+    }
+}
+
+pub(super) static PUT_RESOURCES: Operation = push("putResources", Method::PUT, RESOURCES);
+pub(super) static DELETE_RESOURCES: Operation = push("deleteResources", Method::DELETE, RESOURCES);
+pub(super) static BEGIN_UPLOAD: Operation = push("beginUpload", Method::POST, UPLOADS);
+pub(super) static SHOW_UPLOAD: Operation = push("showUpload", Method::GET, UPLOAD);
+pub(super) static RESUME_UPLOAD: Operation = push("resumeUpload", Method::PATCH, UPLOAD);
+pub(super) static CANCEL_UPLOAD: Operation = push("cancelUpload", Method::DELETE, UPLOAD);
+pub(super) static EVALUATE: Operation = ask("evaluate", "/access/v1/evaluation");
+pub(super) static EVALUATE_MANY: Operation = ask("evaluateMany", "/access/v1/evaluations");
+
+/// All of them.
+pub(super) static OPERATIONS: [&Operation; 8] = [
+    &PUT_RESOURCES,
+    &DELETE_RESOURCES,
+    &BEGIN_UPLOAD,
+    &SHOW_UPLOAD,
+    &RESUME_UPLOAD,
+    &CANCEL_UPLOAD,
+    &EVALUATE,
+    &EVALUATE_MANY,
+];
