@@ -9,6 +9,7 @@ mod gateway;
 mod guards;
 mod listen;
 mod load;
+mod named_ids;
 mod navigation;
 mod openapi;
 mod operations;

@@ -6,7 +6,9 @@
 mod admission;
 mod answer;
 mod asker;
+mod denial;
 mod floods;
+mod further;
 mod gateway_paths;
 mod ids;
 mod listing;

@@ -59,7 +59,7 @@ fn a_decision_holds_its_groups_under_their_contract_names() {
                 route: Some(&route),
                 action: Some(&action),
                 resource: Some(&resource),
-                access: None,
+                ..What::default()
             },
             Source { peer: Some(([127, 0, 0, 1], 4711).into()), ..Source::default() },
         )

@@ -1,7 +1,7 @@
 use http::Method;
 
 use super::super::testing::{parse_h1, request};
-use super::super::{BodyRule, Denials, LogClass, RouteSettings, RouteTable, Stream};
+use super::super::{BodyRule, Denials, LogClass, NamedIds, RouteSettings, RouteTable, Stream};
 use super::*;
 
 use crate::model::{ActionId, RouteId, Scopes, ServiceId};
@@ -16,6 +16,7 @@ fn table(resource: ResourceRule) -> RouteTable {
         path: String::from("/t/{team}"),
         action: ActionId::parse("teams:read").unwrap(),
         resource,
+        named: NamedIds::default(),
         scopes: Scopes::none(),
         denials: Denials::default(),
         service: ServiceId::parse("hub").unwrap(),
