@@ -183,6 +183,11 @@ pub(super) fn check(
         let reason = || reason.clone();
         route.named.unchecked.entry(name.clone()).or_insert_with(reason);
     }
+    // A rule that names no parameter of the path is told by the route table: then this is a spelling mistake.
+    let misspelt = route.rules().any(|rule| {
+        matches!(rule, ResourceRule::Path { parameter, .. } if !path.iter().any(|p| **p == **parameter))
+    });
+    let path = if misspelt { Vec::new() } else { path };
     let mut open = Vec::new();
     for name in path.iter().filter(|name| !reads_path(route, name)) {
         open.push((name.to_string(), format!("the path parameter `{name}` is not asked about")));
@@ -218,9 +223,7 @@ pub(super) fn check(
 }
 
 fn reads_path(route: &RouteSettings, name: &str) -> bool {
-    let reads = |rule: &ResourceRule| {
-        matches!(rule, ResourceRule::Path { parameter, .. } if parameter == name)
-    };
+    let reads = |rule: &ResourceRule| matches!(rule, ResourceRule::Path { parameter, .. } if parameter == name);
     route.rules().any(reads)
 }
 
@@ -231,8 +234,6 @@ fn reads_query(route: &RouteSettings, name: &str) -> bool {
 }
 
 fn reads_body(route: &RouteSettings, property: &IdProperty) -> bool {
-    let reads = |rule: &ResourceRule| {
-        matches!(rule, ResourceRule::JsonBody { pointer, .. } if *pointer == property.pointer)
-    };
+    let reads = |rule: &ResourceRule| matches!(rule, ResourceRule::JsonBody { pointer, .. } if *pointer == property.pointer);
     route.rules().any(reads) || route.named.body.iter().any(|ids| ids.property == property.name)
 }

@@ -136,9 +136,8 @@ pub(super) fn check_routes(
                 None => problem,
             });
         }
-        let (key, action, kind) = asked(route).find(|(_, action, kind)| {
-            !schema.action_accepts(action, kind)
-        })?;
+        let (key, action, kind) =
+            asked(route).find(|(_, action, kind)| !schema.action_accepts(action, kind))?;
         let problem = format!("`{action}` is never asked about a `{kind}`: see the schema");
         Some(parsed.route_problem(origin, key, problem))
     };

@@ -141,7 +141,8 @@ fn is_pointer(text: &str) -> bool {
 impl ResourceTable {
     /// The table of one object.
     pub(super) fn of(single: SingleResource) -> Self {
-        let SingleResource { kind, path, query, header, json, fixed, organisation, active } = single;
+        let SingleResource { kind, path, query, header, json, fixed, organisation, active } =
+            single;
         let among = Vec::new();
         Self { kind, path, query, header, json, fixed, organisation, active, among }
     }

@@ -23,8 +23,8 @@ use crate::authn::{AssertionSigner, Authenticator, Statement};
 use crate::authz::{Partition, Permit};
 use crate::limits::Limiter;
 use crate::model::{
-    Change, Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Refusal,
-    TenantId, UnixNanos,
+    Change, Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Refusal, TenantId,
+    UnixNanos,
 };
 use crate::routing::{CanonicalRequest, Further, LogClass, Matched, Place, is_gateway_path};
 
@@ -315,8 +315,11 @@ impl Pipeline {
     ) -> Result<(Recorded<Permit>, Unsent<'g>), Refusal> {
         let strict_route =
             trail.route.as_ref().is_some_and(|route| route.log_class() == LogClass::Strict);
-        let durability =
-            if strict_route || trail.log_strict() { Durability::Strict } else { Durability::CrashSafe };
+        let durability = if strict_route || trail.log_strict() {
+            Durability::Strict
+        } else {
+            Durability::CrashSafe
+        };
         let now = self.now();
         let id = self.ids.next(now);
         let tenant = trail.asker.as_ref().and_then(|asker| asker.tenant().cloned());

@@ -21,7 +21,11 @@ pub(super) fn partition_of<'a>(
 
 /// A socket opened with a session belongs to a page of the very same host: browsers send the cookie along
 /// for any page, and a WebSocket is not bound by CORS (ASVS 4.4.2).
-pub(super) fn same_site(route: &Route, request: &CanonicalRequest, asker: &Asker) -> Result<(), Refusal> {
+pub(super) fn same_site(
+    route: &Route,
+    request: &CanonicalRequest,
+    asker: &Asker,
+) -> Result<(), Refusal> {
     if route.stream() != Stream::WebSocket || asker.method() != AuthMethod::Session {
         return Ok(());
     }

@@ -53,7 +53,8 @@ impl Listing<'_> {
         let mut sets: Vec<BodyAccess<'_>> = Vec::new();
         let mut entries = 0;
         for BodyIds { property, kind, action } in rules {
-            let same = |set: &&mut BodyAccess<'_>| set.action == action.as_str() && set.kind == kind;
+            let same =
+                |set: &&mut BodyAccess<'_>| set.action == action.as_str() && set.kind == kind;
             if let Some(set) = sets.iter_mut().find(same) {
                 set.properties.push(property);
                 continue;
@@ -75,7 +76,8 @@ impl Listing<'_> {
         action: &ActionId,
         types: &[&str],
     ) -> Result<Arc<AccessSet>, Refusal> {
-        let context = self.asker.facts(self.route.scopes(), self.arrival.peer.ip(), self.arrival.at);
+        let context =
+            self.asker.facts(self.route.scopes(), self.arrival.peer.ip(), self.arrival.at);
         let question = AccessQuestion { principal, action, context, types };
         let set = self.snapshot.pdp().access_set(self.tenant, self.partition, &question);
         set.map_err(refusal)

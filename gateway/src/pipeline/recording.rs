@@ -7,7 +7,9 @@ use super::asker::Asker;
 use super::operation::Operation;
 use super::outcome::Arrival;
 use super::snapshot::Snapshot;
-use crate::audit::{AccessDigest, Also, DecisionRecord, Effect, QueryKeys, Source, Verdict, What, Who};
+use crate::audit::{
+    AccessDigest, Also, DecisionRecord, Effect, QueryKeys, Source, Verdict, What, Who,
+};
 use crate::authz::Decision;
 use crate::model::{DecisionId, EntityUid, Refusal, UnixNanos};
 use crate::routing::{CanonicalRequest, Protocol, Route};
@@ -106,7 +108,9 @@ impl<'a> Trail<'a> {
 
     /// The verdict of the decision on the request: of all its questions, the one that denied.
     pub(super) fn verdict(&self) -> Verdict<'_> {
-        let Some(decision) = self.also_denied.as_ref().or(self.decision.as_ref()) else { return Verdict::refused("undecided") };
+        let Some(decision) = self.also_denied.as_ref().or(self.decision.as_ref()) else {
+            return Verdict::refused("undecided");
+        };
         Verdict {
             effect: if decision.allowed() { Effect::Allow } else { Effect::Deny },
             reason: decision.reason_code(),

@@ -31,5 +31,6 @@
 mod accounts;
 mod lists;
 mod menu;
+mod named;
 mod services;
 mod world;
