@@ -20,6 +20,7 @@ use crate::routing::{
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "route.also")]
+#[expect(clippy::struct_excessive_bools, reason = "keys of a file, each with a meaning of its own")]
 pub(super) struct AlsoFile {
     /// The Cedar action asked for; the route's unless given.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -32,8 +32,8 @@ pub(super) fn ask(
     }
     trail.also = binding.further.iter().zip(&decisions).map(|(asked, d)| told(asked, d)).collect();
     trail.also_strict = decisions.iter().any(Decision::log_strict);
-    let mut asked = binding.further.iter().zip(decisions);
-    let Some((denial, decision)) = asked.find(|(_, decision)| !decision.allowed()) else {
+    let mut answered = binding.further.iter().zip(decisions);
+    let Some((denial, decision)) = answered.find(|(_, decision)| !decision.allowed()) else {
         return Ok(());
     };
     let hidden = hides(partition, route, asker, &denial.resource);

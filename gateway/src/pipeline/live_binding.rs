@@ -31,7 +31,7 @@ impl LiveBinding {
         now: UnixNanos,
     ) -> Decision {
         let on = (route.action(), &self.resource);
-        self.ask(snapshot, route, (asker, partition), on, now)
+        self.ask((snapshot, route), (asker, partition), on, now)
     }
 
     /// Asks it every further question, in order.
@@ -43,7 +43,7 @@ impl LiveBinding {
         now: UnixNanos,
     ) -> Vec<Decision> {
         let ask = |Further { action, resource }: &Further| {
-            self.ask(snapshot, route, asker, (action, resource), now)
+            self.ask((snapshot, route), asker, (action, resource), now)
         };
         self.further.iter().map(ask).collect()
     }
@@ -64,8 +64,7 @@ impl LiveBinding {
 
     fn ask(
         &self,
-        snapshot: &Snapshot,
-        route: &Route,
+        (snapshot, route): (&Snapshot, &Route),
         (asker, partition): (&Asker, &Partition),
         (action, resource): (&ActionId, &EntityUid),
         now: UnixNanos,

@@ -165,7 +165,7 @@ async fn the_record_tells_every_question() {
         .collect()
     };
     let one = ("ChargePoint::cp-0001".to_owned(), "allow".to_owned());
-    assert_eq!(told(allowed), [one.clone()]);
+    assert_eq!(told(allowed), std::slice::from_ref(&one));
     assert_eq!(allowed["decision"]["effect"], "allow");
     assert!(!allowed["what"]["also"][0]["policies"].as_array().unwrap().is_empty());
     let other = ("ChargePoint::cp-0003".to_owned(), "deny".to_owned());
