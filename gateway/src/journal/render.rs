@@ -22,7 +22,7 @@ pub enum Colour {
     Always,
 }
 
-/// Most further questions shown on one line; `--format json` has all.
+/// Most further questions shown on one line; `--json` has all.
 const ALSO_SHOWN_MAX: usize = 4;
 
 const DIM: &str = "2";
