@@ -21,7 +21,9 @@ pub use chain::{ChainHash, LineError, Sealed, inspect, seal};
 pub(crate) use memory::MemorySink;
 pub use notice::{Event, EventRecord, JournalEvent, JournalRecord, Link};
 pub use pseudonym::{Pseudonym, PseudonymKey};
-pub use record::{AccessDigest, DecisionRecord, Effect, OutcomeRecord, Source, Verdict, What, Who};
+pub use record::{
+    AccessDigest, Also, DecisionRecord, Effect, OutcomeRecord, Source, Verdict, What, Who,
+};
 pub use schema::decision_record_schema;
 pub use sink::{Durability, Receipt, Recorded, Sink, SinkError};
 pub use text::QueryKeys;

@@ -10,6 +10,7 @@ mod guards;
 mod kept;
 mod listen;
 mod load;
+mod named_ids;
 mod navigation;
 mod openapi;
 mod operations;

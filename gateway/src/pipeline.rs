@@ -6,8 +6,10 @@
 mod admission;
 mod answer;
 mod asker;
+mod denial;
 mod evaluation;
 mod floods;
+mod further;
 mod gateway_paths;
 mod help;
 mod ids;

@@ -2,13 +2,14 @@
 
 mod render;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
 
 use crate::config::{self, Loaded, nearest_name};
-use crate::routing::{LogClass, ResourceRule, RouteSettings};
+use crate::routing::{AlsoRule, BodyIds, LogClass, ResourceRule, RouteSettings};
 
 use super::cli::CommandError;
 use render::{csv, json, markdown, text, unmapped_json, unmapped_text};
@@ -67,6 +68,12 @@ struct Row {
     operation: String,
     action: String,
     resource: String,
+    /// What else is asked, as `action on resource`.
+    also: Vec<String>,
+    /// The properties of the body the service compares, as `property: action on type`.
+    body_ids: Vec<String>,
+    /// What is asked about nowhere, and why.
+    unchecked: BTreeMap<String, String>,
     /// As stated; see `accepted`.
     scopes: Vec<String>,
     /// Every scope that is accepted, as the policies see them.
@@ -133,6 +140,9 @@ fn rows(loaded: &Loaded, route: &RouteSettings) -> Vec<Row> {
         operation: route.id.to_string(),
         action: route.action.to_string(),
         resource: resource(&route.resource),
+        also: route.named.also.iter().map(also).collect(),
+        body_ids: route.named.body.iter().map(body_ids).collect(),
+        unchecked: route.named.unchecked.clone(),
         scopes: note.map(|note| note.scopes.clone()).unwrap_or_default(),
         accepted: route.scopes.names().map(str::to_owned).collect(),
         log: match route.durability {
@@ -142,6 +152,16 @@ fn rows(loaded: &Loaded, route: &RouteSettings) -> Vec<Row> {
         summary: note.map(|note| note.summary.clone()).unwrap_or_default(),
     };
     route.methods.iter().map(row).collect()
+}
+
+fn also(rule: &AlsoRule) -> String {
+    let list = if rule.occurs.is_list() { ", each" } else { "" };
+    let optional = if rule.occurs.is_optional() { ", if named" } else { "" };
+    format!("{} on {}{list}{optional}", rule.action, resource(&rule.resource))
+}
+
+fn body_ids(ids: &BodyIds) -> String {
+    format!("{}: {} on {}", ids.property, ids.action, ids.kind)
 }
 
 /// A resource rule as it is written in the settings.

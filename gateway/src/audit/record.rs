@@ -139,6 +139,36 @@ pub struct What<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub access: Option<AccessDigest>,
+    /// For a body with ids: the SHA-256 of the access sets the service was told to compare them with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub body_access: Option<AccessDigest>,
+    /// What else the request named, each with its own decision: at most 64. With a denial among them, that is
+    /// the decision on the request.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schemars(with = "Option<Vec<Also>>")]
+    pub also: &'a [Also],
+}
+
+/// A further question about a request, and its decision.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Also {
+    /// The Cedar action.
+    #[serde(serialize_with = "text::one_shown")]
+    #[schemars(with = "String")]
+    pub action: ActionId,
+    /// The Cedar resource.
+    #[serde(serialize_with = "text::one_resource")]
+    #[schemars(with = "String")]
+    pub resource: EntityUid,
+    /// Allowed or not.
+    pub effect: Effect,
+    /// The reason code of the decision point.
+    pub reason: &'static str,
+    /// The policies that decided, the first two of them: so that 64 of these fit into a record.
+    #[serde(serialize_with = "text::few_policies", skip_serializing_if = "<[_]>::is_empty")]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub policies: Vec<Arc<str>>,
 }
 
 /// The SHA-256 of an access set as it was told.

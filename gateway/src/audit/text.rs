@@ -29,6 +29,8 @@ pub(super) const WORD_BYTES_MAX: usize = 96;
 pub(super) const DETAIL_BYTES_MAX: usize = 512;
 /// Most policies named in one record; a decision by more is summed up.
 const POLICIES_MAX: usize = 24;
+/// Most policies named for each of several questions: 64 questions stay below the journal's largest record.
+const FEW_POLICIES_MAX: usize = 2;
 /// Most query keys named in one record.
 const QUERY_KEYS_MAX: usize = 12;
 /// Longest query key shown. Every credential of ours is longer, so none can hide in a bare key.
@@ -93,6 +95,16 @@ pub(super) fn resource<S: Serializer>(uid: &Option<&EntityUid>, s: S) -> Result<
     }
 }
 
+/// An id that is there, through its `Display`.
+pub(super) fn one_shown<T: Display, S: Serializer>(id: &T, s: S) -> Result<S::Ok, S::Error> {
+    s.collect_str(id)
+}
+
+/// As [`resource`], for one that is there.
+pub(super) fn one_resource<S: Serializer>(uid: &EntityUid, s: S) -> Result<S::Ok, S::Error> {
+    resource(&Some(uid), s)
+}
+
 /// A word of at most [`WORD_BYTES_MAX`].
 pub(super) fn word<S: Serializer>(text: &str, s: S) -> Result<S::Ok, S::Error> {
     cut(text, WORD_BYTES_MAX, s)
@@ -150,12 +162,25 @@ pub(super) fn traceparent<S: Serializer>(text: &Option<&str>, s: S) -> Result<S:
 
 /// Policy ids, the first [`POLICIES_MAX`] of them.
 pub(super) fn policies<S: Serializer>(ids: &[Arc<str>], s: S) -> Result<S::Ok, S::Error> {
+    first_policies(ids, POLICIES_MAX, s)
+}
+
+/// Policy ids of one of many questions, the first [`FEW_POLICIES_MAX`] of them.
+pub(super) fn few_policies<S: Serializer>(ids: &[Arc<str>], s: S) -> Result<S::Ok, S::Error> {
+    first_policies(ids, FEW_POLICIES_MAX, s)
+}
+
+fn first_policies<S: Serializer>(
+    ids: &[Arc<str>],
+    policies_max: usize,
+    s: S,
+) -> Result<S::Ok, S::Error> {
     let mut list = s.serialize_seq(None)?;
-    for id in ids.iter().take(POLICIES_MAX) {
+    for id in ids.iter().take(policies_max) {
         let kept = id.get(..id.floor_char_boundary(WORD_BYTES_MAX)).unwrap_or_default();
         list.serialize_element(kept)?;
     }
-    let left = ids.len().saturating_sub(POLICIES_MAX);
+    let left = ids.len().saturating_sub(policies_max);
     if left > 0 {
         list.serialize_element(&format_args!("+{left} more"))?;
     }

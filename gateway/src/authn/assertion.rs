@@ -132,6 +132,8 @@ pub struct Statement {
     pub resource: EntityUid,
     /// For a list: on which nodes the action is allowed, as JSON.
     pub access: Option<Arc<str>>,
+    /// For ids in the body: on which nodes the actions they need are allowed, as JSON.
+    pub body_access: Option<Arc<str>>,
     /// Under which snapshot.
     pub snapshot: SnapshotId,
 }
@@ -155,6 +157,8 @@ struct Claims<'a> {
     resource: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     access: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_access: Option<serde_json::Value>,
     policy_snapshot: &'a str,
 }
 
@@ -247,7 +251,9 @@ impl AssertionSigner {
         now: UnixNanos,
     ) -> Result<http::HeaderValue, AssertionError> {
         // Unreadable would be a bug of ours; a service then gets no set, which lets it list nothing.
-        let access = statement.access.as_deref().map(serde_json::from_str);
+        let read = |told: &Option<Arc<str>>| {
+            told.as_deref().and_then(|told| serde_json::from_str(told).ok())
+        };
         let header = Header {
             typ: Some(String::from(ASSERTION_TYPE)),
             kid: Some(keys.signing.id.clone()),
@@ -267,7 +273,8 @@ impl AssertionSigner {
             active: statement.active.as_ref().map(ToString::to_string),
             action: statement.action.as_str(),
             resource: statement.resource.to_string(),
-            access: access.and_then(Result::ok),
+            access: read(&statement.access),
+            body_access: read(&statement.body_access),
             policy_snapshot: statement.snapshot.as_str(),
         };
         let token =
@@ -312,6 +319,7 @@ mod tests {
             action: ActionId::parse("teams:view").unwrap(),
             resource: EntityUid::parse("Team::t-1").unwrap(),
             access: Some(Arc::from(r#"{"within":["Operator::o"]}"#)),
+            body_access: Some(Arc::from(r#"[{"properties":["teamId"]}]"#)),
             snapshot: SnapshotId::from_digest(&[7; 32]),
         }
     }
@@ -348,6 +356,7 @@ mod tests {
         assert_eq!(said["action"], "teams:view");
         assert_eq!(said["active"], "Operator::o");
         assert_eq!(said["access"]["within"][0], "Operator::o");
+        assert_eq!(said["body_access"][0]["properties"][0], "teamId");
         assert_eq!(said["resource"], "Team::t-1");
         assert_eq!(said["jti"], id(1).to_string());
         assert_eq!(said["exp"].as_u64().unwrap() - said["iat"].as_u64().unwrap(), 60);
@@ -381,6 +390,7 @@ mod tests {
             Statement { roles: Arc::from([role]), ..statement() },
             Statement { active: None, ..statement() },
             Statement { access: None, ..statement() },
+            Statement { body_access: None, ..statement() },
             Statement { action: ActionId::parse("teams:update").unwrap(), ..statement() },
             Statement { resource: EntityUid::parse("Team::t-2").unwrap(), ..statement() },
             Statement { snapshot: SnapshotId::from_digest(&[8; 32]), ..statement() },

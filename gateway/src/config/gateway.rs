@@ -250,7 +250,7 @@ impl<'p> Reader<'p> {
     /// The routes of the settings file, then those of the API documents.
     fn declare(&mut self, services: &[(usize, ServiceSettings)], usual: &Usual) {
         let routes = self.items("route", |file: &RouteFile, at| {
-            Some((file.settings(at, usual)?, file.stated_scopes().to_vec()))
+            Some((file.settings(at, usual, None)?, file.stated_scopes().to_vec()))
         });
         self.declared.extend(routes.into_iter().map(|(index, (route, scopes))| Declared {
             origin: Origin::Route(index),

@@ -9,7 +9,7 @@ use miette::Diagnostic as _;
 use crate::authz::{CaseFile, ChangeTable, Pdp, PolicyError, PolicySchema, Probe, run_cases};
 use crate::directory::{Directory, Organisation};
 use crate::model::{ActionId, PolicySource, TenantId};
-use crate::routing::ResourceRule;
+use crate::routing::{ResourceRule, RouteSettings};
 
 use super::changes::read_changes;
 use super::document::read_text;
@@ -136,10 +136,10 @@ pub(super) fn check_routes(
                 None => problem,
             });
         }
-        let mut kinds = kinds(&route.resource).into_iter();
-        let kind = kinds.find(|kind| !schema.action_accepts(action, kind))?;
+        let (key, action, kind) =
+            asked(route).find(|(_, action, kind)| !schema.action_accepts(action, kind))?;
         let problem = format!("`{action}` is never asked about a `{kind}`: see the schema");
-        Some(parsed.route_problem(origin, "resource", problem))
+        Some(parsed.route_problem(origin, key, problem))
     };
     declared.iter().filter_map(check).collect()
 }
@@ -165,6 +165,18 @@ pub(super) fn check_menu(
         })
     };
     std::iter::once(("enter", &menu.enter)).chain(areas).filter_map(wrong).collect()
+}
+
+/// Every action a route asks about a type, with the key that says so.
+fn asked(route: &RouteSettings) -> impl Iterator<Item = (&'static str, &ActionId, &str)> {
+    let resource = kinds(&route.resource);
+    let resource = resource.into_iter().map(|kind| ("resource", &route.action, kind));
+    let also = route.named.also.iter().flat_map(|also| {
+        kinds(&also.resource).into_iter().map(|kind| ("also", &also.action, kind))
+    });
+    let body = route.named.body.iter();
+    let body = body.map(|ids| ("body_ids", &ids.action, ids.kind.as_str()));
+    resource.chain(also).chain(body)
 }
 
 /// The types of the resource; none where they depend on who asks.

@@ -54,6 +54,19 @@ pub(super) struct ResourceTable {
     among: Vec<String>,
 }
 
+/// A resource that is one object, as [`ResourceTable`] says it.
+#[derive(Debug)]
+pub(super) struct SingleResource {
+    pub(super) kind: Option<String>,
+    pub(super) path: Option<String>,
+    pub(super) query: Option<String>,
+    pub(super) header: Option<String>,
+    pub(super) json: Option<String>,
+    pub(super) fixed: Option<String>,
+    pub(super) organisation: bool,
+    pub(super) active: bool,
+}
+
 const SOURCES: [&str; 4] = ["path", "query", "header", "json"];
 
 impl ResourceFile {
@@ -73,7 +86,7 @@ impl ResourceFile {
 }
 
 /// A message and, at times, advice.
-type Wrong = (String, Option<String>);
+pub(super) type Wrong = (String, Option<String>);
 
 fn short(text: &str) -> Result<ResourceRule, Wrong> {
     if text == "organisation" {
@@ -126,7 +139,19 @@ fn is_pointer(text: &str) -> bool {
 }
 
 impl ResourceTable {
-    fn rule(&self) -> Result<ResourceRule, Wrong> {
+    /// The table of one object.
+    pub(super) fn of(single: SingleResource) -> Self {
+        let SingleResource { kind, path, query, header, json, fixed, organisation, active } =
+            single;
+        let among = Vec::new();
+        Self { kind, path, query, header, json, fixed, organisation, active, among }
+    }
+
+    /// The rule it says.
+    ///
+    /// # Errors
+    /// A message and, at times, advice.
+    pub(super) fn rule(&self) -> Result<ResourceRule, Wrong> {
         let places = [&self.path, &self.query, &self.header, &self.json];
         let mut given = SOURCES
             .iter()

@@ -1,6 +1,6 @@
 //! `[[route]]`: an operation of a service, and what policies are asked about it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use http::Method;
 use schemars::JsonSchema;
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{ActionId, RouteId, Scopes, ServiceId};
 use crate::routing::{BodyRule, Denials, LogClass, ResourceRule, RouteSettings, Stream};
 
+use super::named_ids::{self, AlsoFile, BodyIdsFile, Described, NamedFile};
 use super::resource::ResourceFile;
 use super::section::Section;
 use super::service::{DeniedName, is_host_name};
@@ -36,6 +37,16 @@ pub(super) struct RouteFile {
     /// as `Team::path.team`, `Team::query.team`, `Team::header.x-team` or `Team::json./team/id`;
     /// `organisation` for the root of the principal's organisation; or a table.
     resource: ResourceFile,
+    /// What else the request names, and is asked about: all must be allowed. Refused like the resource.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    also: Vec<AlsoFile>,
+    /// Properties of the body that hold ids, by name. The gateway does not read them: the service is told on
+    /// which nodes the action is allowed (claim `body_access`) and compares.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    body_ids: BTreeMap<String, BodyIdsFile>,
+    /// Parameters of the path that are asked about nowhere, each with the reason: `{ locale = "a language" }`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    unchecked: BTreeMap<String, String>,
     /// The service that answers.
     service: String,
     /// The API scopes of which an API client needs one, as `teams:read`; policies see them as
@@ -79,6 +90,7 @@ pub(super) struct OperationRoute<'a> {
     pub(super) path: String,
     pub(super) action: String,
     pub(super) resource: ResourceFile,
+    pub(super) named: NamedFile,
     pub(super) service: String,
     pub(super) scopes: Vec<String>,
     pub(super) denied: Option<DeniedName>,
@@ -165,6 +177,9 @@ impl RouteFile {
             path: operation.path,
             action: operation.action,
             resource: operation.resource,
+            also: operation.named.also,
+            body_ids: operation.named.body_ids,
+            unchecked: operation.named.unchecked,
             service: operation.service,
             scopes: operation.scopes,
             denied: operation.denied,
@@ -184,6 +199,7 @@ impl RouteFile {
         &self,
         section: &mut Section<'_>,
         usual: &Usual,
+        described: Option<&Described<'_>>,
     ) -> Option<RouteSettings> {
         let action = section.keep("action", ActionId::parse(&self.action));
         let (id_key, id) = match &self.id {
@@ -200,17 +216,23 @@ impl RouteFile {
         let host = section.keep("host", host(&self.host));
         let scopes = section.keep("scopes", Scopes::new(self.scopes.iter().map(String::as_str)));
         let resource = self.resource.rule(section)?;
+        let named = action.as_ref().map(|action| self.named().settings(section, action, described));
         let service = service?;
         let denials = self.denied.map(DeniedName::denials);
         let denials = denials.or_else(|| usual.denials.get(&service).copied()).unwrap_or_default();
-        Some(RouteSettings {
+        let named = named?;
+        let reads_body = std::iter::once(&resource)
+            .chain(named.also.iter().map(|also| &also.resource))
+            .any(|rule| matches!(rule, ResourceRule::JsonBody { .. }));
+        let mut route = RouteSettings {
             id: id?,
             host: host?,
             methods: self.methods(section),
             path: self.path.clone(),
             action: action?,
-            body_bytes_max: self.body_limit(section, &resource, usual.body_bytes_max),
+            body_bytes_max: self.body_limit(section, reads_body, usual.body_bytes_max),
             resource,
+            named,
             scopes: scopes?,
             denials,
             service,
@@ -220,7 +242,17 @@ impl RouteFile {
             },
             stream: self.stream(),
             body: self.body_rule(),
-        })
+        };
+        named_ids::check(section, &mut route, described);
+        Some(route)
+    }
+
+    fn named(&self) -> NamedFile {
+        NamedFile {
+            also: self.also.clone(),
+            body_ids: self.body_ids.clone(),
+            unchecked: self.unchecked.clone(),
+        }
     }
 
     fn methods(&self, section: &mut Section<'_>) -> Vec<Method> {
@@ -252,8 +284,8 @@ impl RouteFile {
         }
     }
 
-    fn body_limit(&self, section: &mut Section<'_>, resource: &ResourceRule, usual: u64) -> u64 {
-        if !matches!(resource, ResourceRule::JsonBody { .. }) {
+    fn body_limit(&self, section: &mut Section<'_>, reads_body: bool, usual: u64) -> u64 {
+        if !reads_body {
             return self.body_bytes_max.unwrap_or(usual);
         }
         if self.body_bytes_max > Some(RESOURCE_BODY_BYTES_MAX) {

@@ -25,6 +25,7 @@ fn locate<'d>(error: &RouteError, declared: &'d [Declared]) -> Option<Found<'d>>
         RouteError::Host { .. } => "host",
         RouteError::Methods { .. } => "methods",
         RouteError::UnknownParameter { .. } | RouteError::Resource { .. } => "resource",
+        RouteError::Named { .. } => "also",
         RouteError::TooMany { .. } => "",
     };
     // Of two routes with one name the later is meant.
@@ -34,5 +35,6 @@ fn locate<'d>(error: &RouteError, declared: &'d [Declared]) -> Option<Found<'d>>
     let start = format!("route `{}`: ", error.id());
     let message = message.strip_prefix(&start).unwrap_or(&message);
     let message = message.strip_prefix("resource: ").unwrap_or(message);
+    let message = message.strip_prefix("ids it names: ").unwrap_or(message);
     Some((origin, key, message.to_owned()))
 }

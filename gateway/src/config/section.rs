@@ -51,6 +51,15 @@ impl<'a> Section<'a> {
         self.problems.push(problem);
     }
 
+    /// Notes a problem with this table, and what to write instead.
+    pub(super) fn wrong_here(&mut self, message: impl Into<String>, help: Option<String>) {
+        let problem = self.document.problem(&self.path, message);
+        self.problems.push(match help {
+            Some(help) => problem.with_help(help),
+            None => problem,
+        });
+    }
+
     /// Notes a problem with item `index` of the list `key`.
     pub(super) fn wrong_item(&mut self, key: &str, index: usize, message: impl Into<String>) {
         let problem = self.document.problem(&self.path.key(key).index(index), message);

@@ -22,6 +22,9 @@ pub enum Colour {
     Always,
 }
 
+/// Most further questions shown on one line; `--json` has all.
+const ALSO_SHOWN_MAX: usize = 4;
+
 const DIM: &str = "2";
 const BOLD: &str = "1";
 const RED: &str = "31";
@@ -119,6 +122,7 @@ impl Renderer {
         if !about.is_empty() {
             parts.push(about.join(" "));
         }
+        parts.extend(also(line));
         let by: Vec<_> = line.list("/decision/determining").map(clean).collect();
         let reason = clean(line.reason().unwrap_or("-"));
         parts.push(if by.is_empty() { reason } else { format!("{reason} by {}", by.join(", ")) });
@@ -128,6 +132,24 @@ impl Renderer {
         }
         parts.join(&self.colour.paint(DIM, " · "))
     }
+}
+
+/// What else was asked, the first few; a denial says so.
+fn also(line: &Line) -> Vec<String> {
+    let text = |number: usize, key: &str| line.text(&format!("/what/also/{number}/{key}"));
+    let told = |number: usize| {
+        let (action, resource) = (text(number, "action")?, text(number, "resource")?);
+        let denied = if text(number, "effect") == Some("allow") { "" } else { " denied" };
+        Some(clean(&format!("also {action} {resource}{denied}")))
+    };
+    let mut all: Vec<String> = (0..).map_while(told).collect();
+    if let Some(more) = all.len().checked_sub(ALSO_SHOWN_MAX).filter(|more| *more > 0) {
+        // The denied one is why the line is read.
+        all.sort_by_key(|told| !told.ends_with(" denied"));
+        all.truncate(ALSO_SHOWN_MAX);
+        all.push(format!("+{more} asked"));
+    }
+    all
 }
 
 /// One line of text without day or colour.

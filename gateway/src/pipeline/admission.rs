@@ -9,7 +9,9 @@ use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
 use super::asker::Asker;
+use super::denial::{denied, hides, partition_of, same_site, to_sign_in};
 use super::floods::Floods;
+use super::further;
 use super::help::HELPED_AT_ONCE;
 use super::ids::Ids;
 use super::in_force::{InForce, reader};
@@ -22,15 +24,12 @@ use super::sign_in::SignIn;
 use super::snapshot::{ChangeError, Snapshot, SnapshotError, SnapshotParts};
 use crate::audit::{Durability, OutcomeRecord, RecordBody, Recorded, Sink};
 use crate::authn::{AssertionSigner, Authenticator, Statement};
-use crate::authz::{Decision, Partition, Permit};
+use crate::authz::{Partition, Permit};
 use crate::limits::Limiter;
 use crate::model::{
-    AuthMethod, Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Refusal, TenantId,
-    UnixNanos,
+    Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Refusal, TenantId, UnixNanos,
 };
-use crate::routing::{
-    CanonicalRequest, Denials, LogClass, Matched, Place, Route, Stream, is_gateway_path,
-};
+use crate::routing::{CanonicalRequest, Further, LogClass, Matched, Place, is_gateway_path};
 
 /// The span of one stage. Without an exporter nobody wants it, and it costs one look at a flag.
 macro_rules! stage {
@@ -265,8 +264,8 @@ impl Pipeline {
             stage!("limit").in_scope(|| limiter.admit_credential(tenant, asker.credential()))?;
         }
         same_site(&matched.route, request, &asker)?;
-        let resource =
-            resource(&snapshot, &matched, request, (tenant.as_ref(), &asker), body).await?;
+        let (resource, further) =
+            named(&snapshot, &matched, request, (tenant.as_ref(), &asker), body).await?;
         let listing = Listing {
             snapshot: &snapshot,
             route: &matched.route,
@@ -276,14 +275,19 @@ impl Pipeline {
             arrival: trail.arrival,
         };
         let parts = (&snapshot, &matched.route, &partition);
-        let (resource, access) = self.lists.nodes(listing, parts, resource).await?;
+        let (resource, access) = if listing.is_list() {
+            self.lists.work_out(listing, parts, |listing| listing.nodes(resource)).await?
+        } else {
+            (resource, None)
+        };
         trail.resource = Some(resource.clone());
         trail.access.clone_from(&access);
         let binding = LiveBinding {
             asker: asker.clone(),
             route: Arc::clone(&matched.route),
             resource,
-            tenant,
+            further,
+            tenant: tenant.clone(),
             peer: trail.arrival.peer,
         };
         let (decision, took) = stage!("authorize").in_scope(|| {
@@ -297,10 +301,18 @@ impl Pipeline {
             trail.decision = None;
             return Err(Refusal::Unavailable(Dependency::DecisionPoint));
         }
-        let hidden = hides(&partition, &matched.route, &binding, &decision);
+        let hidden = hides(&partition, (&matched.route, &asker), &binding.resource, &decision);
         let permit = decision
             .into_permit()
             .map_err(|denial| denied(request, &asker, denial.decision().reason(), hidden))?;
+        further::ask(trail, &binding, &partition, request)?;
+        if !matched.route.body_ids().is_empty() {
+            let beside = access.map_or(0, |told| told.len());
+            trail.body_access = self
+                .lists
+                .work_out(listing, parts, move |listing| listing.body_ids(beside))
+                .await?;
+        }
         let (permit, unsent) = self.record(trail, permit).instrument(stage!("record")).await?;
         let forward = self.forward(trail, Arc::clone(request), permit, binding)?;
         unsent.disarm();
@@ -334,9 +346,11 @@ impl Pipeline {
     ) -> Result<(Recorded<Permit>, Unsent<'g>), Refusal> {
         let strict_route =
             trail.route.as_ref().is_some_and(|route| route.log_class() == LogClass::Strict);
-        let strict_policy = trail.decision.as_ref().is_some_and(Decision::log_strict);
-        let durability =
-            if strict_route || strict_policy { Durability::Strict } else { Durability::CrashSafe };
+        let durability = if strict_route || trail.log_strict() {
+            Durability::Strict
+        } else {
+            Durability::CrashSafe
+        };
         let now = self.now();
         let id = self.ids.next(now);
         let tenant = trail.asker.as_ref().and_then(|asker| asker.tenant().cloned());
@@ -371,6 +385,7 @@ impl Pipeline {
             roles: Arc::clone(asker.roles()),
             active: asker.active().cloned(),
             access: trail.access.clone(),
+            body_access: trail.body_access.clone(),
             action: route.action().clone(),
             resource: binding.resource.clone(),
             snapshot: trail.snapshot.id().clone(),
@@ -401,7 +416,7 @@ impl Pipeline {
         refusal: Refusal,
         html: bool,
     ) -> Refused {
-        if !trail.decision.as_ref().is_some_and(Decision::log_strict) {
+        if !trail.log_strict() {
             return self.refuse(trail, refusal, html);
         }
         let (decision, record) = self.refusal_record(trail, &refusal);
@@ -466,7 +481,7 @@ impl Pipeline {
         let asker = snapshot.asker(authenticated.clone(), binding.tenant.as_ref(), now).await;
         let Ok((asker, partition)) = asker else { return false };
         let Some(route) = snapshot.routes().route(binding.route.id()) else { return false };
-        binding.decide(&snapshot, route, (&asker, &partition), now).allowed()
+        binding.allowed(&snapshot, route, (&asker, &partition), now)
     }
 }
 
@@ -498,7 +513,7 @@ impl Drop for Unsent<'_> {
 
 /// Decides and tells how long it took. What took too long is decided once more: a decision costs microseconds,
 /// so far more often than by a policy the time was lost to a busy machine that took the processor away.
-pub(super) fn timed(decide: impl Fn() -> Decision) -> (Decision, Duration) {
+pub(super) fn timed<D>(decide: impl Fn() -> D) -> (D, Duration) {
     let mut started = Instant::now();
     let mut decision = decide();
     if started.elapsed() > DECISION_TIME_MAX {
@@ -508,87 +523,17 @@ pub(super) fn timed(decide: impl Fn() -> Decision) -> (Decision, Duration) {
     (decision, started.elapsed())
 }
 
-/// The partition a request is decided in: the principal's own organisation; for nobody known, the one its host
-/// is bound to. MT-10: a host bound to an organisation serves that organisation's principals only.
-fn partition_of<'a>(
-    bound: Option<&'a TenantId>,
-    asker: &'a Asker,
-) -> Result<Option<&'a TenantId>, Refusal> {
-    match (asker.tenant(), bound) {
-        (Some(tenant), Some(bound)) if bound != tenant => Err(Refusal::OtherTenant),
-        (Some(tenant), _) => Ok(Some(tenant)),
-        (None, bound) => Ok(bound),
-    }
-}
-
-/// A socket opened with a session belongs to a page of the very same host: browsers send the cookie along
-/// for any page, and a WebSocket is not bound by CORS (ASVS 4.4.2).
-fn same_site(route: &Route, request: &CanonicalRequest, asker: &Asker) -> Result<(), Refusal> {
-    if route.stream() != Stream::WebSocket || asker.method() != AuthMethod::Session {
-        return Ok(());
-    }
-    let origin = request.headers().get(http::header::ORIGIN).and_then(|value| value.to_str().ok());
-    let host = origin.and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
-    if host.is_some_and(|host| host.eq_ignore_ascii_case(request.authority())) {
-        return Ok(());
-    }
-    let reason = String::from("the page that opened this connection belongs to another site");
-    Err(Refusal::Denied { reason: Some(reason), hidden: false })
-}
-
-async fn resource(
+/// The object the request is about, and what else it names.
+async fn named(
     snapshot: &Snapshot,
     matched: &Matched,
     request: &CanonicalRequest,
     (tenant, asker): (Option<&TenantId>, &Asker),
     body: &mut dyn BodySource,
-) -> Result<EntityUid, Refusal> {
+) -> Result<(EntityUid, Vec<Further>), Refusal> {
     let read =
         if matched.needs_body() { Some(body.read(RESOURCE_BODY_BYTES_MAX).await?) } else { None };
     let place = Place { root: snapshot.root(tenant), active: asker.active() };
-    matched.resource(request, read.as_deref(), place)
-}
-
-/// Whether a denial must look as if nothing were there.
-fn hides(partition: &Partition, route: &Route, binding: &LiveBinding, decision: &Decision) -> bool {
-    match route.denials() {
-        // Who is no member is told that, whatever was asked for.
-        Denials::OutsideHidden if binding.asker.entity().is_none() => false,
-        Denials::Forbidden => false,
-        Denials::Hidden => true,
-        // But for a condition they would be let in, so there is nothing to hide from them.
-        Denials::OutsideHidden if decision.otherwise_permitted() => false,
-        // What stands below no node of a role is as good as somebody else's.
-        Denials::OutsideHidden => {
-            let nodes = binding.asker.roles().iter().map(|role| &role.on);
-            !partition.stands_under(&binding.resource, nodes)
-        }
-    }
-}
-
-/// Nobody known may sign in or bring a credential; somebody known is denied.
-fn denied(
-    request: &CanonicalRequest,
-    asker: &Asker,
-    reason: Option<&str>,
-    hidden: bool,
-) -> Refusal {
-    if asker.tenant().is_none() {
-        return to_sign_in(Refusal::CredentialMissing, request);
-    }
-    // Where a service hides what exists, this must not tell a path of its from none.
-    if asker.entity().is_none() && !hidden {
-        return Refusal::NotMember;
-    }
-    Refusal::Denied { reason: reason.map(str::to_owned), hidden }
-}
-
-/// A browser is sent to sign in where anybody else gets a 401 (CK-10: scripts get the 401 too).
-fn to_sign_in(refusal: Refusal, request: &CanonicalRequest) -> Refusal {
-    let has_header = request.headers().contains_key(http::header::AUTHORIZATION);
-    let unknown = matches!(refusal, Refusal::CredentialMissing | Refusal::CredentialInvalid);
-    if unknown && !has_header && request.wants_html() {
-        return Refusal::SignInNeeded { return_to: request.target().to_owned() };
-    }
-    refusal
+    let resource = matched.resource(request, read.as_deref(), place)?;
+    Ok((resource, matched.further(request, read.as_deref(), place)?))
 }

@@ -58,7 +58,9 @@ impl Pipeline {
         let plea = Plea::of(trail).await?;
         let organisation = plea.organisation.name().to_owned();
         let general = Help { organisation, ..Help::default() };
-        if !plea.is_inside() && !decision.otherwise_permitted() {
+        // A further question was denied: another object is in the way, and whose it is is not told.
+        let is_other = trail.also_denied.is_some();
+        if is_other || (!plea.is_inside() && !decision.otherwise_permitted()) {
             return Some(general);
         }
         let Ok(turn) = Arc::clone(&self.helping).try_acquire_owned() else { return Some(general) };

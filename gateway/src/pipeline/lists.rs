@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 use super::listing::Listing;
 use super::snapshot::Snapshot;
 use crate::authz::Partition;
-use crate::model::{Dependency, EntityUid, Refusal};
-use crate::routing::{ResourceRule, Route};
+use crate::model::{Dependency, Refusal};
+use crate::routing::Route;
 
 /// How long a request waits for its list: the largest takes about half of it.
 const TIME_MAX: Duration = Duration::from_secs(2);
@@ -35,9 +35,6 @@ pub(super) struct Lists {
     turns: Mutex<HashMap<Key, Weak<tokio::sync::Mutex<()>>>>,
 }
 
-/// The node to decide on, and the access set as JSON.
-type Nodes = (EntityUid, Option<Arc<str>>);
-
 impl Lists {
     pub(super) fn new() -> Self {
         Self {
@@ -47,19 +44,18 @@ impl Lists {
         }
     }
 
-    /// [`Listing::nodes`], at once where that is quick. The parts are those of `listing`.
+    /// Does `work`, which works access sets out: at once where that is quick. The parts are those of `listing`.
     ///
     /// # Errors
-    /// Those of the listing; [`Refusal::Unavailable`] when it takes too long.
-    pub(super) async fn nodes(
+    /// Those of the work; [`Refusal::Unavailable`] when it takes too long.
+    pub(super) async fn work_out<T: Send + 'static>(
         &self,
         listing: Listing<'_>,
         parts: (&Arc<Snapshot>, &Arc<Route>, &Arc<Partition>),
-        resource: EntityUid,
-    ) -> Result<Nodes, Refusal> {
-        let is_list = matches!(listing.route.resource_rule(), ResourceRule::Among { .. });
-        if !is_list || listing.partition.len() <= AT_ONCE_MAX {
-            return listing.nodes(resource);
+        work: impl FnOnce(&Listing<'_>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        if listing.partition.len() <= AT_ONCE_MAX {
+            return work(&listing);
         }
         let (snapshot, route, partition) = parts;
         let key =
@@ -69,15 +65,14 @@ impl Lists {
         let (asker, tenant) = (listing.asker.clone(), listing.tenant.cloned());
         let arrival = listing.arrival.clone();
         self.elsewhere(key, move || {
-            let listing = Listing {
+            work(&Listing {
                 snapshot: &snapshot,
                 route: &route,
                 asker: &asker,
                 partition: &partition,
                 tenant: tenant.as_ref(),
                 arrival: &arrival,
-            };
-            listing.nodes(resource)
+            })
         })
         .await
     }

@@ -7,7 +7,9 @@ use super::asker::Asker;
 use super::operation::Operation;
 use super::outcome::Arrival;
 use super::snapshot::Snapshot;
-use crate::audit::{AccessDigest, DecisionRecord, Effect, QueryKeys, Source, Verdict, What, Who};
+use crate::audit::{
+    AccessDigest, Also, DecisionRecord, Effect, QueryKeys, Source, Verdict, What, Who,
+};
 use crate::authz::Decision;
 use crate::model::{DecisionId, EntityUid, Refusal, UnixNanos};
 use crate::routing::{CanonicalRequest, Protocol, Route};
@@ -34,7 +36,15 @@ pub(super) struct Trail<'a> {
     pub(super) resource: Option<EntityUid>,
     /// The access set of a list, as the service is told it.
     pub(super) access: Option<Arc<str>>,
+    /// The access sets for ids in the body, as the service is told them.
+    pub(super) body_access: Option<Arc<str>>,
     pub(super) decision: Option<Decision>,
+    /// What else was asked, as the record tells it.
+    pub(super) also: Vec<Also>,
+    /// The first denial among it; then this is the decision on the request.
+    pub(super) also_denied: Option<Decision>,
+    /// Whether a policy that decided any of it wants its record on disk first.
+    pub(super) also_strict: bool,
     pub(super) evaluation: Duration,
 }
 
@@ -54,7 +64,11 @@ impl<'a> Trail<'a> {
             asker: None,
             resource: None,
             access: None,
+            body_access: None,
             decision: None,
+            also: Vec::new(),
+            also_denied: None,
+            also_strict: false,
             evaluation: Duration::ZERO,
         }
     }
@@ -81,9 +95,22 @@ impl<'a> Trail<'a> {
         }
     }
 
-    /// The verdict of a decision.
+    /// Whether a deciding policy wants the record on disk before the answer leaves (`@log("strict")`).
+    pub(super) fn log_strict(&self) -> bool {
+        self.also_strict || self.decision.as_ref().is_some_and(Decision::log_strict)
+    }
+
+    /// Forgets what was decided: it came too late to count.
+    pub(super) fn forget_decisions(&mut self) {
+        (self.decision, self.also_denied) = (None, None);
+        self.also.clear();
+    }
+
+    /// The verdict of the decision on the request: of all its questions, the one that denied.
     pub(super) fn verdict(&self) -> Verdict<'_> {
-        let Some(decision) = &self.decision else { return Verdict::refused("undecided") };
+        let Some(decision) = self.also_denied.as_ref().or(self.decision.as_ref()) else {
+            return Verdict::refused("undecided");
+        };
         Verdict {
             effect: if decision.allowed() { Effect::Allow } else { Effect::Deny },
             reason: decision.reason_code(),
@@ -152,6 +179,8 @@ impl<'a> Trail<'a> {
             action: self.route.as_ref().map(|route| route.action()),
             resource: self.resource.as_ref(),
             access: self.access.as_deref().map(AccessDigest::of),
+            body_access: self.body_access.as_deref().map(AccessDigest::of),
+            also: &self.also,
         }
     }
 

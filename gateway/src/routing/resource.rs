@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, header};
 use crate::model::{EntityUid, Malformed, Refusal};
 
 use super::json;
+use super::named::{FURTHER_MAX, Occurs};
 use super::request::CanonicalRequest;
 use super::route::{ResourceRule, Route};
 
@@ -64,7 +65,9 @@ pub struct Matched {
 impl Matched {
     /// Whether the body must be read before the decision: the resource is named in it.
     pub fn needs_body(&self) -> bool {
-        matches!(self.route.resource_rule(), ResourceRule::JsonBody { .. })
+        let mut rules = self.route.also().iter().map(|also| &also.resource);
+        let in_body = |rule: &ResourceRule| matches!(rule, ResourceRule::JsonBody { .. });
+        in_body(self.route.resource_rule()) || rules.any(in_body)
     }
 
     /// The object the request is about. `body` is the whole body where [`Matched::needs_body`] asks for
@@ -80,8 +83,19 @@ impl Matched {
         body: Option<&[u8]>,
         place: Place<'_>,
     ) -> Result<EntityUid, Refusal> {
+        self.read(self.route.resource_rule(), request, body, place)
+    }
+
+    /// The object `rule` finds in the request.
+    pub(super) fn read(
+        &self,
+        rule: &ResourceRule,
+        request: &CanonicalRequest,
+        body: Option<&[u8]>,
+        place: Place<'_>,
+    ) -> Result<EntityUid, Refusal> {
         let headers = request.headers();
-        match self.route.resource_rule() {
+        match rule {
             ResourceRule::Fixed(uid) => Ok(uid.clone()),
             ResourceRule::Organisation => place.root.cloned().ok_or(Refusal::CredentialMissing),
             // For a set of nodes this is only where the question starts.
@@ -109,7 +123,7 @@ impl Matched {
     }
 }
 
-fn name(
+pub(super) fn name(
     kind: &str,
     id: Result<impl AsRef<str>, Malformed>,
     otherwise: Malformed,
@@ -120,29 +134,59 @@ fn name(
 
 /// Reads a query key that must be there once, in every spelling some framework takes for it (PX-24).
 fn read_query<'a>(query: Option<&'a str>, key: &str) -> Result<Cow<'a, str>, Malformed> {
+    let mut found = None;
+    each_value(query, key, |value| {
+        let repeated = found.replace(value).is_some();
+        if repeated { Err(Malformed::Repeated) } else { Ok(()) }
+    })?;
+    found.flatten().ok_or(Malformed::Query).and_then(plain)
+}
+
+/// Reads the ids of a query key that may be there several times, or not at all: as `occurs` says.
+pub(super) fn read_query_list<'a>(
+    query: Option<&'a str>,
+    key: &str,
+    occurs: Occurs,
+) -> Result<Vec<Cow<'a, str>>, Malformed> {
+    let mut ids = Vec::new();
+    each_value(query, key, |value| {
+        let value = plain(value.ok_or(Malformed::Query)?)?;
+        if !occurs.is_list() {
+            ids.push(value);
+            return if ids.len() > 1 { Err(Malformed::Repeated) } else { Ok(()) };
+        }
+        // After decoding: some split at `%2C` too. An id in a list holds no comma.
+        ids.extend(value.split(',').map(|id| Cow::Owned(id.to_owned())));
+        if ids.len() > FURTHER_MAX { Err(Malformed::Query) } else { Ok(()) }
+    })?;
+    if ids.is_empty() && !occurs.is_optional() { Err(Malformed::Query) } else { Ok(ids) }
+}
+
+/// Hands on each value of a query key, still encoded; `None` for one under another spelling of it.
+fn each_value<'a>(
+    query: Option<&'a str>,
+    key: &str,
+    mut take: impl FnMut(Option<&'a str>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
     let query = query.unwrap_or_default();
     // Some parsers split at `;` too, so a second value could hide behind one.
     if query.contains(';') {
         return Err(Malformed::Query);
     }
     let wanted = fold_key(key);
-    let mut found = None;
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let name = decode(&name.replace('+', " "))?.into_owned();
-        if fold_key(&name) != wanted {
-            continue;
+        if fold_key(&name) == wanted {
+            take((name == key).then_some(value))?;
         }
-        if found.is_some() {
-            return Err(Malformed::Repeated);
-        }
-        found = Some((name == key, value));
     }
-    match found {
-        // `+` is a space to some and a plus to others.
-        Some((true, value)) if !value.contains('+') => decode(value),
-        _ => Err(Malformed::Query),
-    }
+    Ok(())
+}
+
+/// A value decoded. `+` is a space to some and a plus to others.
+fn plain(value: &str) -> Result<Cow<'_, str>, Malformed> {
+    if value.contains('+') { Err(Malformed::Query) } else { decode(value) }
 }
 
 /// PHP turns ` `, `.` and `[` of a key into `_` and reads `key[]` as `key`; others ignore case.

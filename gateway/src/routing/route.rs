@@ -8,6 +8,7 @@ use http::header::HeaderName;
 use crate::model::{ActionId, EntityUid, RouteId, Scopes, ServiceId};
 
 use super::fields::{FieldClass, classify};
+use super::named::{AlsoRule, BodyIds, NamedIds};
 use super::request::is_known_method;
 use super::table::RouteError;
 use super::{authority, json, template};
@@ -130,6 +131,8 @@ pub struct RouteSettings {
     pub action: ActionId,
     /// The Cedar resource.
     pub resource: ResourceRule,
+    /// The other objects its requests name.
+    pub named: NamedIds,
     /// The API scopes of which an API client needs one.
     pub scopes: Scopes,
     /// How a denial looks.
@@ -144,6 +147,14 @@ pub struct RouteSettings {
     pub body: BodyRule,
     /// The largest body in bytes.
     pub body_bytes_max: u64,
+}
+
+impl RouteSettings {
+    /// Every rule a request's objects are found by: the resource's first.
+    pub fn rules(&self) -> impl Iterator<Item = &ResourceRule> {
+        let also = self.named.also.iter().map(|also| &also.resource);
+        std::iter::once(&self.resource).chain(also)
+    }
 }
 
 /// A checked route.
@@ -167,13 +178,19 @@ impl Route {
         let parameters = template::parameters(&settings.path).map_err(|rule| {
             RouteError::Template { id: id.clone(), path: settings.path.clone(), rule }
         })?;
-        if let ResourceRule::Path { parameter, .. } = &settings.resource
-            && !parameters.iter().any(|known| **known == **parameter)
-        {
-            let parameter = parameter.clone();
-            return Err(RouteError::UnknownParameter { id: id.clone(), parameter });
+        for rule in settings.rules() {
+            if let ResourceRule::Path { parameter, .. } = rule
+                && !parameters.iter().any(|known| **known == **parameter)
+            {
+                let parameter = parameter.clone();
+                return Err(RouteError::UnknownParameter { id: id.clone(), parameter });
+            }
+            check_resource(&settings, rule)
+                .map_err(|rule| RouteError::Resource { id: id.clone(), rule })?;
         }
-        check_resource(&settings).map_err(|rule| RouteError::Resource { id: id.clone(), rule })?;
+        let also = settings.named.also.iter().try_for_each(AlsoRule::check);
+        let also = also.and_then(|()| check_body_ids(&settings));
+        also.map_err(|rule| RouteError::Named { id: id.clone(), rule })?;
         Ok(Self { settings, parameters })
     }
 
@@ -205,6 +222,16 @@ impl Route {
     /// Where requests say which object they are about.
     pub const fn resource_rule(&self) -> &ResourceRule {
         &self.settings.resource
+    }
+
+    /// The further questions about its requests.
+    pub fn also(&self) -> &[AlsoRule] {
+        &self.settings.named.also
+    }
+
+    /// The properties of its bodies that hold ids.
+    pub fn body_ids(&self) -> &[BodyIds] {
+        &self.settings.named.body
     }
 
     /// The API scopes of which an API client needs one.
@@ -269,8 +296,8 @@ fn check_methods(settings: &RouteSettings) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn check_resource(settings: &RouteSettings) -> Result<(), &'static str> {
-    let kind = match &settings.resource {
+fn check_resource(settings: &RouteSettings, rule: &ResourceRule) -> Result<(), &'static str> {
+    let kind = match rule {
         ResourceRule::Fixed(_) | ResourceRule::Organisation | ResourceRule::Active => {
             return Ok(());
         }
@@ -296,6 +323,14 @@ fn check_resource(settings: &RouteSettings) -> Result<(), &'static str> {
 
 fn check_kind(kind: &str) -> Result<(), &'static str> {
     EntityUid::new(kind, "x").map(|_| ()).map_err(|_| "the resource type is no Cedar type name")
+}
+
+fn check_body_ids(settings: &RouteSettings) -> Result<(), &'static str> {
+    let body = &settings.named.body;
+    if !body.is_empty() && !settings.methods.iter().any(|method| settings.body.admits(method)) {
+        return Err("ids are in the body, but no method of the route has one");
+    }
+    body.iter().try_for_each(|ids| check_kind(&ids.kind))
 }
 
 fn check_kinds(kinds: &[String]) -> Result<(), &'static str> {

@@ -88,6 +88,14 @@ pub enum RouteError {
         /// The rule broken.
         rule: &'static str,
     },
+    /// A further question, or ids of the body, that cannot be.
+    #[error("route `{id}`: ids it names: {rule}")]
+    Named {
+        /// The route.
+        id: RouteId,
+        /// The rule broken.
+        rule: &'static str,
+    },
     /// More routes than a table holds.
     #[error("route `{id}`: more than 10000 routes")]
     TooMany {
@@ -108,6 +116,7 @@ impl RouteError {
             | Self::Host { id, .. }
             | Self::Methods { id, .. }
             | Self::Resource { id, .. }
+            | Self::Named { id, .. }
             | Self::TooMany { id } => id,
         }
     }

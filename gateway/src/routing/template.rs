@@ -15,7 +15,10 @@ pub(super) const GATEWAY_FOLDER: &str = "/.hubgate";
 /// `{name}` matches within one segment and may have text before or after it; `{*name}` matches the rest
 /// of the path and stands alone in the last segment. What remains must be canonical, or no request
 /// could ever match it.
-pub(super) fn parameters(template: &str) -> Result<Vec<Arc<str>>, &'static str> {
+///
+/// # Errors
+/// The rule broken.
+pub fn parameters(template: &str) -> Result<Vec<Arc<str>>, &'static str> {
     if template.len() > TEMPLATE_BYTES_MAX {
         return Err("longer than 1024 bytes");
     }

@@ -1,10 +1,11 @@
 //! A small hub backend as a company might already have: every operation of its two API documents, a few of
 //! them (teams, charge points, wallets) on data, the others as an echo of what was asked.
 //!
-//! It makes no decision of its own. It serves whoever the gateway's signed assertion names, and nobody
+//! It makes no decision of its own: ids in a body are compared with what the assertion says. It serves whoever the gateway's signed assertion names, and nobody
 //! without one: that is all a backend has to do to stand behind Hubgate.
 
 mod assertion;
+mod body_ids;
 mod data;
 mod operations;
 
@@ -25,6 +26,7 @@ use tokio::task::JoinHandle;
 
 pub use assertion::{AssertionError, Verifier};
 
+use body_ids::Tree;
 use data::Data;
 use operations::{Operation, Operations};
 
@@ -63,7 +65,8 @@ impl DemoHub {
         let address = listener.local_addr()?;
         let operations = Operations::of_the_documents();
         let (data, seen) = (Mutex::new(Data::demo()), Mutex::default());
-        let hub = Arc::new(Hub { verifier, operations, data, seen });
+        let tree = Tree::demo();
+        let hub = Arc::new(Hub { verifier, operations, data, tree, seen });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&hub)));
         Ok(Self { address, accepting, hub })
     }
@@ -91,6 +94,7 @@ struct Hub {
     verifier: Verifier,
     operations: Operations,
     data: Mutex<Data>,
+    tree: Tree,
     seen: Mutex<VecDeque<Seen>>,
 }
 
@@ -129,6 +133,10 @@ impl Hub {
         let Some(operation) = self.operations.find(&head.method, head.uri.path()) else {
             return answer(StatusCode::NOT_FOUND, &json!({"error": "no such operation here"}));
         };
+        if let Some(id) = self.tree.refused(&claims, &body) {
+            let error = format!("the gateway does not name {id} among what may be named here");
+            return answer(StatusCode::FORBIDDEN, &json!({"error": error}));
+        }
         let mut data = self.data.lock().unwrap_or_else(PoisonError::into_inner);
         match operate(&mut data, operation, head.uri.path(), &body) {
             Some(_) if operation.success == StatusCode::NO_CONTENT => empty(operation.success),

@@ -89,8 +89,12 @@ impl World {
             let (literal, parameter) = piece.split_once('{').unwrap_or((piece, ""));
             path.push_str(literal);
             let parameter = parameter.trim_end_matches('}');
+            let also = row["also"].as_array().unwrap().iter().filter_map(Value::as_str);
+            let also = also.filter_map(|rule| rule.split_once(" on ")?.1.split_once("::path."));
+            let also = also.clone().find(|(_, named)| *named == parameter).map(|(kind, _)| kind);
             match place.strip_prefix("path.") {
                 Some(named) if named == parameter => path.push_str(&id()),
+                _ if also.is_some() => path.push_str(&self.ids[also.unwrap_or_default()]),
                 _ if !parameter.is_empty() => path.push_str("another"),
                 _ => {}
             }

@@ -32,5 +32,6 @@ mod accounts;
 mod help;
 mod lists;
 mod menu;
+mod named;
 mod services;
 mod world;

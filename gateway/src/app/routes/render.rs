@@ -5,7 +5,7 @@ use std::io::{Result, Write};
 use super::Row;
 use crate::config::Unmapped;
 
-/// Two lines per route, under a heading for each host.
+/// Two lines per route, and one for each further id, under a heading for each host.
 pub(super) fn text(rows: &[Row], out: &mut dyn Write) -> Result<()> {
     for group in groups(rows) {
         heading(group, "", out)?;
@@ -19,6 +19,11 @@ pub(super) fn text(rows: &[Row], out: &mut dyn Write) -> Result<()> {
                 told.push_str(" · strict log");
             }
             writeln!(out, "{:8}{told}", "")?;
+            for (what, told) in ["also", "body", "unchecked"].into_iter().zip(named(row)) {
+                for told in told {
+                    writeln!(out, "{:8}{what} {told}", "")?;
+                }
+            }
         }
         writeln!(out)?;
     }
@@ -30,7 +35,7 @@ pub(super) fn json(rows: &[Row], out: &mut dyn Write) -> Result<()> {
     writeln!(out, "{}", serde_json::to_string_pretty(rows)?)
 }
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 13] = [
     "host",
     "service",
     "method",
@@ -40,10 +45,20 @@ const NAMES: [&str; 10] = [
     "resource",
     "scopes",
     "log",
+    "also",
+    "body_ids",
+    "unchecked",
     "summary",
 ];
 
-fn fields(row: &Row) -> [String; 10] {
+/// What is said about the other ids of a route: asked, compared by the service, unchecked.
+fn named(row: &Row) -> [Vec<String>; 3] {
+    let unchecked = row.unchecked.iter().map(|(name, why)| format!("{name}: {why}"));
+    [row.also.clone(), row.body_ids.clone(), unchecked.collect()]
+}
+
+fn fields(row: &Row) -> [String; 13] {
+    let [also, body_ids, unchecked] = named(row).map(|told| told.join("; "));
     [
         row.host.clone(),
         row.service.clone(),
@@ -54,6 +69,9 @@ fn fields(row: &Row) -> [String; 10] {
         row.resource.clone(),
         scopes(row),
         row.log.to_owned(),
+        also,
+        body_ids,
+        unchecked,
         row.summary.clone(),
     ]
 }
@@ -144,6 +162,9 @@ mod tests {
             operation: "get-a".into(),
             action: "a:view".into(),
             resource: "A::path.id".into(),
+            also: Vec::new(),
+            body_ids: Vec::new(),
+            unchecked: std::collections::BTreeMap::new(),
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
             accepted: Vec::new(),
             log: "strict",
@@ -165,6 +186,20 @@ mod tests {
         let text = written(text);
         assert!(text.starts_with(expected), "{text}");
         assert!(text.contains("· no scope ·") && text.ends_with("\n2 routes\n"), "{text}");
+    }
+
+    #[test]
+    fn further_ids_stand_on_lines_of_their_own() {
+        let mut one = row("one.test", "/a", &[]);
+        one.also = vec!["a:list on Team::query.teamId, if named".into()];
+        one.body_ids = vec!["teamId: a:create on Team".into()];
+        one.unchecked.insert("countryId".into(), "reference data".into());
+        let mut out = Vec::new();
+        text(&[one], &mut out).unwrap();
+        let shown = String::from_utf8(out).unwrap();
+        let lines = "        also a:list on Team::query.teamId, if named\n        \
+                     body teamId: a:create on Team\n        unchecked countryId: reference data\n";
+        assert!(shown.contains(lines), "{shown}");
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn a_decision_holds_its_groups_under_their_contract_names() {
                 route: Some(&route),
                 action: Some(&action),
                 resource: Some(&resource),
-                access: None,
+                ..What::default()
             },
             Source { peer: Some(([127, 0, 0, 1], 4711).into()), ..Source::default() },
         )
@@ -163,4 +163,28 @@ fn a_new_line_in_a_field_cannot_start_a_record() {
     let body = refusal(What { path: Some(forged), ..What::default() }, Source::default()).encode();
     assert!(!body.as_bytes().contains(&b'\n'));
     assert_eq!(json(&body)["what"]["path"], forged);
+}
+
+/// What the journal takes in one line.
+const JOURNAL_BODY_BYTES_MAX: usize = 65_000;
+
+#[test]
+fn a_record_of_as_many_questions_as_there_may_be_fits_into_the_journal() {
+    let id = "i".repeat(256 - "Team".len());
+    let asked = Also {
+        action: ActionId::parse(&"a".repeat(128)).unwrap(),
+        resource: EntityUid::new("Team", &id).unwrap(),
+        effect: Effect::Deny,
+        reason: "unknown_resource",
+        policies: vec![Arc::from("p".repeat(200)); 9],
+    };
+    let also = vec![asked; 64];
+    let path = "/a".repeat(8_192);
+    let what = What { path: Some(&path), also: &also, ..What::default() };
+    let body = refusal(what, Source::default()).encode();
+    assert!(body.as_bytes().len() < JOURNAL_BODY_BYTES_MAX - RECORD_BYTES_MAX);
+    let record = json(&body);
+    let last = &record["what"]["also"][63];
+    assert_eq!((&last["effect"], &last["reason"]), (&"deny".into(), &"unknown_resource".into()));
+    assert_eq!(last["policies"][2], "+7 more");
 }

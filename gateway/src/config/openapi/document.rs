@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use http::Method;
 
+use super::ids::{self, IdProperty};
 use super::yaml::{self, Content, Node};
 use crate::config::problem::Problem;
 
@@ -32,6 +33,10 @@ pub(in crate::config) struct Operation {
     pub(in crate::config) summary: String,
     /// Whether a request body is described.
     pub(in crate::config) has_body: bool,
+    /// The names of its query parameters.
+    pub(in crate::config) query: Vec<String>,
+    /// The properties of its request body that hold ids.
+    pub(in crate::config) body_ids: Vec<IdProperty>,
     /// What a client needs: one of these. Empty: nothing.
     pub(in crate::config) requirements: Vec<Requirement>,
     /// Where it stands.
@@ -133,7 +138,8 @@ impl<'d> Reader<'d> {
             self.wrong(&key, reference, "`$ref` is followed for parameters only");
             return;
         }
-        let shared = self.path_parameters(&key, item);
+        let shared = self.parameters(&key, item, "path");
+        let shared_query = self.parameters(&key, item, "query");
         for (name, node) in item.entries() {
             let Some((_, method)) = METHODS.iter().find(|(known, _)| *known == name.name) else {
                 if name.name == "trace" {
@@ -142,7 +148,9 @@ impl<'d> Reader<'d> {
                 continue;
             };
             let key = format!("{key}.{}", name.name);
-            let mut declared = self.path_parameters(&key, node);
+            let mut declared = self.parameters(&key, node, "path");
+            let mut query = self.parameters(&key, node, "query");
+            query.extend(shared_query.iter().cloned());
             declared.extend(shared.iter().cloned());
             self.check_parameters(&key, path, &declared, node);
             let requirements = match node.get("security") {
@@ -157,32 +165,55 @@ impl<'d> Reader<'d> {
                 );
                 continue;
             };
+            let body_ids = self.body_ids(&key, node);
             operations.push(Operation {
                 id: id.to_owned(),
                 method: method.clone(),
                 path: path.to_owned(),
                 summary: node.get("summary").and_then(Node::text).unwrap_or_default().to_owned(),
                 has_body: node.get("requestBody").is_some(),
+                query: query.into_iter().map(|(name, _)| name).collect(),
+                body_ids,
                 requirements,
                 place: Place { key: format!("{key}.operationId"), span: name.span.clone() },
             });
         }
     }
 
-    /// The names of the path parameters that `node` declares, with their places.
-    fn path_parameters(&mut self, key: &str, node: &'d Node) -> Vec<(String, Range<usize>)> {
+    /// The names of the parameters in `place` that `node` declares, with their places.
+    fn parameters(
+        &mut self,
+        key: &str,
+        node: &'d Node,
+        place: &str,
+    ) -> Vec<(String, Range<usize>)> {
         let items = node.get("parameters").map(Node::items).unwrap_or_default();
         let mut names = Vec::with_capacity(items.len());
         for item in items {
             let Some(parameter) = self.follow(key, item) else { continue };
             let text = |name| parameter.get(name).and_then(Node::text);
             match (text("name"), text("in")) {
-                (Some(name), Some("path")) => names.push((name.to_owned(), item.span.clone())),
+                (Some(name), Some(within)) if within == place => {
+                    names.push((name.to_owned(), item.span.clone()));
+                }
                 (Some(_), Some(_)) => {}
                 _ => self.wrong(key, item, "a parameter needs `name` and `in`"),
             }
         }
         names
+    }
+
+    fn body_ids(&mut self, key: &str, node: &'d Node) -> Vec<IdProperty> {
+        let Some(body) = node.get("requestBody") else { return Vec::new() };
+        match ids::of_body(self.root, body) {
+            Ok(found) => found,
+            Err(astray) => {
+                let message = format!("`{}` leads to nothing in this document", astray.reference);
+                let problem = Problem::new(self.file, key, message).at(self.text, astray.span);
+                self.problems.push(problem);
+                Vec::new()
+            }
+        }
     }
 
     /// The parameter itself, or the one its `$ref` leads to.

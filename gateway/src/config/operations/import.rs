@@ -10,12 +10,14 @@ use super::OperationsSettings;
 use super::overlay::{OperationFile, OverlayFile};
 use super::scopes::ScopeRules;
 use crate::config::document::{Document, KeyPath, read_text};
+use crate::config::named_ids::{Described, NamedFile};
 use crate::config::openapi::{self, Api, Operation, Requirement};
 use crate::config::origin::{Entry, Origin};
 use crate::config::problem::Problem;
 use crate::config::route::{BodyName, OperationRoute, RouteFile, Usual};
 use crate::config::section::Section;
 use crate::config::{shape, suggest};
+use crate::model::EntityUid;
 use crate::routing::RouteSettings;
 
 /// Largest document: the largest published ones are 10 MB.
@@ -76,6 +78,7 @@ impl Import<'_> {
         };
         let Some((api, api_text)) = api else { return Vec::new() };
         check_rules(&document, &file.scopes, problems);
+        check_ids(&document, &file, problems);
         self.check_both(&api, &api_text, (&document, &file), problems);
         let prefix = prefix(self.from, &api);
         let mut imported = Vec::with_capacity(api.operations.len());
@@ -159,6 +162,11 @@ impl Import<'_> {
             path: format!("{prefix}{}", operation.path),
             action: mapping.action.clone(),
             resource: mapping.resource.clone(),
+            named: NamedFile {
+                also: mapping.also.clone(),
+                body_ids: mapping.body_ids.clone(),
+                unchecked: mapping.unchecked.clone(),
+            },
             service: self.service.to_owned(),
             scopes: accepted.into_iter().collect(),
             denied: mapping.denied.or(defaults.denied),
@@ -171,7 +179,13 @@ impl Import<'_> {
             Some(body_bytes_max) => &Usual { body_bytes_max, ..self.usual.clone() },
             None => self.usual,
         };
-        let route = file.settings(&mut section, usual)?;
+        let described = Described {
+            query: &operation.query,
+            body: &operation.body_ids,
+            kinds: &overlay.file.ids,
+            unchecked: &overlay.file.unchecked,
+        };
+        let route = file.settings(&mut section, usual, Some(&described))?;
         Some(Imported {
             origin: Origin::Operation(Arc::new(Entry::new(document, &path))),
             route,
@@ -255,6 +269,22 @@ fn check_rules(document: &Document<'_>, rules: &ScopeRules, problems: &mut Vec<P
     let mut section = Section::new(document, KeyPath::default().key("scopes"), problems);
     for (key, message) in rules.mistakes() {
         section.wrong(key, message);
+    }
+}
+
+/// The tables that hold for every operation.
+fn check_ids(document: &Document<'_>, file: &OverlayFile, problems: &mut Vec<Problem>) {
+    for (name, kind) in &file.ids {
+        if EntityUid::new(kind, "x").is_err() {
+            let path = KeyPath::default().key("ids").name(name);
+            problems.push(document.problem(&path, format!("`{kind}` is no entity type")));
+        }
+    }
+    for (name, reason) in &file.unchecked {
+        if reason.trim().is_empty() {
+            let path = KeyPath::default().key("unchecked").name(name);
+            problems.push(document.problem(&path, "the reason is missing"));
+        }
     }
 }
 

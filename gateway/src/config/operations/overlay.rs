@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::scopes::ScopeRules;
+use crate::config::named_ids::{AlsoFile, BodyIdsFile};
 use crate::config::resource::ResourceFile;
 use crate::config::route::{BodyName, LogName, StreamName};
 use crate::config::service::DeniedName;
@@ -18,6 +19,12 @@ pub(super) struct OverlayFile {
     /// How the document's scopes include each other.
     #[serde(default)]
     pub(super) scopes: ScopeRules,
+    /// The Cedar type that a property of a request body names: `teamId = "Team"`, `teamIds = "Team"`.
+    #[serde(default)]
+    pub(super) ids: BTreeMap<String, String>,
+    /// Parameters and properties that no operation is asked about, each with the reason, as `countryId`.
+    #[serde(default)]
+    pub(super) unchecked: BTreeMap<String, String>,
     /// What holds for an operation that does not say otherwise.
     #[serde(default)]
     pub(super) defaults: DefaultsFile,
@@ -51,6 +58,16 @@ pub(super) struct OperationFile {
     pub(super) action: String,
     /// The resource asked about.
     pub(super) resource: ResourceFile,
+    /// What else the request names, and is asked about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) also: Vec<AlsoFile>,
+    /// Properties of the body that hold ids, which the service compares.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) body_ids: BTreeMap<String, BodyIdsFile>,
+    /// Parameters of path and query, and properties of the body, that are asked about nowhere, each with the
+    /// reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) unchecked: BTreeMap<String, String>,
     /// The scopes of which a client needs one, instead of what the document says. The rules of `[scopes]`
     /// apply to them too.
     #[serde(default, skip_serializing_if = "Option::is_none")]

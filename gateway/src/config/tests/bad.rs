@@ -457,6 +457,22 @@ macro_rules! resource {
 }
 
 #[test]
+fn a_path_parameter_is_asked_about_or_its_reason_stands_there() {
+    check(&[
+        (
+            "neither",
+            resource!("resource = \"organisation\""),
+            "gateway.toml:7: route[0].also: the path parameter `team` is not asked about (ask about it in `resource`, `also` or `body_ids`, or say why not: `unchecked = { team = \"…\" }`)",
+        ),
+        (
+            "a reason for nothing",
+            resource!("resource = \"Team::path.team\"\nunchecked = { tem = \"a test\" }"),
+            "gateway.toml:14: route[0].unchecked: `tem` is no parameter of this route",
+        ),
+    ]);
+}
+
+#[test]
 fn resource_rules() {
     check(&[
         (
@@ -491,7 +507,7 @@ fn resource_rules() {
         ),
         (
             "a body the route does not take",
-            resource!("resource = \"Team::json./team\""),
+            resource!("resource = \"Team::json./team\"\nunchecked = { team = \"a test\" }"),
             "gateway.toml:13: route[0].resource: the resource is in the body, but a method of the route has none",
         ),
         (

@@ -1,7 +1,7 @@
 //! The operations of an API document: as routes, and everything that can be wrong with them.
 
 use crate::model::ActionId;
-use crate::routing::{BodyRule, LogClass, ResourceRule};
+use crate::routing::{BodyRule, LogClass, Occurs, ResourceRule};
 
 use super::Folder;
 
@@ -196,4 +196,102 @@ fn the_services_of_a_host_write_their_refusals_alike() {
     );
     let apart = other.replace("api.localhost", "other.localhost");
     assert!(folder(DOCUMENT, OVERLAY).parse(&format!("{SETTINGS}{apart}")).is_ok());
+}
+
+/// A document with ids in every place, and an overlay that speaks of all of them.
+const NAMING: &str = "\
+openapi: 3.1.0
+servers: [{url: 'https://api.localhost/v1'}]
+paths:
+  /teams/{teamId}/things/{thingId}:
+    put:
+      operationId: move-thing
+      parameters:
+        - {name: teamId, in: path}
+        - {name: thingId, in: path}
+        - {name: partIds, in: query}
+        - {name: page, in: query}
+      requestBody:
+        content:
+          application/json:
+            schema: {$ref: '#/components/schemas/Thing'}
+components:
+  schemas:
+    Thing: {properties: {id: {}, teamId: {}, nested: {properties: {colourId: {}}}}}
+";
+
+const NAMED: &str = "\
+ids = { teamId = \"Team\" }
+unchecked = { colourId = \"reference data\" }
+[operations.move-thing]
+action = \"things:move\"
+resource = \"Thing::path.thingId\"
+also = [
+  { action = \"things:list\", kind = \"Team\", path = \"teamId\" },
+  { kind = \"Part\", query = \"partIds\", list = true, optional = true },
+]
+body_ids = { teamId = { action = \"things:create\" } }
+";
+
+#[test]
+fn an_overlay_says_what_every_id_is_asked_about() {
+    let settings = folder(NAMING, NAMED).parse(SETTINGS).unwrap();
+    let named = &settings.routes[0].named;
+    let actions: Vec<&str> = named.also.iter().map(|also| also.action.as_str()).collect();
+    assert_eq!(actions, ["things:list", "things:move"]);
+    assert_eq!(named.also[1].occurs, Occurs::OptionalList);
+    let ids = &named.body[0];
+    assert_eq!((ids.kind.as_str(), ids.action.as_str()), ("Team", "things:create"));
+    let unchecked: Vec<&str> = named.unchecked.keys().map(String::as_str).collect();
+    assert_eq!(unchecked, ["colourId"]);
+}
+
+#[test]
+fn an_id_nobody_looks_at_is_an_error() {
+    let first = "{ action = \"things:list\", kind = \"Team\", path = \"teamId\" },\n";
+    let second = "{ kind = \"Part\", query = \"partIds\", list = true, optional = true },\n";
+    let body = "body_ids = { teamId = { action = \"things:create\" } }\n";
+    let place = "operations.move-thing";
+    for (was, is, message) in [
+        (first, "", ".also: the path parameter `teamId` is not asked about"),
+        (second, "", ".also: the query parameter `partIds` is not asked about"),
+        (body, "", ".also: nobody compares the `Team` that `teamId` of the body names"),
+        (
+            "unchecked = { colourId = \"reference data\" }",
+            "",
+            ".also: nothing says what `colourId`",
+        ),
+        (
+            body,
+            "body_ids = { teamID = {} }",
+            ".body_ids: `teamID`: the entity type `kind` is missing",
+        ),
+        (
+            body,
+            "body_ids = { part = { kind = \"Part\" } }",
+            ".body_ids: the document's body has no",
+        ),
+        (body, "unchecked = { teamIdd = \"x\" }", ".unchecked: `teamIdd` is no parameter"),
+        (body, "unchecked = { teamId = \" \" }", ".unchecked: `teamId`: the reason is missing"),
+        (", list = true", ", lst = true", ".also[1].lst: unknown key (did you mean `list`?)"),
+        ("query = \"partIds\", ", "", ".also[1]: where the id comes from is missing"),
+        ("path = \"teamId\"", "path = \"teamId\", list = true", ".also: only a query key holds"),
+    ] {
+        let overlay = NAMED.replacen(was, is, 1);
+        assert_ne!(overlay, NAMED, "{was}");
+        let found = errors(SETTINGS, NAMING, &overlay);
+        assert!(found.contains(&format!("{place}{message}")), "{message}\n{found}");
+        assert!(found.contains("api.toml:"), "{found}");
+    }
+}
+
+#[test]
+fn a_reason_takes_the_place_of_a_question() {
+    let body = "body_ids = { teamId = { action = \"things:create\" } }\n";
+    let reason = "unchecked = { teamId = \"the hub knows\" }\n";
+    let settings = folder(NAMING, &NAMED.replacen(body, reason, 1)).parse(SETTINGS).unwrap();
+    assert_eq!(settings.routes[0].named.unchecked["teamId"], "the hub knows");
+    let table = "ids = { teamId = \"9\" }";
+    let found = errors(SETTINGS, NAMING, &NAMED.replacen("ids = { teamId = \"Team\" }", table, 1));
+    assert!(found.contains("ids.teamId: `9` is no entity type"), "{found}");
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::audit::{
-    DecisionRecord, Effect, Event, EventRecord, RecordBody, Source, Verdict, What, Who,
+    Also, DecisionRecord, Effect, Event, EventRecord, RecordBody, Source, Verdict, What, Who,
 };
 use crate::journal::fixture::{decision_id, outcome};
 use crate::model::{ActionId, EntityUid, TenantId};
@@ -46,6 +46,43 @@ fn a_decision_is_one_line_in_columns() {
     let expected = "13:48:13.123  07070707  allow   nordvolt    User::ada                \
                     GET  /teams/t-7                   teams:read Team::t-7 · permitted by roles/admin";
     assert_eq!(shown, expected);
+}
+
+#[test]
+fn a_decision_tells_what_else_was_asked() {
+    let asked = |id: &str, effect| Also {
+        action: ActionId::parse("teams:list").unwrap(),
+        resource: EntityUid::new("Team", id).unwrap(),
+        effect,
+        reason: "no_permit",
+        policies: Vec::new(),
+    };
+    let mut also = vec![asked("t-8", Effect::Allow), asked("t-9", Effect::Deny)];
+    let shown = |also: &[Also]| {
+        let what = What { also, ..What::default() };
+        let record = DecisionRecord { what, ..empty() };
+        render_line(&line(&record.encode()))
+    };
+    let both = "also teams:list Team::t-8 · also teams:list Team::t-9 denied · no_permit";
+    assert!(shown(&also).ends_with(both), "{}", shown(&also));
+    also.splice(0..0, (0..4).map(|_| asked("t-7", Effect::Allow)));
+    let shown = shown(&also);
+    assert!(shown.contains("Team::t-9 denied") && shown.contains("+2 asked"), "{shown}");
+}
+
+fn empty() -> DecisionRecord<'static> {
+    DecisionRecord {
+        id: decision_id(7),
+        ts: NOW,
+        node: "gw-1",
+        build: "0.1.0",
+        snapshot: None,
+        traceparent: None,
+        who: Who::UNKNOWN,
+        from: Source::default(),
+        what: What::default(),
+        decision: Verdict::refused("no_permit"),
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
 use http::Method;
 
 use super::super::testing::{parse_h1, request};
-use super::super::{BodyRule, Denials, LogClass, RouteSettings, RouteTable, Stream};
+use super::super::{
+    AlsoRule, BodyRule, Denials, LogClass, NamedIds, RouteSettings, RouteTable, Stream,
+};
 use super::*;
 
 use crate::model::{ActionId, RouteId, Scopes, ServiceId};
@@ -9,13 +11,18 @@ use crate::model::{ActionId, RouteId, Scopes, ServiceId};
 use Malformed::{Body, Field, Path, Query, Repeated};
 
 fn table(resource: ResourceRule) -> RouteTable {
-    RouteTable::build(vec![RouteSettings {
+    RouteTable::build(vec![settings(resource)]).unwrap()
+}
+
+fn settings(resource: ResourceRule) -> RouteSettings {
+    RouteSettings {
         id: RouteId::parse("r").unwrap(),
         host: String::from("hub.localhost"),
         methods: vec![Method::POST],
         path: String::from("/t/{team}"),
         action: ActionId::parse("teams:read").unwrap(),
         resource,
+        named: NamedIds::default(),
         scopes: Scopes::none(),
         denials: Denials::default(),
         service: ServiceId::parse("hub").unwrap(),
@@ -23,8 +30,7 @@ fn table(resource: ResourceRule) -> RouteTable {
         stream: Stream::None,
         body: BodyRule::ByMethod,
         body_bytes_max: 65_536,
-    }])
-    .unwrap()
+    }
 }
 
 /// The id a request names by a rule.
@@ -166,4 +172,101 @@ fn a_body_is_read_up_to_its_limit() {
     assert_eq!(large, Err(Refusal::BodyTooLarge));
     let unread = matched.resource(&request, None, Place::default());
     assert_eq!(unread, Err(Refusal::Malformed(Body)));
+}
+
+fn asking(also: Vec<AlsoRule>) -> RouteTable {
+    let rule = ResourceRule::Path { kind: kind(), parameter: String::from("team") };
+    let named = NamedIds { also, ..NamedIds::default() };
+    let table = RouteTable::build(vec![RouteSettings { named, ..settings(rule) }]);
+    table.unwrap()
+}
+
+fn also(resource: ResourceRule, occurs: Occurs) -> AlsoRule {
+    AlsoRule { action: ActionId::parse("teams:list").unwrap(), resource, occurs }
+}
+
+/// The ids asked about beside the resource, for a request with this query.
+fn further(query: &str, occurs: Occurs) -> Result<Vec<String>, Refusal> {
+    let rule = ResourceRule::Query { kind: kind(), key: String::from("ids") };
+    let request = request(&format!("POST /t/a{query}"), "").unwrap();
+    let matched = asking(vec![also(rule, occurs)]).find(&request).unwrap();
+    let asked = matched.further(&request, None, Place::default())?;
+    Ok(asked.into_iter().map(|asked| asked.resource.id().to_owned()).collect())
+}
+
+#[test]
+fn a_list_is_asked_about_one_by_one_however_it_is_written() {
+    for query in ["?ids=x,y", "?ids=x&ids=y", "?ids=x%2Cy", "?%69ds=x&a=b&ids=y"] {
+        assert_eq!(further(query, Occurs::List).unwrap(), ["x", "y"], "{query}");
+    }
+    assert_eq!(further("?ids=x", Occurs::AtMostOnce).unwrap(), ["x"]);
+    assert_eq!(further("?ids=x", Occurs::Once).unwrap(), ["x"]);
+}
+
+#[test]
+fn only_what_may_be_absent_may_be() {
+    for occurs in [Occurs::AtMostOnce, Occurs::OptionalList] {
+        assert!(further("", occurs).unwrap().is_empty());
+        assert!(further("?other=x", occurs).unwrap().is_empty());
+    }
+    for occurs in [Occurs::Once, Occurs::List] {
+        assert_eq!(further("?other=x", occurs), Err(Refusal::Malformed(Query)));
+    }
+}
+
+#[test]
+fn what_two_parsers_could_read_in_two_ways_is_refused() {
+    for (query, refused) in [
+        ("?ids=x&ids=y", Repeated),
+        ("?ids[]=x", Query),
+        ("?IDS=x", Query),
+        ("?ids=x;ids=y", Query),
+        ("?ids=x+y", Query),
+        ("?ids=", Query),
+    ] {
+        assert_eq!(further(query, Occurs::AtMostOnce), Err(Refusal::Malformed(refused)), "{query}");
+    }
+    for query in ["?ids=x,", "?ids=,x", "?ids=", "?ids[]=x", "?ids=x&IDS=y", "?ids=x;y"] {
+        assert_eq!(further(query, Occurs::OptionalList), Err(Refusal::Malformed(Query)), "{query}");
+    }
+}
+
+#[test]
+fn a_list_has_an_end() {
+    let query = |count: usize| format!("?ids={}", vec!["x"; count].join(","));
+    assert_eq!(further(&query(FURTHER_MAX), Occurs::List).unwrap().len(), FURTHER_MAX);
+    let more = further(&query(FURTHER_MAX + 1), Occurs::List);
+    assert_eq!(more, Err(Refusal::Malformed(Query)));
+}
+
+#[test]
+fn a_field_and_a_body_name_further_objects_too() {
+    let field = ResourceRule::Header { kind: kind(), name: String::from("x-team") };
+    let table = asking(vec![also(field, Occurs::AtMostOnce)]);
+    let without = request("POST /t/a", "").unwrap();
+    let matched = table.find(&without).unwrap();
+    assert!(!matched.needs_body());
+    assert!(matched.further(&without, None, Place::default()).unwrap().is_empty());
+    let with = request("POST /t/a", "X-Team: b\r\n").unwrap();
+    let asked = table.find(&with).unwrap().further(&with, None, Place::default()).unwrap();
+    assert_eq!(asked[0].resource, EntityUid::new("Team", "b").unwrap());
+    let body = ResourceRule::JsonBody { kind: kind(), pointer: String::from("/id") };
+    assert!(asking(vec![also(body, Occurs::Once)]).find(&without).unwrap().needs_body());
+}
+
+#[test]
+fn rules_that_cannot_be_are_refused_at_load() {
+    let path = || ResourceRule::Path { kind: kind(), parameter: String::from("team") };
+    let among = ResourceRule::Among { kinds: vec![kind()] };
+    let nowhere = ResourceRule::Path { kind: kind(), parameter: String::from("nowhere") };
+    for (rule, message) in [
+        (also(path(), Occurs::List), "only a query key holds a list"),
+        (also(path(), Occurs::AtMostOnce), "only a query key or a field may be absent"),
+        (also(among, Occurs::Once), "not about a set"),
+        (also(nowhere, Occurs::Once), "no parameter `nowhere`"),
+    ] {
+        let named = NamedIds { also: vec![rule], ..NamedIds::default() };
+        let errors = RouteTable::build(vec![RouteSettings { named, ..settings(path()) }]);
+        assert!(errors.unwrap_err()[0].to_string().contains(message), "{message}");
+    }
 }

@@ -1,5 +1,5 @@
 use super::super::testing::request;
-use super::super::{BodyRule, Denials, LogClass, ResourceRule};
+use super::super::{BodyRule, Denials, LogClass, NamedIds, ResourceRule};
 use super::*;
 
 use crate::model::{ActionId, Scopes, ServiceId};
@@ -12,6 +12,7 @@ fn settings(id: &str, methods: &[Method], path: &str) -> RouteSettings {
         path: String::from(path),
         action: ActionId::parse("teams:read").unwrap(),
         resource: ResourceRule::Organisation,
+        named: NamedIds::default(),
         scopes: Scopes::none(),
         denials: Denials::default(),
         service: ServiceId::parse("hub").unwrap(),
