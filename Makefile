@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/hubgate/target
 
 RELEASE := $(CARGO_TARGET_DIR)/release
 
-.PHONY: help demo demo-check demo-trial test prepare prepare-demo release fmt clippy doc deny unit it browser load crash
+.PHONY: help demo demo-check demo-trial test prepare prepare-demo release fmt clippy doc deny unit it browser load crash push
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,3 +65,6 @@ load: prepare-demo release ## Compare the gateway's cost per request with a bare
 
 crash: prepare-demo release ## Kill the gateway under load 100 times and look for unrecorded requests
 	$(RELEASE)/hubgate-loadtest crash
+
+push: prepare-demo release ## Push a million resources through a gateway that is killed in the middle
+	$(RELEASE)/hubgate-loadtest push

@@ -22,7 +22,8 @@ pub(crate) use memory::MemorySink;
 pub use notice::{Event, EventRecord, JournalEvent, JournalRecord, Link};
 pub use pseudonym::{Pseudonym, PseudonymKey};
 pub use record::{
-    AccessDigest, Also, DecisionRecord, Effect, OutcomeRecord, Source, Verdict, What, Who,
+    AccessDigest, Also, AskedFacts, DecisionRecord, Effect, OutcomeRecord, Source, Verdict, What,
+    Who,
 };
 pub use schema::decision_record_schema;
 pub use sink::{Durability, Receipt, Recorded, Sink, SinkError};

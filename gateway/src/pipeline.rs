@@ -28,7 +28,7 @@ mod snapshot;
 pub use admission::{Pipeline, PipelineParts};
 pub use answer::{Answer, PageKind, STYLE_PATH};
 pub use asker::Asker;
-pub use evaluation::{Evaluated, Evaluation};
+pub use evaluation::{Evaluated, Evaluation, Ground};
 pub use live_binding::LiveBinding;
 pub use navigation::{Area, Menu, Navigation};
 pub use operation::{Admitted, Operation};

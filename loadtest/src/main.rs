@@ -1,4 +1,4 @@
-//! Load tests of the gateway as a black box: a comparison with a bare proxy, and a crash test.
+//! Load tests of the gateway as a black box: a comparison with a bare proxy, a crash test, a great push.
 #![expect(clippy::print_stdout, reason = "what it prints is what it is for")]
 
 mod backend;
@@ -7,6 +7,7 @@ mod cpu;
 mod crash;
 mod decision_log;
 mod generator;
+mod push;
 mod report;
 mod session;
 mod setting;
@@ -30,6 +31,8 @@ enum Verb {
     Compare(compare::CompareArguments),
     /// Kills the gateway under load again and again, and looks for requests without a record.
     Crash(crash::CrashArguments),
+    /// Pushes a million resources through the gateway, which is killed in the middle.
+    Push(push::PushArguments),
     /// Serves the trivial backend both proxies stand before. Started by `compare`.
     #[command(hide = true)]
     Backend {
@@ -54,6 +57,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().verb {
         Verb::Compare(arguments) => compare::run(&arguments).await,
         Verb::Crash(arguments) => crash::run(&arguments).await,
+        Verb::Push(arguments) => push::run(&arguments).await,
         Verb::Backend { listen } => backend::serve(listen).await,
     }
 }

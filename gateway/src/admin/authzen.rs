@@ -1,6 +1,7 @@
 //! Questions and answers as the `AuthZEN` Authorization API 1.0 writes them.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
@@ -13,7 +14,7 @@ use utoipa::ToSchema;
 use super::guard::Guarded;
 use super::problem::Problem;
 use crate::model::{ActionId, ConnectionId, EntityUid, Scopes};
-use crate::pipeline::Evaluation;
+use crate::pipeline::{Evaluation, Ground};
 
 /// Most questions of one request. Each takes some tens of microseconds and a line of the log.
 pub(super) const QUESTIONS_MAX: usize = 100;
@@ -21,8 +22,11 @@ pub(super) const QUESTIONS_MAX: usize = 100;
 /// Largest body: a hundred questions of two kilobytes.
 const BODY_BYTES_MAX: usize = 256 * 1024;
 
-/// Most scopes of a question: more than any operation accepts.
-const SCOPES_MAX: usize = 64;
+/// Time for a body: a service sends it at once, and who dawdles holds a connection.
+const BODY_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Most scopes of a question: more than any operation accepts, and few enough for a record.
+const SCOPES_MAX: usize = 32;
 
 /// `X-Request-ID` (section 10.1.4): the asker's own, sent back.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -177,7 +181,7 @@ impl Part {
 }
 
 /// A question as the decision point takes it.
-struct Readable {
+pub(super) struct Question {
     subject: EntityUid,
     action: ActionId,
     resource: EntityUid,
@@ -187,47 +191,39 @@ struct Readable {
 }
 
 impl EvaluationBody {
-    /// What it leaves out, from `defaults`.
-    pub(super) fn or(self, defaults: &Self) -> Self {
-        Self {
-            subject: self.subject.or_else(|| defaults.subject.clone()),
-            action: self.action.or_else(|| defaults.action.clone()),
-            resource: self.resource.or_else(|| defaults.resource.clone()),
-            context: self.context.or_else(|| defaults.context.clone()),
-        }
-    }
-
-    /// Refuses a question that cannot be read.
-    pub(super) fn check(&self, part: Part) -> Result<(), Problem> {
-        self.readable(part).map(drop)
-    }
-
-    fn readable(&self, part: Part) -> Result<Readable, Problem> {
-        let entity = |key: &str, body: &Option<EntityBody>| {
-            let body = body.as_ref().ok_or_else(|| part.wrong(key, "is missing"))?;
+    /// The question, with what it leaves out from `defaults`.
+    ///
+    /// # Errors
+    /// The [`Problem`] of one that cannot be read.
+    pub(super) fn readable(&self, defaults: &Self, part: Part) -> Result<Question, Problem> {
+        let entity = |key: &str, body: Option<&EntityBody>| {
+            let body = body.ok_or_else(|| part.wrong(key, "is missing"))?;
             EntityUid::new(&body.kind, &body.id)
                 .map_err(|error| part.wrong(key, &format!("names nothing: {error}")))
         };
-        let action = self.action.as_ref().ok_or_else(|| part.wrong("action", "is missing"))?;
+        let action = self.action.as_ref().or(defaults.action.as_ref());
+        let action = action.ok_or_else(|| part.wrong("action", "is missing"))?;
         let action = ActionId::parse(&action.name)
             .map_err(|error| part.wrong("action.name", &format!("is no action: {error}")))?;
-        let context = self.context.clone().unwrap_or_default();
-        let connection = context.authentication.and_then(|given| given.connection);
-        let connection =
-            connection.map(|id| ConnectionId::parse(&id)).transpose().map_err(|error| {
-                part.wrong("context.authentication.connection", &format!("is none: {error}"))
-            })?;
-        let scopes = context.operation.map(|given| given.scopes).unwrap_or_default();
+        let context = self.context.as_ref().or(defaults.context.as_ref());
+        let authentication = context.and_then(|context| context.authentication.as_ref());
+        let connection = authentication.and_then(|given| given.connection.as_deref());
+        let connection = connection.map(ConnectionId::parse).transpose().map_err(|error| {
+            part.wrong("context.authentication.connection", &format!("is none: {error}"))
+        })?;
+        let operation = context.and_then(|context| context.operation.as_ref());
+        let scopes = operation.map_or(&[][..], |given| &given.scopes);
         let wrong = |what: &str| part.wrong("context.operation.scopes", what);
         if scopes.len() > SCOPES_MAX {
             return Err(wrong(&format!("are more than {SCOPES_MAX}")));
         }
         let scopes = Scopes::new(scopes.iter().map(String::as_str))
             .map_err(|error| wrong(&error.to_string()))?;
-        Ok(Readable {
-            subject: entity("subject", &self.subject)?,
-            resource: entity("resource", &self.resource)?,
-            source: context.network.and_then(|given| given.source),
+        let network = context.and_then(|context| context.network.as_ref());
+        Ok(Question {
+            subject: entity("subject", self.subject.as_ref().or(defaults.subject.as_ref()))?,
+            resource: entity("resource", self.resource.as_ref().or(defaults.resource.as_ref()))?,
+            source: network.and_then(|given| given.source),
             action,
             connection,
             scopes,
@@ -235,22 +231,27 @@ impl EvaluationBody {
     }
 }
 
+/// What the questions are answered by.
+pub(super) async fn ground<'a>(guarded: &'a Guarded<'_>) -> Result<Ground<'a>, Problem> {
+    guarded.admitted.ground().await.ok_or_else(Problem::revoked)
+}
+
 /// Decides one question.
 pub(super) async fn decided(
-    guarded: &Guarded<'_>,
-    (question, part): (&EvaluationBody, Part),
+    ground: &Ground<'_>,
+    question: &Question,
+    path: &str,
 ) -> Result<AnswerBody, Problem> {
-    let readable = question.readable(part)?;
     let asked = Evaluation {
-        subject: &readable.subject,
-        action: &readable.action,
-        resource: &readable.resource,
-        connection: readable.connection.as_ref(),
-        scopes: &readable.scopes,
-        source: readable.source,
-        path: guarded.path,
+        subject: &question.subject,
+        action: &question.action,
+        resource: &question.resource,
+        connection: question.connection.as_ref(),
+        scopes: &question.scopes,
+        source: question.source,
+        path,
     };
-    let answer = guarded.admitted.evaluate(&asked).await.map_err(|_| Problem::undecided())?;
+    let answer = ground.evaluate(&asked).await.map_err(|_| Problem::undecided())?;
     let (id, code, reason) = (answer.id.to_string(), answer.code, answer.reason);
     Ok(AnswerBody { decision: answer.allowed, context: AnswerContext { id, code, reason } })
 }
@@ -261,7 +262,8 @@ pub(super) async fn read<T: DeserializeOwned>(
     body: Body,
 ) -> Result<T, Problem> {
     guarded.wants_media_type("application/json")?;
-    let body = Limited::new(guarded.counted(body), BODY_BYTES_MAX).collect().await;
+    let body = Limited::new(guarded.counted(body), BODY_BYTES_MAX).collect();
+    let body = tokio::time::timeout(BODY_TIME_MAX, body).await.map_err(|_| Problem::too_slow())?;
     let body = body.map_err(|error| {
         if error.is::<LengthLimitError>() {
             Problem::too_large(BODY_BYTES_MAX)

@@ -50,15 +50,14 @@ const COMMON: [(&str, &str); 5] = [
 /// [`serde_json::Error`], never in practice: it is plain data.
 pub fn document() -> Result<String, serde_json::Error> {
     let mut document = serde_json::to_value(Paths::openapi())?;
-    // utoipa gives the crate's version and licence; the API has a version of its own, in its paths.
-    document["info"]["version"] = json!("1");
-    document["components"]["securitySchemes"] = json!({
-        "apiKey": {
-            "type": "http",
-            "scheme": "bearer",
-            "description": "An API key: `hubgate key create`.",
-        },
+    // utoipa gives the crate's version; the API has a version of its own, in its paths.
+    set(&mut document, &["info", "version"], json!("1"));
+    let scheme = json!({
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key: `hubgate key create`.",
     });
+    set(&mut document, &["components", "securitySchemes", "apiKey"], scheme);
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
     for (path, methods) in paths.into_iter().flatten() {
         for (method, told) in methods.as_object_mut().into_iter().flatten() {
@@ -66,18 +65,34 @@ pub fn document() -> Result<String, serde_json::Error> {
                 operation.path == path && operation.method.as_str().eq_ignore_ascii_case(method)
             });
             let Some(operation) = known else { continue };
-            told["security"] = json!([{ "apiKey": operation.scopes }]);
-            told["x-cedar-action"] = json!(operation.action);
+            set(told, &["security"], json!([{ "apiKey": operation.scopes }]));
+            set(told, &["x-cedar-action"], json!(operation.action));
             for (status, description) in COMMON {
                 let problem = json!({ "$ref": "#/components/schemas/ProblemBody" });
-                told["responses"][status] = json!({
+                let answer = json!({
                     "description": description,
                     "content": { "application/problem+json": { "schema": problem } },
                 });
+                set(told, &["responses", status], answer);
             }
         }
     }
     Ok(serde_json::to_string_pretty(&document)? + "\n")
+}
+
+/// Sets what is at `path`, whose objects are made where they are not there.
+fn set(value: &mut Value, path: &[&str], to: Value) {
+    let Some((key, rest)) = path.split_first() else {
+        *value = to;
+        return;
+    };
+    if !value.is_object() {
+        *value = json!({});
+    }
+    let inner = value.as_object_mut().map(|object| object.entry(*key).or_insert(Value::Null));
+    if let Some(inner) = inner {
+        set(inner, rest, to);
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{Request, StatusCode};
 
-use super::authzen::{AnswerBody, EvaluationBody, Part, asked_id, decided, read};
+use super::authzen::{AnswerBody, EvaluationBody, Part, asked_id, decided, ground, read};
 use super::guard::{Guarded, Shared};
 use super::operation::EVALUATE;
 use super::problem::{Problem, ProblemBody};
@@ -21,6 +21,8 @@ use super::server::json_response;
     request_body = EvaluationBody,
     responses((status = 200, body = AnswerBody, description = "Decided. Without an answer, refuse."),
         (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "The question cannot be read."),
+        (status = 408, body = ProblemBody, content_type = "application/problem+json", description = "The body did not come in time."),
+        (status = 413, body = ProblemBody, content_type = "application/problem+json", description = "The body is too large."),
         (status = 415, body = ProblemBody, content_type = "application/problem+json", description = "It is not JSON.")),
 )]
 pub(super) async fn evaluate(State(door): Shared, request: Request<Body>) -> Response {
@@ -33,6 +35,7 @@ pub(super) async fn evaluate(State(door): Shared, request: Request<Body>) -> Res
 
 async fn answered(guarded: &Guarded<'_>, body: Body) -> Result<Response, Problem> {
     let asked: EvaluationBody = read(guarded, body).await?;
-    let answer = decided(guarded, (&asked, Part::Whole)).await?;
+    let question = asked.readable(&EvaluationBody::default(), Part::Whole)?;
+    let answer = decided(&ground(guarded).await?, &question, guarded.path).await?;
     Ok(json_response(StatusCode::OK, &serde_json::json!(answer)))
 }

@@ -100,6 +100,29 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, told, detail)
     }
 
+    /// The body does not come.
+    pub(super) fn too_slow() -> Self {
+        let told = ("body-too-slow", "The body did not come in time");
+        Self::new(StatusCode::REQUEST_TIMEOUT, told, "send it at once; nothing was done")
+    }
+
+    /// The credential has done what it may for now.
+    pub(super) fn too_many() -> Self {
+        let told = ("too-many-requests", "Too many requests");
+        let problem =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, told, "wait as long as Retry-After says");
+        problem.field(header::RETRY_AFTER, "1")
+    }
+
+    /// The credential is not what it was when the request began.
+    pub(super) fn revoked() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            ("denied", "The policies do not allow this"),
+            "the key was revoked, or may not do this any more",
+        )
+    }
+
     /// A question that has no answer.
     pub(super) fn undecided() -> Self {
         Self::unavailable("it could not be decided: refuse, and ask again after Retry-After")
@@ -190,13 +213,7 @@ impl From<&Refused> for Problem {
                     None => problem,
                 }
             }
-            Refusal::TooManyRequests { .. } => told(
-                StatusCode::TOO_MANY_REQUESTS,
-                "too-many-requests",
-                "Too many requests",
-                "wait as long as Retry-After says",
-            )
-            .field(header::RETRY_AFTER, "1"),
+            Refusal::TooManyRequests { .. } => Self::too_many(),
             Refusal::Malformed(_) => {
                 Self::bad("send one credential, in the Authorization field only")
             }

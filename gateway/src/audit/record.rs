@@ -4,7 +4,7 @@
 //! meaning. No field may be added that could hold a body, a query value, a cookie or a token.
 #![expect(clippy::ref_option_ref, reason = "serde hands fields over by reference")]
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -13,8 +13,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Pseudonym, QueryKeys, RecordBody, text};
 use crate::model::{
-    ActionId, AuthMethod, DecisionId, EntityUid, RouteId, ServiceId, SnapshotId, TenantId,
-    UnixNanos,
+    ActionId, AuthMethod, ConnectionId, DecisionId, EntityUid, RouteId, Scopes, ServiceId,
+    SnapshotId, TenantId, UnixNanos,
 };
 
 /// What the gateway decided about one request, written before anything is done about it.
@@ -143,6 +143,9 @@ pub struct What<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub body_access: Option<AccessDigest>,
+    /// For a question of another service: what it said of the request it asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<AskedFacts<'a>>,
     /// What else the request named, each with its own decision: at most 64. With a denial among them, that is
     /// the decision on the request.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -169,6 +172,22 @@ pub struct Also {
     #[serde(serialize_with = "text::few_policies", skip_serializing_if = "<[_]>::is_empty")]
     #[schemars(with = "Option<Vec<String>>")]
     pub policies: Vec<Arc<str>>,
+}
+
+/// The facts of a request that another service asked about.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+pub struct AskedFacts<'a> {
+    /// The connection the subject signed in by.
+    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub connection: Option<&'a ConnectionId>,
+    /// The API scopes the operation accepts.
+    #[serde(serialize_with = "text::scopes")]
+    #[schemars(with = "Vec<String>")]
+    pub scopes: &'a Scopes,
+    /// Where the subject's request came from.
+    #[schemars(with = "String")]
+    pub source: IpAddr,
 }
 
 /// The SHA-256 of an access set as it was told.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use serde::Serializer;
 use serde::ser::SerializeSeq as _;
 
-use crate::model::{AuthMethod, EntityUid, KeyId};
+use crate::model::{AuthMethod, EntityUid, KeyId, Scopes};
 
 /// Longest path kept. Longer ones are legal (8 KiB) but tell a reader nothing more.
 pub(super) const PATH_BYTES_MAX: usize = 1024;
@@ -158,6 +158,11 @@ pub(super) fn traceparent<S: Serializer>(text: &Option<&str>, s: S) -> Result<S:
         Some(text) => s.serialize_str(text),
         None => s.serialize_none(),
     }
+}
+
+/// API scopes, as they were told.
+pub(super) fn scopes<S: Serializer>(scopes: &Scopes, s: S) -> Result<S::Ok, S::Error> {
+    s.collect_seq(scopes.names().map(redact))
 }
 
 /// Policy ids, the first [`POLICIES_MAX`] of them.

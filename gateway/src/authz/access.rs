@@ -10,6 +10,7 @@ mod cover;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -31,9 +32,9 @@ pub(super) use self::cache::AccessCache;
 /// ten of the sixteen kilobytes that backends commonly accept.
 const ENTRIES_MAX: usize = 256;
 
-/// Most nodes looked at for one access set: five times the teams of the largest known operator. More would keep
-/// a request waiting for its first set.
-const NODES_MAX: usize = 100_000;
+/// Most nodes looked at for one access set: as many as an organisation may have. Most look like others that were
+/// decided already.
+const NODES_MAX: usize = 1_000_000;
 
 /// On which nodes may this principal do this, under these facts?
 #[derive(Clone, Copy, Debug)]
@@ -44,13 +45,13 @@ pub struct AccessQuestion<'a> {
     pub action: &'a ActionId,
     /// The facts of the request.
     pub context: Facts<'a>,
-    /// The types of the nodes that are wanted. A type the action is not for has no member in the set; its
-    /// nodes may still be named to stand for what is below them.
+    /// The types of the nodes that are wanted. A type the action is not for has no member in the set.
     pub types: &'a [&'a str],
 }
 
 /// The nodes on which an action is allowed: of the nodes whose type is one of `types`, those that are one of
-/// `within` or stand below one, but for those in `without`.
+/// `within` or stand below one, but for those in `without`. Nodes of other types may be named in `within`, to stand
+/// for what is below them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct AccessSet {
     types: Vec<String>,
@@ -220,7 +221,8 @@ impl<'a> Search<'a> {
         Ok(AccessSet { types, within: names(nodes, &within), without: names(nodes, &without) })
     }
 
-    /// Decides about every node of the wanted types, once for all nodes that look alike.
+    /// Decides about every node of the wanted types, once for all nodes that look alike. What they stand below
+    /// comes along undecided, to stand for them.
     fn decide(&self) -> Result<Vec<Place>, AccessSetError> {
         let own = self.pdp.own(self.policies);
         let (partition, principal) = (self.partition, self.question.principal);
@@ -231,8 +233,11 @@ impl<'a> Search<'a> {
         });
         let mut classes = Classes::new(partition, principal, rules);
         let mut places = Vec::new();
+        // Siblings share one list of parents, and what is above them.
+        let (mut parents, mut above) = (HashSet::new(), BTreeSet::new());
         let kinds = self.wanted.iter().map(|(kind, ..)| *kind).collect::<Vec<_>>();
-        for (number, kind, stored) in partition.nodes().of_kinds(kinds) {
+        let nodes = partition.nodes();
+        for (number, kind, stored) in nodes.of_kinds(kinds) {
             let wanted = self.wanted.iter().find(|(wanted, ..)| *wanted == kind);
             let Some((.., environment)) = wanted else { continue };
             if places.len() == NODES_MAX {
@@ -248,7 +253,15 @@ impl<'a> Search<'a> {
                 classes.answer(number, stored, decide).ok_or(AccessSetError::InvalidRequest)
             });
             places.push(Place { node: number, allowed: allowed.transpose()? });
+            if parents.insert(Arc::as_ptr(&stored.parents)) {
+                above.extend(nodes.above(number));
+            }
         }
+        let is_wanted = |name: &str| self.wanted.iter().any(|(_, wanted, _)| *wanted == name);
+        let others = above
+            .into_iter()
+            .filter(|node| nodes.get(*node).is_some_and(|stored| !is_wanted(stored.uid.kind())));
+        places.extend(others.map(|node| Place { node, allowed: None }));
         Ok(places)
     }
 }

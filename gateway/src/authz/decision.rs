@@ -38,7 +38,8 @@ pub(super) struct Outcome {
     code: Code,
     determining: Vec<Arc<str>>,
     erring: Vec<Arc<str>>,
-    /// Whether a permit is satisfied too, so that only forbids stand in the way.
+    /// Whether a permit is satisfied too, so that only forbids stand in the way, and none of them hides the
+    /// resource.
     otherwise_permitted: bool,
     reason: Option<Arc<str>>,
     quota: Option<Arc<str>>,
@@ -93,8 +94,12 @@ impl Outcome {
             _ => None,
         };
         let mut outcome = Self::refused(code);
-        outcome.otherwise_permitted =
-            code == Code::Forbidden && any(Effect::Permit, Verdict::Satisfied);
+        let hides = |(rule, verdict): &(&Rule, Verdict)| {
+            *verdict == Verdict::Satisfied && rule.obligations.hides
+        };
+        outcome.otherwise_permitted = code == Code::Forbidden
+            && any(Effect::Permit, Verdict::Satisfied)
+            && !verdicts.iter().any(hides);
         for (rule, verdict) in verdicts {
             match verdict {
                 Verdict::Erred => outcome.erring.push(Arc::clone(&rule.id)),
@@ -168,7 +173,7 @@ impl Decision {
         self.outcome.reason.as_deref()
     }
 
-    /// Whether a permit is satisfied and only forbids stand in the way: who is denied like this is told nothing
+    /// Whether a permit is satisfied and only forbids stand in the way, none with `@hides("resource")`: who is denied like this is told nothing
     /// about the resource that the policies do not mean them to see.
     pub fn otherwise_permitted(&self) -> bool {
         self.outcome.otherwise_permitted

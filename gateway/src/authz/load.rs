@@ -200,17 +200,27 @@ fn obligations(policy: &Policy) -> Result<Obligations, String> {
                 obligations.quota = Some(Arc::from(quota));
             }
             ("log", "strict") => obligations.log_strict = true,
+            ("hides", "resource") => obligations.hides = true,
+            ("hides", other) => {
+                return Err(format!("`@hides` knows `resource` only, not `{other}`"));
+            }
             ("log", other) => return Err(format!("`@log` knows `strict` only, not `{other}`")),
             ("reason" | "quota", _) => return Err(format!("`@{key}` is empty")),
             (unknown, _) => {
                 return Err(format!(
-                    "`@{unknown}` is no annotation: known are `@id`, `@reason`, `@quota`, `@log`"
+                    "`@{unknown}` is no annotation: known are `@id`, `@reason`, `@quota`, `@log`, \
+                     `@hides`"
                 ));
             }
         }
     }
     if policy.effect() == Effect::Forbid && obligations.reason.is_none() {
         return Err("a forbid needs `@reason(\"…\")`: the person denied reads it".to_owned());
+    }
+    if policy.effect() == Effect::Permit && obligations.hides {
+        return Err("`@hides` says how a forbid looks to the person denied: a permit has no use \
+                    for it"
+            .to_owned());
     }
     Ok(obligations)
 }

@@ -21,6 +21,8 @@ pub(super) struct Obligations {
     pub(super) reason: Option<Arc<str>>,
     pub(super) quota: Option<Arc<str>>,
     pub(super) log_strict: bool,
+    /// Whoever it denies is not to know whether the resource is there.
+    pub(super) hides: bool,
 }
 
 /// A policy prepared for evaluation.

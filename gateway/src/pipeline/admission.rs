@@ -243,18 +243,8 @@ impl Pipeline {
         request: &Arc<CanonicalRequest>,
         body: &mut dyn BodySource,
     ) -> Result<Forward, Refusal> {
-        let before = Arc::clone(&trail.snapshot);
-        let matched = stage!("route").in_scope(|| before.routes().find(request))?;
-        trail.route = Some(Arc::clone(&matched.route));
-        let (asker, partition) =
-            self.authenticate(trail, request).instrument(stage!("authenticate")).await?;
+        let (matched, asker, partition) = self.routed(trail, request).await?;
         let snapshot = Arc::clone(&trail.snapshot);
-        let matched = if Arc::ptr_eq(&before, &snapshot) {
-            matched
-        } else {
-            snapshot.routes().find(request)?
-        };
-        trail.route = Some(Arc::clone(&matched.route));
         let bound = snapshot.directory().organisation_for_host(request.host());
         let bound = bound.map(|organisation| organisation.id());
         trail.asker = Some(asker.clone());
@@ -317,6 +307,25 @@ impl Pipeline {
         let forward = self.forward(trail, Arc::clone(request), permit, binding)?;
         unsent.disarm();
         Ok(forward)
+    }
+
+    /// Finds the route and who asks, both under the snapshot that the trail goes on under.
+    async fn routed(
+        &self,
+        trail: &mut Trail<'_>,
+        request: &CanonicalRequest,
+    ) -> Result<(Matched, Asker, Arc<Partition>), Refusal> {
+        let before = Arc::clone(&trail.snapshot);
+        let matched = stage!("route").in_scope(|| before.routes().find(request))?;
+        trail.route = Some(Arc::clone(&matched.route));
+        let (asker, partition) =
+            self.authenticate(trail, request).instrument(stage!("authenticate")).await?;
+        if Arc::ptr_eq(&before, &trail.snapshot) {
+            return Ok((matched, asker, partition));
+        }
+        let matched = trail.snapshot.routes().find(request)?;
+        trail.route = Some(Arc::clone(&matched.route));
+        Ok((matched, asker, partition))
     }
 
     /// Tells who asks. The trail goes on under a later snapshot if the organisation has to be read for it.

@@ -2,14 +2,18 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::admission::{DECISION_TIME_MAX, timed};
 use super::operation::Admitted;
-use crate::audit::{DecisionRecord, Effect, Source, Verdict, What, Who};
-use crate::authz::{Decision, Facts, PreparedPrincipal, Question};
+use super::outcome::Enforcement;
+use super::snapshot::Snapshot;
+use crate::audit::{AskedFacts, DecisionRecord, Effect, Source, Verdict, What, Who};
+use crate::authz::{Decision, Facts, Partition, PreparedPrincipal, Question, Standing};
+use crate::directory::{Member, Members};
 use crate::model::{
     ActionId, AuthMethod, ConnectionId, DecisionId, Dependency, EntityUid, KeyId, MemberId,
-    Refusal, Scopes,
+    Refusal, Scopes, UnixNanos,
 };
 
 /// One question about somebody of the organisation.
@@ -44,36 +48,77 @@ pub struct Evaluated {
     pub reason: Option<String>,
 }
 
+/// What questions are answered by: everything in force when they had been read.
+#[derive(Debug)]
+pub struct Ground<'a> {
+    admitted: &'a Admitted,
+    snapshot: Arc<Snapshot>,
+    partition: Arc<Partition>,
+    now: UnixNanos,
+}
+
 impl Admitted {
-    /// Decides a question under the snapshot that admitted this operation, as a request of the subject's own
-    /// would be. Whoever is not known, or is disabled, may do nothing.
+    /// What is in force now, for the questions that were read; nothing, if who asks may not ask any more
+    /// (promise P8).
+    pub async fn ground(&self) -> Option<Ground<'_>> {
+        let (snapshot, partition, now) = self.still().await?;
+        Some(Ground { admitted: self, snapshot, partition, now })
+    }
+}
+
+impl Ground<'_> {
+    /// Decides a question as a request of the subject's own would be. Whoever is not known, is disabled, or
+    /// cannot sign in, may do nothing.
     ///
     /// # Errors
     /// [`Refusal::Unavailable`] when it cannot be decided or recorded: then there is no answer, and who asks
     /// must refuse.
     pub async fn evaluate(&self, asked: &Evaluation<'_>) -> Result<Evaluated, Refusal> {
-        let (method, prepared) = self.subject(asked.subject).await?;
-        let peer = self.arrival().peer;
+        let (method, prepared) = self.subject(asked).await?;
         let context = Facts {
             method,
             connection: asked.connection,
             scopes: asked.scopes,
-            source: asked.source.unwrap_or_else(|| peer.ip()),
-            now: self.arrival().at,
+            source: self.source(asked),
+            now: self.now,
         };
+        let tenant = self.admitted.tenant();
         let decide = || match prepared.as_deref() {
             None => Decision::without_principal(),
             Some(principal) => {
                 let (action, resource) = (asked.action, asked.resource);
                 let question = Question { principal, action, resource, context };
-                self.snapshot().pdp().decide(Some(self.tenant()), self.partition(), &question)
+                self.snapshot.pdp().decide(Some(tenant), &self.partition, &question)
             }
         };
         let (decision, took) = timed(decide);
         if took > DECISION_TIME_MAX {
             return Err(Refusal::Unavailable(Dependency::DecisionPoint));
         }
-        let pipeline = self.pipeline();
+        let id = self.recorded(asked, method, (&decision, took)).await?;
+        if decision.allowed() {
+            // Every allow in the log has an outcome; this one was told to who asked, and nothing was forwarded.
+            let tenant = Some(tenant.clone());
+            let enforcement = Enforcement { tenant, status: Some(200), ..Enforcement::default() };
+            self.admitted.pipeline().complete(id, &enforcement);
+        }
+        let reason = decision.reason().map(str::to_owned);
+        Ok(Evaluated { id, allowed: decision.allowed(), code: decision.reason_code(), reason })
+    }
+
+    /// Where the subject's request came from: from who asks, unless they say.
+    fn source(&self, asked: &Evaluation<'_>) -> IpAddr {
+        asked.source.unwrap_or_else(|| self.admitted.peer().ip())
+    }
+
+    /// Writes the decision on a question into the log, with whose word it is that the subject asked.
+    async fn recorded(
+        &self,
+        asked: &Evaluation<'_>,
+        method: AuthMethod,
+        (decision, took): (&Decision, Duration),
+    ) -> Result<DecisionId, Refusal> {
+        let pipeline = self.admitted.pipeline();
         let now = pipeline.now();
         let id = pipeline.next_id(now);
         let identity = &pipeline.parts.identity;
@@ -82,22 +127,26 @@ impl Admitted {
             ts: now,
             node: &identity.node,
             build: &identity.build,
-            snapshot: Some(self.snapshot().id()),
+            snapshot: Some(self.snapshot.id()),
             traceparent: None,
             who: Who {
-                tenant: Some(self.tenant()),
+                tenant: Some(self.admitted.tenant()),
                 principal: Some(asked.subject),
                 person: None,
-                // Whose word it is that the subject asked.
-                credential: Some(self.credential()),
+                credential: Some(self.admitted.credential()),
                 method,
             },
-            from: Source { peer: Some(peer), ..Source::default() },
+            from: Source { peer: Some(self.admitted.peer()), ..Source::default() },
             what: What {
                 method: Some("POST"),
                 path: Some(asked.path),
                 action: Some(asked.action),
                 resource: Some(asked.resource),
+                asked: Some(AskedFacts {
+                    connection: asked.connection,
+                    scopes: asked.scopes,
+                    source: self.source(asked),
+                }),
                 ..What::default()
             },
             decision: Verdict {
@@ -120,49 +169,64 @@ impl Admitted {
             pipeline.unrecorded(&error);
             Refusal::Unavailable(Dependency::Journal)
         })?;
-        let reason = decision.reason().map(str::to_owned);
-        Ok(Evaluated { id, allowed: decision.allowed(), code: decision.reason_code(), reason })
+        Ok(id)
     }
 
     /// Whom a question is about, as the directory and the keys have them.
     async fn subject(
         &self,
-        subject: &EntityUid,
+        asked: &Evaluation<'_>,
     ) -> Result<(AuthMethod, Option<Arc<PreparedPrincipal>>), Refusal> {
-        let (snapshot, now) = (self.snapshot(), self.arrival().at);
+        let subject = asked.subject;
+        let nothing = Standing { roles: &[], scopes: &[], attributes: None };
+        let prepared =
+            |standing: Standing<'_>| self.snapshot.prepared(subject, &self.partition, standing);
         match subject.kind() {
             "User" => {
-                let content = snapshot.content(self.tenant(), now).await?;
+                let content = self.snapshot.content(self.admitted.tenant(), self.now).await?;
                 // Read anew since: roles of one moment must not meet resources of another.
-                if content.partition.identity() != self.partition().identity() {
+                if content.partition.identity() != self.partition.identity() {
                     return Err(Refusal::Unavailable(Dependency::DecisionPoint));
                 }
-                let member = MemberId::parse(subject.id()).ok();
-                let member = member.and_then(|id| content.members.member(&id));
-                let member = member.filter(|member| !member.disabled);
+                let member = self.member(subject, asked.connection, &content.members);
                 let prepared = member.and_then(|member| {
-                    let (roles, attributes) = (&member.roles, Some(&member.attributes));
-                    snapshot.prepared(subject, self.partition(), (roles, None, attributes))
+                    let (roles, attributes) = (&member.roles[..], Some(&member.attributes));
+                    prepared(Standing { roles, attributes, ..nothing })
                 });
                 Ok((AuthMethod::Session, prepared))
             }
             "ApiClient" => {
-                let authenticator = &self.pipeline().parts.authenticator;
+                let authenticator = &self.admitted.pipeline().parts.authenticator;
+                let tenant = self.admitted.tenant();
                 let key = match KeyId::parse(subject.id()) {
-                    Ok(id) => authenticator.key_in_force(self.tenant(), &id, now).await?,
+                    Ok(id) => authenticator.key_in_force(tenant, &id, self.now).await?,
                     Err(_) => None,
                 };
                 let prepared = key.and_then(|key| {
-                    let own = (&key.roles[..], Some(&key.scopes[..]), None);
-                    snapshot.prepared(subject, self.partition(), own)
+                    prepared(Standing { roles: &key.roles, scopes: &key.scopes, ..nothing })
                 });
                 Ok((AuthMethod::ApiKey, prepared))
             }
-            "Anonymous" if subject.id() == "anonymous" => {
-                let prepared = snapshot.prepared(subject, self.partition(), (&[], None, None));
-                Ok((AuthMethod::None, prepared))
-            }
+            "Anonymous" if subject.id() == "anonymous" => Ok((AuthMethod::None, prepared(nothing))),
             _ => Ok((AuthMethod::None, None)),
         }
+    }
+
+    /// The member, if they could sign in: by the connection asked about, or else by any of theirs.
+    fn member<'m>(
+        &self,
+        subject: &EntityUid,
+        asked: Option<&ConnectionId>,
+        members: &'m Members,
+    ) -> Option<&'m Member> {
+        let organisation = self.snapshot.directory().organisation(self.admitted.tenant())?;
+        let member = members.member(&MemberId::parse(subject.id()).ok()?)?;
+        let is_open = |id: &ConnectionId| {
+            organisation.connection(id).is_some_and(|connection| connection.enabled)
+        };
+        let signs_in = member.identities.iter().any(|identity| {
+            asked.is_none_or(|asked| *asked == identity.connection) && is_open(&identity.connection)
+        });
+        Some(member).filter(|member| !member.disabled && signs_in)
     }
 }

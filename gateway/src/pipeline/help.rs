@@ -151,15 +151,21 @@ impl Plea {
         found
     }
 
-    /// Whether a member may, signed in by the first of their ways.
+    /// Whether a member may, signed in by the first of their ways that is open.
     fn may(&self, member: &Member, action: &ActionId, resource: &EntityUid) -> bool {
+        let ways = member.identities.iter().map(|identity| &identity.connection);
+        let connection = ways.into_iter().find(|id| {
+            self.organisation.connection(id).is_some_and(|connection| connection.enabled)
+        });
+        if connection.is_none() {
+            return false;
+        }
         let record = self.record(member);
         let Some(principal) = record.and_then(|record| self.partition().principal(&record).ok())
         else {
             return false;
         };
         let principal: &PreparedPrincipal = &principal;
-        let connection = member.identities.first().map(|identity| &identity.connection);
         let (scopes, method) = (&Scopes::none(), AuthMethod::Session);
         let context = Facts { method, connection, scopes, source: self.source, now: self.now };
         let question = Question { principal, action, resource, context };

@@ -24,8 +24,8 @@ const LISTS_MAX: usize = 2;
 /// Askers remembered before those whose list is worked out are forgotten: some ten kilobytes.
 const ASKERS_KEPT: usize = 100;
 
-/// Who asks for which list of which resources. Equal keys have one answer, which is remembered where it may be.
-type Key = (u64, Arc<str>, String);
+/// Who asks, and among which resources.
+type Key = (u64, Arc<str>);
 
 /// The large lists that are being worked out.
 #[derive(Debug)]
@@ -58,8 +58,7 @@ impl Lists {
             return work(&listing);
         }
         let (snapshot, route, partition) = parts;
-        let key =
-            (partition.identity(), Arc::clone(listing.asker.credential()), route.id().to_string());
+        let key = (partition.identity(), Arc::clone(listing.asker.credential()));
         let (snapshot, route, partition) =
             (Arc::clone(snapshot), Arc::clone(route), Arc::clone(partition));
         let (asker, tenant) = (listing.asker.clone(), listing.tenant.cloned());
@@ -126,7 +125,7 @@ mod tests {
     use super::*;
 
     fn key(who: &str) -> Key {
-        (1, Arc::from(who), "list".to_owned())
+        (1, Arc::from(who))
     }
 
     /// Counts who is at work, and keeps them there.

@@ -1,6 +1,6 @@
 //! Operations of the gateway itself: decided and recorded like every request, but not forwarded.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -39,9 +39,7 @@ pub struct Operation<'a> {
 pub struct Admitted {
     pipeline: Arc<Pipeline>,
     permit: Recorded<Permit>,
-    snapshot: Arc<Snapshot>,
-    partition: Arc<Partition>,
-    arrival: Arrival,
+    peer: SocketAddr,
     asker: Asker,
     tenant: TenantId,
     question: Asked,
@@ -122,9 +120,7 @@ impl Pipeline {
         Ok(Admitted {
             pipeline: Arc::clone(self),
             permit,
-            snapshot,
-            partition,
-            arrival: trail.arrival.clone(),
+            peer: trail.arrival.peer,
             tenant: tenant.clone(),
             asker,
             question,
@@ -196,33 +192,40 @@ impl Admitted {
         &self.pipeline
     }
 
-    pub(super) const fn snapshot(&self) -> &Arc<Snapshot> {
-        &self.snapshot
-    }
-
-    pub(super) const fn partition(&self) -> &Arc<Partition> {
-        &self.partition
-    }
-
-    pub(super) const fn arrival(&self) -> &Arrival {
-        &self.arrival
+    pub(super) const fn peer(&self) -> SocketAddr {
+        self.peer
     }
 
     /// Whether the credential is still valid, and still may do this under the snapshot in force.
     pub async fn still_allowed(&self) -> bool {
+        self.still().await.is_some()
+    }
+
+    /// What is in force now, if the credential is still valid and may still do this.
+    pub(super) async fn still(&self) -> Option<(Arc<Snapshot>, Arc<Partition>, UnixNanos)> {
         let now = self.pipeline.now();
         let authenticated = self.asker.authenticated();
         if !self.pipeline.parts.authenticator.still_valid(authenticated, now).await {
-            return false;
+            return None;
         }
         let at = (reader(authenticated), now);
         let in_force = &self.pipeline.in_force;
-        let Ok(snapshot) = in_force.current(in_force.load(), &self.tenant, at).await else {
-            return false;
-        };
+        let snapshot = in_force.current(in_force.load(), &self.tenant, at).await.ok()?;
         let asker = snapshot.asker(authenticated.clone(), None, now).await;
-        let Ok((asker, partition)) = asker else { return false };
-        decide(&snapshot, (&asker, &partition), &self.question, (&self.tenant, now)).allowed()
+        let (asker, partition) = asker.ok()?;
+        let decision = decide(&snapshot, (&asker, &partition), &self.question, (&self.tenant, now));
+        decision.allowed().then_some((snapshot, partition, now))
+    }
+
+    /// Counts `requests` more against the limit of the credential.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyRequests`] when they are too many.
+    pub fn charge(&self, requests: usize) -> Result<(), Refusal> {
+        let limiter = self.pipeline.limiter.load();
+        (0..requests).try_for_each(|_| {
+            limiter.admit_credential(&self.tenant, self.asker.credential()).map(drop)
+        })
     }
 
     /// Notes what was answered, after how many bytes of the request's body.

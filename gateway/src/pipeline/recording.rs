@@ -122,11 +122,13 @@ impl<'a> Trail<'a> {
         }
     }
 
-    /// The verdict of a refusal: a denial is the decision's own, everything else the refusal's. Nobody known
-    /// is asked for a credential whatever was decided, so that is what the record says.
+    /// The verdict of a refusal: a denial is the decision's own, everything else the refusal's, also what was
+    /// denied after the policies had allowed it. Nobody known is asked for a credential whatever was decided, so
+    /// that is what the record says.
     pub(super) fn refusal_verdict<'r>(&'r self, refusal: &'r Refusal) -> Verdict<'r> {
-        match (&self.decision, refusal) {
-            (Some(_), Refusal::Denied { .. }) => self.verdict(),
+        let decision = self.also_denied.as_ref().or(self.decision.as_ref());
+        match (decision, refusal) {
+            (Some(decision), Refusal::Denied { .. }) if !decision.allowed() => self.verdict(),
             (_, Refusal::Unavailable(_)) => {
                 Verdict { effect: Effect::Error, ..Verdict::refused(refusal.code()) }
             }
@@ -180,6 +182,7 @@ impl<'a> Trail<'a> {
             resource: self.resource.as_ref(),
             access: self.access.as_deref().map(AccessDigest::of),
             body_access: self.body_access.as_deref().map(AccessDigest::of),
+            asked: None,
             also: &self.also,
         }
     }

@@ -18,8 +18,8 @@ use crate::authn::Authenticated;
 use crate::authz::{self, ChangeTable, Partition, Pdp, PolicySchema, PreparedPrincipal};
 use crate::directory::{Directory, Members, Organisation, principal_entity};
 use crate::model::{
-    Clock, EntityRecord, EntityUid, ErrorStyle, PersonId, Principal, Refusal, RoleAssignment,
-    SnapshotId, TenantId, UnixNanos,
+    Clock, EntityRecord, EntityUid, ErrorStyle, PersonId, Principal, Refusal, SnapshotId, TenantId,
+    UnixNanos,
 };
 use crate::routing::RouteTable;
 
@@ -436,20 +436,22 @@ impl Snapshot {
         let Some(entity) = authenticated.principal().entity() else {
             return Standing { partition: identity, ..Standing::default() };
         };
-        let none = &[][..];
-        let (roles, scopes, attributes) =
-            match (authenticated.principal(), authenticated.api_key(), own) {
-                (Principal::User { member: Some(id), .. }, _, Some((_, members))) => {
-                    let member = members.member(id);
-                    let roles = member.map_or(none, |member| &member.roles);
-                    (roles, None, member.map(|member| &member.attributes))
-                }
-                (Principal::ApiClient { .. }, Some(key), _) => {
-                    (&key.roles[..], Some(&key.scopes[..]), None)
-                }
-                _ => (none, None, None),
-            };
-        let prepared = self.prepared(&entity, partition, (roles, scopes, attributes));
+        let nothing = authz::Standing { roles: &[], scopes: &[], attributes: None };
+        let prepared = match (authenticated.principal(), authenticated.api_key(), own) {
+            (Principal::User { member: Some(id), .. }, _, Some((_, members))) => {
+                let member = members.member(id);
+                member.map_or(nothing, |member| {
+                    let attributes = Some(&member.attributes);
+                    authz::Standing { roles: &member.roles, attributes, ..nothing }
+                })
+            }
+            (Principal::ApiClient { .. }, Some(key), _) => {
+                authz::Standing { roles: &key.roles, scopes: &key.scopes, ..nothing }
+            }
+            _ => nothing,
+        };
+        let roles = prepared.roles;
+        let prepared = self.prepared(&entity, partition, prepared);
         let chosen = authenticated.session().and_then(|session| session.active.as_ref());
         let active = own.map(|(organisation, _)| {
             active_node(self.navigation(), organisation, partition, roles, chosen)
@@ -463,20 +465,16 @@ impl Snapshot {
         &self,
         entity: &EntityUid,
         partition: &Partition,
-        (roles, scopes, attributes): (
-            &[RoleAssignment],
-            Option<&[String]>,
-            Option<&serde_json::Map<String, serde_json::Value>>,
-        ),
+        standing: authz::Standing<'_>,
     ) -> Option<Arc<PreparedPrincipal>> {
-        let standing = authz::Standing { roles, scopes: scopes.unwrap_or_default(), attributes };
+        let authz::Standing { roles, scopes, attributes } = standing;
         let known = partition.principal_for(entity, standing, || {
             if entity.kind() == ANONYMOUS {
                 let attributes = serde_json::Map::new();
                 return EntityRecord { uid: entity.clone(), parents: Vec::new(), attributes };
             }
             let mut attributes = attributes.cloned().unwrap_or_default();
-            if let Some(scopes) = scopes {
+            if entity.kind() == API_CLIENT {
                 attributes.insert(String::from("scopes"), scopes.into());
             }
             let names = self.parts.schema.role_names(entity.kind());
@@ -492,6 +490,9 @@ impl Snapshot {
 
 /// The type of nobody known in the schema.
 const ANONYMOUS: &str = "Anonymous";
+
+/// The type of API clients there.
+const API_CLIENT: &str = "ApiClient";
 
 fn snapshot_id(parts: &SnapshotParts, shelf: &Shelf) -> SnapshotId {
     let mut hash = Sha256::new();

@@ -3,6 +3,7 @@
 mod api_keys;
 mod architecture;
 mod audit_chain;
+mod body_ids;
 mod cli;
 mod decisions;
 mod explaining;

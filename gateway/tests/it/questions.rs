@@ -1,12 +1,13 @@
 //! Other services ask the decision point: what it answers is what a request would get, and is recorded like one.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use hubgate_testkit::raw_client::RawAnswer;
 use serde_json::{Value, json};
 
 use crate::feeds::world::{World, head, json_of};
-use crate::support::{OTHER_ROLE, log_lines};
+use crate::support::{OTHER_ROLE, log_lines, wait_until};
 
 const ONE: &str = "/access/v1/evaluation";
 const MANY: &str = "/access/v1/evaluations";
@@ -42,7 +43,7 @@ impl Asking {
 
 fn question(subject: &str, action: &str, resource: &str) -> Value {
     let entity = |text: &str| {
-        let (kind, id) = text.split_once("::").unwrap();
+        let (kind, id) = text.split_once("::").unwrap_or_default();
         json!({"type": kind, "id": id})
     };
     json!({"subject": entity(subject), "action": {"name": action}, "resource": entity(resource)})
@@ -148,11 +149,20 @@ async fn every_answer_is_in_the_log_with_who_asked() {
     assert_eq!(line["what"]["path"], ONE);
     assert_eq!(line["what"]["action"], "teams:update");
     assert_eq!(line["decision"]["effect"], "deny");
+    let allowed = asking.decision(&question("User::sam", "teams:view", "Team::team-harbour")).await;
+    assert_eq!(allowed["decision"], true);
     let asked = lines.iter().find(|line| line["what"]["action"] == "decisions:ask").unwrap();
     assert_eq!(
         (&asked["decision"]["effect"], &asked["snapshot"]),
         (&json!("allow"), &line["snapshot"])
     );
+    // Once it has stopped in order, every allow has its outcome.
+    let mut gateway = asking.world.gateway;
+    gateway.terminate();
+    assert!(gateway.exit().await.success());
+    let verified = gateway.run(&["log", "verify"]);
+    let told = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(verified.status.success(), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -176,11 +186,52 @@ async fn who_may_not_ask_learns_nothing() {
     // A key of another organisation asks about that one, where nobody of this one is known.
     let other = gateway.create_key("solarpark", "portal", OTHER_ROLE, &["decisions:read"]);
     let answer = asking.post(ONE, &other, &asked).await;
-    if answer.status == 200 {
-        assert_eq!(json_of(&answer)["decision"], false);
-    } else {
-        assert_eq!(answer.status, 403);
+    let told = json_of(&answer);
+    assert_eq!((answer.status, &told["context"]["code"]), (200, &json!("no_principal")), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_could_not_sign_in_may_nothing() {
+    let asking = Asking::start().await;
+    let mut asked = question("User::ada", "teams:update", "Team::team-harbour");
+    let by = |id: &str| json!({"authentication": {"connection": id}});
+    asked["context"] = by("demo");
+    assert_eq!(asking.decision(&asked).await["decision"], true);
+    asked["context"] = by("elsewhere");
+    assert_eq!(asking.decision(&asked).await["context"]["code"], "no_principal");
+
+    let gateway = &asking.world.gateway;
+    gateway.edit(
+        "tenants/nordvolt/connections.toml",
+        "id = \"demo\"",
+        "id = \"demo\"\nenabled = false",
+    );
+    gateway.signal("HUP");
+    asking.world.reloaded(2).await;
+    for context in [by("demo"), json!({})] {
+        asked["context"] = context;
+        assert_eq!(asking.decision(&asked).await["context"]["code"], "no_principal");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_revoked_while_the_question_was_sent_gets_no_answer() {
+    let asking = Asking::start().await;
+    let body = question("User::ada", "teams:update", "Team::team-harbour").to_string();
+    let fields = [("content-type", "application/json")];
+    let head = head("POST", ONE, &asking.key, &fields, body.len());
+    let mut client = asking.world.connect().await;
+    client.send(head.as_bytes()).await.unwrap();
+    let admitted =
+        |lines: &[Value]| lines.iter().any(|line| line["what"]["action"] == "decisions:ask");
+    wait_until("the key is let in", async || admitted(&asking.world.gateway.log_lines())).await;
+    let id = asking.key.split('_').nth(1).unwrap();
+    let revoked = asking.world.gateway.run(&["key", "revoke", "--tenant", "nordvolt", id]);
+    assert!(revoked.status.success());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    client.send(body.as_bytes()).await.unwrap();
+    let answer = client.read_answer(false).await.unwrap();
+    assert_eq!((answer.status, &json_of(&answer)["code"]), (403, &json!("denied")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

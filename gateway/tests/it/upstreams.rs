@@ -28,6 +28,7 @@ id = "other-get"
 host = "{HOST}"
 methods = ["GET"]
 path = "/other/{{*rest}}"
+unchecked = {{ rest = "the service only echoes it" }}
 action = "teams:list"
 resource = {{ fixed = "Operator::nordvolt" }}
 service = "other"
@@ -38,6 +39,7 @@ id = "other-post"
 host = "{HOST}"
 methods = ["POST", "PUT"]
 path = "/other/{{*rest}}"
+unchecked = {{ rest = "the service only echoes it" }}
 action = "teams:create"
 resource = {{ fixed = "Operator::nordvolt" }}
 service = "other"

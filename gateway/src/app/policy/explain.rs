@@ -97,8 +97,14 @@ impl ExplainArguments {
             None => self.facts.read()?,
         };
         let who = desk.who(&question(&self.principal, "/who/principal")?)?;
-        let action = desk.action(&question(&self.action, "/what/action")?)?;
-        let resource = Desk::resource(&question(&self.resource, "/what/resource")?)?;
+        let (action, resource) = match &recorded {
+            Some(recorded) => recorded.question()?,
+            None => {
+                let (action, resource) = (self.action.as_deref(), self.resource.as_deref());
+                (action.unwrap_or_default(), resource.unwrap_or_default())
+            }
+        };
+        let (action, resource) = (desk.action(action)?, Desk::resource(resource)?);
         let inquiry = Inquiry {
             tenant: Some(desk.tenant()),
             principal: &who.record,

@@ -14,6 +14,9 @@ use crate::config::{self, Loaded};
 use crate::journal::{Filter, Line, Tail};
 use crate::model::{ConnectionId, Scopes};
 
+/// Most further questions a record tells of.
+const FURTHER_MAX: usize = 64;
+
 /// A decision of the log.
 #[derive(Debug)]
 pub(super) struct Recorded(Line);
@@ -65,6 +68,25 @@ impl Recorded {
         })
     }
 
+    /// What was asked for and on what: of a request that named more than one object, the one denied.
+    ///
+    /// # Errors
+    /// As [`Recorded::text`].
+    pub(super) fn question(&self) -> Result<(&str, &str), PolicyCommandError> {
+        let place = self.denied().unwrap_or_else(|| "/what".to_owned());
+        Ok((self.text(&format!("{place}/action"))?, self.text(&format!("{place}/resource"))?))
+    }
+
+    /// Where the record tells of the further question that was denied.
+    fn denied(&self) -> Option<String> {
+        let places = (0..FURTHER_MAX).map(|number| format!("/what/also/{number}"));
+        let mut told = places.map_while(|place| {
+            let effect = self.0.text(&format!("{place}/effect"))?;
+            Some((effect == "deny", place))
+        });
+        told.find_map(|(denied, place)| denied.then_some(place))
+    }
+
     /// How it came out, beside `now`.
     ///
     /// # Errors
@@ -92,6 +114,9 @@ impl Recorded {
 
     /// The facts of the request. The scopes are those its route has now.
     pub(super) fn facts(&self, loaded: &Loaded) -> Result<ReadFacts, PolicyCommandError> {
+        if self.0.text("/what/asked/source").is_some() {
+            return self.asked();
+        }
         let route = self.0.text("/what/route");
         let route = loaded.settings.routes.iter().find(|it| Some(it.id.as_str()) == route);
         let scopes = route.map_or_else(Scopes::none, |route| route.scopes.clone());
@@ -100,6 +125,15 @@ impl Recorded {
         // A person is written as `<connection>:<hash>`.
         let person = self.0.text("/who/person").and_then(|person| person.split_once(':'));
         let connection = person.and_then(|(connection, _)| ConnectionId::parse(connection).ok());
+        Ok(ReadFacts { scopes, connection, source, now: self.0.time() })
+    }
+
+    /// The facts that a service told of the request it asked about.
+    fn asked(&self) -> Result<ReadFacts, PolicyCommandError> {
+        let scopes = Scopes::new(self.0.list("/what/asked/scopes")).map_err(super::desk::usage)?;
+        let source = self.text("/what/asked/source")?.parse().map_err(super::desk::usage)?;
+        let connection = self.0.text("/what/asked/connection");
+        let connection = connection.and_then(|id| ConnectionId::parse(id).ok());
         Ok(ReadFacts { scopes, connection, source, now: self.0.time() })
     }
 }

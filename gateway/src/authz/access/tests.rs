@@ -270,3 +270,18 @@ fn what_does_not_belong_together_has_no_set() {
         assert_eq!(pdp.access_set(None, &partition, &question), Err(error));
     }
 }
+
+#[test]
+fn what_is_not_wanted_may_stand_for_what_is() {
+    let pdp = load([POLICIES[0]].into_iter());
+    let records = large(300, 301);
+    let partition = Partition::build(&schema(), records.iter()).unwrap();
+    let principal = partition.principal(&user(&[0], &[], 1)).unwrap();
+    let (action, scopes) = (ActionId::parse("crews:view").unwrap(), Scopes::none());
+    let (context, types) = (facts(&scopes), &["Crew"]);
+    let question = AccessQuestion { principal: &principal, action: &action, context, types };
+    let set = pdp.access_set(None, &partition, &question).unwrap();
+    let account = EntityUid::parse("Account::a0").unwrap();
+    assert_eq!((set.types(), set.within()), (&[String::from("Crew")][..], &[account.clone()][..]));
+    assert!(!set.contains(&partition, &account), "it stands for others only");
+}

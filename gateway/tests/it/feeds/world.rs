@@ -24,10 +24,16 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::with(String::new()).await
+    }
+
+    /// One with further settings.
+    pub(crate) async fn with(settings: String) -> Self {
         let admin = free_address().unwrap();
         let listen = format!("grace_seconds = 1\nadmin = \"{admin}\"");
         let replacing = vec![("grace_seconds = 1", listen)];
-        let gateway = Gateway::start_with(Wishes { replacing, ..Wishes::default() }).await;
+        let gateway =
+            Gateway::start_with(Wishes { replacing, settings, ..Wishes::default() }).await;
         let role = "client=Operator::nordvolt";
         let key = gateway.create_key("nordvolt", "hub", role, &["directory:write"]);
         Self { gateway, admin, key }
@@ -49,10 +55,15 @@ impl World {
     }
 
     pub(crate) async fn ask(&self, head: &str, body: &[u8]) -> RawAnswer {
-        let mut client = RawClient::connect(self.admin, LONG).await.unwrap();
+        let mut client = self.connect().await;
         client.send(head.as_bytes()).await.unwrap();
         client.send(body).await.unwrap();
         client.read_answer(head.starts_with("HEAD")).await.unwrap()
+    }
+
+    /// A connection to the administration listener.
+    pub(crate) async fn connect(&self) -> RawClient {
+        RawClient::connect(self.admin, LONG).await.unwrap()
     }
 
     /// The status of a request for a team, as the main account's administrator.

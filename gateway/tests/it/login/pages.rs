@@ -42,7 +42,7 @@ async fn what_is_not_there_and_what_may_not_be_seen_have_pages() {
     let mut support = world.signed_in("sam").await;
     let denied =
         support.post("/api/v1/charge-points/cp-0001/reboot", "", &world.stage.hub_url()).await;
-    checked(&denied, StatusCode::FORBIDDEN, "Ask an administrator of your organisation");
+    checked(&denied, StatusCode::FORBIDDEN, "<li>Ada Admin</li>");
 }
 
 #[tokio::test]

@@ -90,8 +90,10 @@ async fn what_a_person_names_beside_the_resource_is_asked_too() {
 async fn ids_in_a_body_are_compared_with_the_set_the_hub_is_told() {
     let mut world = World::of("ada otto").await;
     let start = "POST /charges";
+    // otto owns depot too, without the toggle to pay for charging from its wallet.
     for (team, expected) in [
         ("team-harbour", (200, "hub")),
+        ("team-depot", (403, "hub")),
         ("team-airport", (403, "hub")),
         ("team-none", (403, "hub")),
     ] {
@@ -127,6 +129,62 @@ async fn ids_in_a_body_are_compared_with_the_set_the_hub_is_told() {
     assert!(seen[0].claims.as_ref().unwrap().get("body_access").is_none());
 }
 
+/// A team pays for whoever has the toggle, be it its owner or a member, and for nobody while it is frozen.
+#[tokio::test]
+async fn a_team_that_pays_for_a_charge_is_asked_whether_one_may() {
+    const HARBOUR: &str = "  { role = \"pay_in_shop\", on = \"Team::team-harbour\" },\n";
+    const DEPOT: &str = "  { role = \"team_owner\", on = \"Team::team-depot\" },\n";
+    // Everybody at the harbour gets the toggle; otto owns a frozen team besides, with the toggle.
+    let mut world = World::changed("ada otto max vera", |tenant| {
+        let file = tenant.join("members.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let toggle = "  { role = \"pay_for_charging\", on = \"Team::team-harbour\" },\n";
+        let given = text.replacen(HARBOUR, &format!("{HARBOUR}{toggle}"), 1);
+        assert_ne!(given, text);
+        let frozen = "  { role = \"team_owner\", on = \"Team::team-frozen\" },\n  \
+                      { role = \"pay_for_charging\", on = \"Team::team-frozen\" },\n";
+        let more = given.replacen(DEPOT, &format!("{DEPOT}{frozen}"), 1);
+        assert_ne!(more, given);
+        std::fs::write(file, more).unwrap();
+    })
+    .await;
+    for (who, charge_point, team, expected) in [
+        ("otto", "cp-0001", "team-harbour", (200, "hub")),
+        ("otto", "cp-0001", "team-depot", (403, "hub")),
+        ("otto", "cp-0001", "team-frozen", (403, "hub")),
+        ("max", "cp-0001", "team-harbour", (200, "hub")),
+        ("max", "cp-0001", "team-depot", (403, "hub")),
+        // A member without the toggle, and the operator's administrator: it is the team's wallet.
+        ("vera", "cp-0003", "team-airport", (403, "hub")),
+        ("ada", "cp-0001", "team-harbour", (403, "hub")),
+        ("ada", "cp-0001", "team-frozen", (403, "hub")),
+    ] {
+        let body = json!({"chargePointId": charge_point, "payingTeamId": team}).to_string();
+        assert_eq!(person(&mut world, who, "POST /charges", &body).await, expected, "{who} {team}");
+    }
+    // Without a team to pay, one pays oneself.
+    let body = json!({"chargePointId": "cp-0003"}).to_string();
+    assert_eq!(person(&mut world, "vera", "POST /charges", &body).await, (200, "hub"));
+}
+
+/// A key lets every team it covers pay, but for a frozen one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_lets_no_frozen_team_pay() {
+    let world = World::of("").await;
+    let roles = &["client=Operator::nordvolt-west"];
+    let scopes = &["control-charging:write"];
+    let key = NewKey { organisation: "nordvolt", name: "west", roles, scopes };
+    let key = world.stage.create_key(&key).unwrap();
+    for (team, expected) in [
+        ("team-airport", (200, "hub")),
+        ("team-frozen", (403, "hub")),
+        ("team-harbour", (403, "hub")),
+    ] {
+        let body = json!({"chargePointId": "cp-0003", "payingTeamId": team}).to_string();
+        assert_eq!(program(&world, &key, "POST /charges", &body).await, expected, "{team}");
+    }
+}
+
 /// A key for one team reaches as far as the team, whatever id it names.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_of_one_team_names_nothing_outside_it() {
@@ -153,6 +211,11 @@ async fn a_key_of_one_team_names_nothing_outside_it() {
         ),
         ("PATCH /sites/site-pier", "{\"teamId\":\"team-harbour\"}", (200, "hub")),
         ("PATCH /sites/site-pier", "{\"teamId\":\"team-airport\"}", (403, "hub")),
+        (
+            "POST /charges",
+            "{\"chargePointId\":\"cp-0001\",\"payingTeamId\":\"team-harbour\"}",
+            (200, "hub"),
+        ),
         (
             "POST /charges",
             "{\"chargePointId\":\"cp-0001\",\"payingTeamId\":\"team-airport\"}",
