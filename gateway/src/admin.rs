@@ -22,5 +22,6 @@ mod server;
 
 pub use document::document;
 pub use feeder::{FeedError, Feeder, FeederParts, recover};
+pub use operation::scopes_of;
 pub use overlay::{Overlay, OverlayError, check_pushed};
 pub use server::Administration;

@@ -43,6 +43,11 @@ pub(super) static CANCEL_UPLOAD: Operation = push("cancelUpload", Method::DELETE
 pub(super) static EVALUATE: Operation = ask("evaluate", "/access/v1/evaluation");
 pub(super) static EVALUATE_MANY: Operation = ask("evaluateMany", "/access/v1/evaluations");
 
+/// The API scopes of which a key needs one for what is decided by `action`; nothing where no operation is.
+pub fn scopes_of(action: &str) -> Option<&'static [&'static str]> {
+    OPERATIONS.iter().find(|it| it.action == action).map(|it| it.scopes)
+}
+
 /// All of them.
 pub(super) static OPERATIONS: [&Operation; 8] = [
     &PUT_RESOURCES,
@@ -54,3 +59,16 @@ pub(super) static OPERATIONS: [&Operation; 8] = [
     &EVALUATE,
     &EVALUATE_MANY,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_decided_by_one_action_want_the_same_scopes() {
+        for operation in OPERATIONS {
+            assert_eq!(scopes_of(operation.action), Some(operation.scopes), "{}", operation.id);
+        }
+        assert_eq!(scopes_of("teams:view"), None);
+    }
+}

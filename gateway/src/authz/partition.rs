@@ -277,7 +277,8 @@ impl Partition {
         self.identity
     }
 
-    pub(super) fn schema(&self) -> &PolicySchema {
+    /// The schema its entities were checked against.
+    pub fn schema(&self) -> &PolicySchema {
         &self.schema
     }
 

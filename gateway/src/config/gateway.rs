@@ -183,7 +183,12 @@ impl<'t> Parsed<'t> {
             Origin::Route(index) => *index,
         };
         let route = KeyPath::default().key("route").index(index);
-        let path = if key.is_empty() { route } else { route.key(key) };
+        let further = key.strip_prefix("also[").and_then(|rest| rest.strip_suffix(']'));
+        let path = match further.and_then(|index| index.parse().ok()) {
+            Some(index) => route.key("also").index(index),
+            None if key.is_empty() => route,
+            None => route.key(key),
+        };
         self.document.problem(&path, message)
     }
 }
@@ -230,7 +235,7 @@ impl<'p> Reader<'p> {
             Err(found) => self.problems.extend(
                 found
                     .into_iter()
-                    .map(|(origin, key, message)| self.parsed.route_problem(origin, key, message)),
+                    .map(|(origin, key, message)| self.parsed.route_problem(origin, &key, message)),
             ),
         }
         Some(Settings {

@@ -4,8 +4,8 @@
 //! A kept organisation is one file, and its digest is the organisation's. It is never decided on unless that holds.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, BufWriter, Write as _};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, BufWriter};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -29,6 +29,12 @@ impl KeptFiles {
         self.0.join(name(organisation)).exists()
     }
 
+    /// Whether it is there and is what it was.
+    pub(super) fn has_whole(&self, organisation: &Organisation) -> bool {
+        let digest = digest_of(&self.0.join(name(organisation)));
+        digest.is_ok_and(|digest| digest == organisation.digest())
+    }
+
     /// The texts the organisation in `folder` was read from. The error goes on after `as they were`.
     pub(super) fn read(&self, folder: &Path, organisation: &Organisation) -> Result<Texts, String> {
         let bytes = fs::read(self.0.join(name(organisation)))
@@ -40,7 +46,7 @@ impl KeptFiles {
         Texts::written(folder, organisation.id().clone(), &bytes).ok_or_else(damaged)
     }
 
-    /// Keeps `texts`, which are those of `organisation`: whole or not at all.
+    /// Keeps `texts`, which are those of `organisation`: whole or not at all, also when the machine fails.
     pub(super) fn write(&self, organisation: &Organisation, texts: &Texts) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
         let name = name(organisation);
@@ -50,8 +56,15 @@ impl KeptFiles {
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
         let mut out = BufWriter::new(file);
         texts.write(&mut out)?;
-        out.flush()?;
+        out.into_inner()?.sync_all()?;
         fs::rename(draft, self.0.join(name))
+    }
+
+    /// Brings to the disk which files there are: once for all that were written.
+    pub(super) fn settle(&self) {
+        if let Err(error) = File::open(&self.0).and_then(|folder| folder.sync_all()) {
+            tracing::warn!(folder = %self.0.display(), %error, "kept files may not outlast a crash");
+        }
     }
 
     /// Lets go of everything that is not of `directory`. What cannot be removed is tried again next time.
@@ -68,6 +81,21 @@ impl KeptFiles {
     }
 }
 
+/// SHA-256 of a file, which may be large.
+fn digest_of(file: &Path) -> io::Result<[u8; 32]> {
+    let mut file = BufReader::with_capacity(64 * 1024, File::open(file)?);
+    let mut hash = Sha256::new();
+    loop {
+        let bytes = file.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(hash.finalize().into());
+        }
+        hash.update(bytes);
+        let taken = bytes.len();
+        file.consume(taken);
+    }
+}
+
 fn name(organisation: &Organisation) -> String {
     let digest = organisation.digest();
     let digest = digest.iter().fold(String::with_capacity(64), |mut text, byte| {
@@ -78,3 +106,6 @@ fn name(organisation: &Organisation) -> String {
     });
     format!("{}-{digest}", organisation.id())
 }
+
+#[cfg(test)]
+mod tests;

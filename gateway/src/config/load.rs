@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
+use sha2::{Digest as _, Sha256};
 
 use crate::authz::PolicySchema;
 use crate::model::RouteId;
@@ -15,7 +16,7 @@ use super::gateway::{Declared, Parsed, Settings};
 use super::listen::{CertificateSource, HttpsSettings};
 use super::operations::Unmapped;
 use super::organisations::{Organisations, PolicyFiles};
-use super::places::Places;
+use super::places::{Places, PolicyPlaces};
 use super::problem::{ConfigErrors, Problem};
 use super::survey::Reading;
 use super::tenants::Variables;
@@ -75,6 +76,43 @@ impl Loaded {
         let operations = self.settings.services.iter().flat_map(|service| &service.operations);
         places.extend(operations.flat_map(|from| [from.document.clone(), from.overlay.clone()]));
         places
+    }
+}
+
+impl Settings {
+    /// SHA-256 over these settings, which were read from `file`. It is the same however `file` was typed: its paths are
+    /// told from the root.
+    pub fn digest(&self, file: &Path) -> [u8; 32] {
+        let typed = file.parent().unwrap_or(Path::new(""));
+        let folder = if typed.as_os_str().is_empty() { Path::new(".") } else { typed };
+        // A folder that is gone meanwhile is told as it was typed.
+        let folder = folder.canonicalize().unwrap_or_else(|_| typed.to_path_buf());
+        let mut settings = self.clone();
+        for path in settings.paths_mut() {
+            let whole = path.strip_prefix(typed).map(|below| folder.join(below));
+            if let Ok(whole) = whole {
+                *path = whole;
+            }
+        }
+        Sha256::digest(format!("{settings:?}").as_bytes()).into()
+    }
+
+    fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        let Places { state_file, secrets_directory, log_directory } = &mut self.places;
+        let PolicyPlaces { schema, policies, tenants } = &mut self.policy;
+        let mut paths =
+            vec![state_file, secrets_directory, log_directory, schema, policies, tenants];
+        let https = self.listen.https.as_mut().map(|https| &mut https.certificate);
+        if let Some(CertificateSource::Files { certificate, key }) = https {
+            paths.extend([certificate, key]);
+        }
+        paths.extend(&mut self.outbound.ca_file);
+        for service in &mut self.services {
+            paths.extend(service.tls.iter_mut().flat_map(|tls| &mut tls.ca_file));
+            let from = service.operations.iter_mut();
+            paths.extend(from.flat_map(|from| [&mut from.document, &mut from.overlay]));
+        }
+        paths
     }
 }
 

@@ -80,11 +80,13 @@ pub(super) struct NamedFile {
 pub(super) struct Described<'a> {
     /// The query keys of the document.
     pub(super) query: &'a [String],
+    /// The request fields and cookies of the document.
+    pub(super) fields: &'a [String],
     /// The properties of its body that hold ids.
     pub(super) body: &'a [IdProperty],
     /// The Cedar type each property of a body names.
     pub(super) kinds: &'a BTreeMap<String, String>,
-    /// What no operation is asked about, with the reason.
+    /// What no operation is asked about, with the reason: never parameters of the path.
     pub(super) unchecked: &'a BTreeMap<String, String>,
 }
 
@@ -165,10 +167,11 @@ pub(super) fn check(
     // A path that is no template is told by the route table.
     let path = parameters(&route.path).unwrap_or_default();
     let query = described.map(|described| described.query).unwrap_or_default();
+    let fields = described.map(|described| described.fields).unwrap_or_default();
     let body = described.map(|described| described.body).unwrap_or_default();
     let known = |name: &str| {
         path.iter().any(|parameter| **parameter == *name)
-            || query.iter().any(|key| key == name)
+            || query.iter().chain(fields).any(|key| key == name)
             || body.iter().any(|property| property.name == name)
     };
     for (name, reason) in &route.named.unchecked {
@@ -179,6 +182,7 @@ pub(super) fn check(
             section.wrong("unchecked", format!("`{name}`: the reason is missing"));
         }
     }
+    let own = route.named.unchecked.clone();
     let common = described.into_iter().flat_map(|described| described.unchecked);
     for (name, reason) in common.filter(|(name, _)| known(name)) {
         let reason = || reason.clone();
@@ -193,8 +197,12 @@ pub(super) fn check(
     for name in path.iter().filter(|name| !reads_path(route, name)) {
         open.push((name.to_string(), format!("the path parameter `{name}` is not asked about")));
     }
+    let in_path = open.len();
     for key in query.iter().filter(|key| names_objects(key) && !reads_query(route, key)) {
         open.push((key.clone(), format!("the query parameter `{key}` is not asked about")));
+    }
+    for field in fields.iter().filter(|field| names_objects(field) && !reads_field(route, field)) {
+        open.push((field.clone(), format!("the request field `{field}` is not asked about")));
     }
     for property in body.iter().filter(|property| !reads_body(route, property)) {
         let IdProperty { name, .. } = property;
@@ -206,21 +214,33 @@ pub(super) fn check(
         open.push((name.clone(), message));
     }
     let unchecked = &route.named.unchecked;
-    for (name, message) in open.iter().filter(|(name, _)| !unchecked.contains_key(name)) {
+    for (at, (name, message)) in open.iter().enumerate() {
+        // What holds for every operation never silences a parameter of the path.
+        let reasons = if at < in_path { &own } else { unchecked };
+        if reasons.contains_key(name) {
+            continue;
+        }
         let help = format!(
             "ask about it in `resource`, `also` or `body_ids`, or say why not: `unchecked = {{ {name} = \
              \"…\" }}`"
         );
         section.wrong_with_help("also", message, Some(help));
     }
-    for ids in described.iter().flat_map(|_| &route.named.body) {
+    if described.is_some() {
+        check_body_ids(section, &route.named.body, body);
+    }
+    // What is read after all is not unchecked.
+    route.named.unchecked.retain(|name, _| open.iter().any(|(left, _)| left == name));
+}
+
+/// What is said about a property is about one of the document's.
+fn check_body_ids(section: &mut Section<'_>, said: &[BodyIds], body: &[IdProperty]) {
+    for ids in said {
         if !body.iter().any(|property| property.name == ids.property) {
             let message = format!("the document's body has no property `{}`", ids.property);
             section.wrong("body_ids", message);
         }
     }
-    // What is read after all is not unchecked.
-    route.named.unchecked.retain(|name, _| open.iter().any(|(left, _)| left == name));
 }
 
 fn reads_path(route: &RouteSettings, name: &str) -> bool {
@@ -231,6 +251,11 @@ fn reads_path(route: &RouteSettings, name: &str) -> bool {
 fn reads_query(route: &RouteSettings, name: &str) -> bool {
     let reads =
         |rule: &ResourceRule| matches!(rule, ResourceRule::Query { key, .. } if key == name);
+    route.rules().any(reads)
+}
+
+fn reads_field(route: &RouteSettings, name: &str) -> bool {
+    let reads = |rule: &ResourceRule| matches!(rule, ResourceRule::Header { name: field, .. } if field.as_str().eq_ignore_ascii_case(name));
     route.rules().any(reads)
 }
 

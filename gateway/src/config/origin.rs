@@ -44,7 +44,9 @@ impl Entry {
 
     /// A problem with `key` of the table, or with the whole when the key is not in it.
     pub(super) fn problem(&self, key: &str, message: impl Into<String>) -> Problem {
-        let span = self.keys.get(key).unwrap_or(&self.whole).clone();
+        // Of `also[0]` and `body_ids.x` the place of the whole list or table is known.
+        let table = key.split(['[', '.']).next().unwrap_or(key);
+        let span = self.keys.get(table).unwrap_or(&self.whole).clone();
         let name = if key.is_empty() { self.name.clone() } else { format!("{}.{key}", self.name) };
         Problem::new(&self.file, name, message).at(&self.text, span)
     }

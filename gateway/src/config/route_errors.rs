@@ -6,7 +6,7 @@ use super::gateway::Declared;
 use super::origin::Origin;
 
 /// A route table error by place: where the route was declared, key, message.
-pub(super) type Found<'d> = (&'d Origin, &'static str, String);
+pub(super) type Found<'d> = (&'d Origin, String, String);
 
 /// Compiles the routes.
 pub(super) fn compile(declared: &[Declared]) -> Result<RouteTable, Vec<Found<'_>>> {
@@ -24,8 +24,9 @@ fn locate<'d>(error: &RouteError, declared: &'d [Declared]) -> Option<Found<'d>>
         }
         RouteError::Host { .. } => "host",
         RouteError::Methods { .. } => "methods",
-        RouteError::UnknownParameter { .. } | RouteError::Resource { .. } => "resource",
-        RouteError::Named { .. } => "also",
+        RouteError::UnknownParameter { key, .. }
+        | RouteError::Resource { key, .. }
+        | RouteError::Named { key, .. } => key.as_str(),
         RouteError::TooMany { .. } => "",
     };
     // Of two routes with one name the later is meant.
@@ -36,5 +37,5 @@ fn locate<'d>(error: &RouteError, declared: &'d [Declared]) -> Option<Found<'d>>
     let message = message.strip_prefix(&start).unwrap_or(&message);
     let message = message.strip_prefix("resource: ").unwrap_or(message);
     let message = message.strip_prefix("ids it names: ").unwrap_or(message);
-    Some((origin, key, message.to_owned()))
+    Some((origin, key.to_owned(), message.to_owned()))
 }

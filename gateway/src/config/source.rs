@@ -59,8 +59,11 @@ impl FileSource {
         let kept = self.kept.as_ref().map(|kept| kept.read(&folder, organisation));
         match (kept, now) {
             (Some(Ok(texts)), _) => Ok(texts),
-            (Some(Err(error)), _) => {
+            (Some(Err(error)), Ok(_)) => {
                 Err(failed(format!("its files changed, and as they were {error}")))
+            }
+            (Some(Err(error)), Err(problems)) => {
+                Err(failed(format!("{}; and as they were {error}", told(&problems))))
             }
             (None, Err(problems)) => Err(failed(told(&problems))),
             (None, Ok(_)) => Err(failed("its files changed and are not taken over yet".to_owned())),
@@ -70,11 +73,34 @@ impl FileSource {
     /// Keeps the files of every organisation in `directory` as they are taken over. It may block.
     ///
     /// # Errors
-    /// The last [`SourceError`]: files changed since they were checked, or cannot be kept. The others are kept.
+    /// The first [`SourceError`]: files changed since they were checked, or cannot be kept. The others are kept.
     pub fn keep(&self, directory: &Directory) -> Result<(), SourceError> {
+        self.keep_all(directory, KeptFiles::has)
+    }
+
+    /// As [`FileSource::keep`], and what is kept already is looked at: what was damaged is written again.
+    ///
+    /// # Errors
+    /// As [`FileSource::keep`].
+    pub fn keep_and_check(&self, directory: &Directory) -> Result<(), SourceError> {
+        self.keep_all(directory, KeptFiles::has_whole)
+    }
+
+    fn keep_all(
+        &self,
+        directory: &Directory,
+        has: impl Fn(&KeptFiles, &Organisation) -> bool,
+    ) -> Result<(), SourceError> {
         let Some(kept) = &self.kept else { return Ok(()) };
-        let new = directory.organisations().filter(|organisation| !kept.has(organisation));
-        new.map(|organisation| self.keep_one(kept, organisation)).fold(Ok(()), Result::and)
+        let new = directory.organisations().filter(|organisation| !has(kept, organisation));
+        let mut new = new.peekable();
+        if new.peek().is_none() {
+            return Ok(());
+        }
+        let all = new.map(|organisation| self.keep_one(kept, organisation));
+        let all = all.fold(Ok(()), Result::and);
+        kept.settle();
+        all
     }
 
     fn keep_one(&self, kept: &KeptFiles, organisation: &Organisation) -> Result<(), SourceError> {
@@ -207,3 +233,6 @@ fn check_members(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -323,6 +323,10 @@ impl Pipeline {
         if Arc::ptr_eq(&before, &trail.snapshot) {
             return Ok((matched, asker, partition));
         }
+        // The route of the earlier snapshot is nothing to this one.
+        trail.route = None;
+        trail.asker = Some(asker.clone());
+        trail.route = None;
         let matched = trail.snapshot.routes().find(request)?;
         trail.route = Some(Arc::clone(&matched.route));
         Ok((matched, asker, partition))
@@ -337,11 +341,18 @@ impl Pipeline {
         let now = trail.arrival.at;
         let authenticated = self.parts.authenticator.authenticate(request.headers(), now).await;
         let authenticated = authenticated.map_err(|refusal| to_sign_in(refusal, request))?;
-        let bound = trail.snapshot.directory().organisation_for_host(request.host());
-        let bound = bound.map(|organisation| organisation.id().clone());
+        let of_host = |snapshot: &Snapshot| {
+            let bound = snapshot.directory().organisation_for_host(request.host());
+            bound.map(|organisation| organisation.id().clone())
+        };
+        let bound = of_host(&trail.snapshot);
         if let Some(tenant) = authenticated.principal().tenant().or(bound.as_ref()) {
             let at = (reader(&authenticated), now);
             trail.snapshot = self.in_force.current(Arc::clone(&trail.snapshot), tenant, at).await?;
+        }
+        // The host was given to another organisation while this one was read: nobody is decided on as both.
+        if of_host(&trail.snapshot) != bound {
+            return Err(Refusal::Unavailable(Dependency::DecisionPoint));
         }
         trail.snapshot.asker(authenticated, bound.as_ref(), now).await
     }

@@ -110,14 +110,19 @@ impl Pipeline {
         match self.parts.authenticator.authenticate(request.headers(), now).await {
             Ok(authenticated) => {
                 // A session of a suspended organisation gives nothing, but it can still be ended.
+                let mut is_readable = true;
                 if let Some(tenant) = authenticated.principal().tenant() {
                     let (snapshot, at) = (Arc::clone(&trail.snapshot), (Reader::Known, now));
-                    if let Ok(current) = self.in_force.current(snapshot, tenant, at).await {
-                        trail.snapshot = current;
+                    match self.in_force.current(snapshot, tenant, at).await {
+                        Ok(current) => trail.snapshot = current,
+                        // Nobody waits for it twice.
+                        Err(_) => is_readable = false,
                     }
                 }
-                let asker = trail.snapshot.asker(authenticated.clone(), None, now).await;
-                trail.asker = asker.ok().map(|(asker, _)| asker);
+                if is_readable {
+                    let asker = trail.snapshot.asker(authenticated.clone(), None, now).await;
+                    trail.asker = asker.ok().map(|(asker, _)| asker);
+                }
                 self.belongs_here(trail, &authenticated, request)?;
                 let known = trail.asker.as_ref().map(|asker| asker.authenticated().clone());
                 Ok(Some(known.unwrap_or(authenticated)))

@@ -129,7 +129,9 @@ impl InForce {
                     snapshot.forget_newer(tenant);
                     last = Unread::Newer(content);
                 }
-                Err(refused) => return Err(refused.into()),
+                // Another snapshot may have come into force meanwhile, which may have it in memory.
+                Err(refused) if Arc::ptr_eq(&snapshot, &self.load()) => return Err(refused.into()),
+                Err(refused) => last = refused,
             }
         }
         Err(last.into())

@@ -159,6 +159,12 @@ impl Shelf {
         self.0.values().filter(|slot| slot.forget_idle(now, idle)).count()
     }
 
+    /// The organisations in memory.
+    pub(super) fn tenants_in_use(&self) -> Vec<TenantId> {
+        let in_use = self.0.iter().filter(|(_, slot)| slot.peek().is_some());
+        in_use.map(|(tenant, _)| tenant.clone()).collect()
+    }
+
     /// How many organisations are in memory.
     pub(super) fn in_use(&self) -> usize {
         self.0.values().filter(|slot| slot.peek().is_some()).count()

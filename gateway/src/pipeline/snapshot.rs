@@ -108,10 +108,14 @@ impl Snapshot {
         let nobody = Partition::build(&parts.schema, std::iter::empty());
         let nobody = Arc::new(nobody.map_err(|_| SnapshotError::Nobody)?);
         let mut shelf = Shelf::of(&parts.directory, &*parts.source)?;
-        if let Some(before) = before
-            && before.parts.schema.digest() == parts.schema.digest()
-        {
-            for tenant in shelf.take_over(&before.shelf) {
+        if let Some(before) = before {
+            // What was read under another schema is checked against this one, before anybody waits for it.
+            let changed = if before.parts.schema.digest() == parts.schema.digest() {
+                shelf.take_over(&before.shelf)
+            } else {
+                before.shelf.tenants_in_use()
+            };
+            for tenant in changed {
                 let organisation = parts.directory.organisation(&tenant);
                 let slots = (shelf.slot(&tenant), before.shelf.slot(&tenant));
                 let (Some(organisation), (Some(_), Some(old))) = (organisation, slots) else {
@@ -184,6 +188,9 @@ impl Snapshot {
         Moved { version, content }: Moved,
     ) -> Result<Option<Self>, ChangeError> {
         let (organisation, old) = self.place(tenant)?;
+        // A version names files and pushes, not the schema they were read under.
+        let digest = self.parts.schema.digest();
+        let content = content.filter(|content| content.partition.schema().digest() == digest);
         if *old.version() == version {
             if let Some(content) = content {
                 old.fill(content, old.used());

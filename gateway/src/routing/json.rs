@@ -56,7 +56,8 @@ fn step<'a>(value: &'a Value, token: &str) -> Result<&'a Value, Malformed> {
     }
 }
 
-fn fold(name: &str) -> String {
+/// A name as parsers that ignore case compare it.
+pub(super) fn fold(name: &str) -> String {
     // Upper case first, so that long s and Kelvin sign fold like s and k.
     name.to_uppercase().to_lowercase()
 }

@@ -192,7 +192,7 @@ fn plain(value: &str) -> Result<Cow<'_, str>, Malformed> {
 /// PHP turns ` `, `.` and `[` of a key into `_` and reads `key[]` as `key`; others ignore case.
 fn fold_key(key: &str) -> String {
     let plain = key.trim_start().split('[').next().filter(|name| !name.is_empty()).unwrap_or(key);
-    plain.replace([' ', '.', '['], "_").to_lowercase()
+    json::fold(&plain.replace([' ', '.', '['], "_"))
 }
 
 fn decode(text: &str) -> Result<Cow<'_, str>, Malformed> {

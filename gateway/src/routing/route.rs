@@ -178,19 +178,33 @@ impl Route {
         let parameters = template::parameters(&settings.path).map_err(|rule| {
             RouteError::Template { id: id.clone(), path: settings.path.clone(), rule }
         })?;
-        for rule in settings.rules() {
+        for (at, rule) in settings.rules().enumerate() {
+            // The resource's rule comes first.
+            let key = match at.checked_sub(1) {
+                Some(index) => format!("also[{index}]"),
+                None => String::from("resource"),
+            };
             if let ResourceRule::Path { parameter, .. } = rule
                 && !parameters.iter().any(|known| **known == **parameter)
             {
                 let parameter = parameter.clone();
-                return Err(RouteError::UnknownParameter { id: id.clone(), parameter });
+                return Err(RouteError::UnknownParameter { id: id.clone(), key, parameter });
             }
-            check_resource(&settings, rule)
-                .map_err(|rule| RouteError::Resource { id: id.clone(), rule })?;
+            check_resource(&settings, rule).map_err(|rule| RouteError::Resource {
+                id: id.clone(),
+                key,
+                rule,
+            })?;
         }
-        let also = settings.named.also.iter().try_for_each(AlsoRule::check);
-        let also = also.and_then(|()| check_body_ids(&settings));
-        also.map_err(|rule| RouteError::Named { id: id.clone(), rule })?;
+        for (index, also) in settings.named.also.iter().enumerate() {
+            let key = format!("also[{index}]");
+            also.check().map_err(|rule| RouteError::Named { id: id.clone(), key, rule })?;
+        }
+        check_body_ids(&settings).map_err(|(key, rule)| RouteError::Named {
+            id: id.clone(),
+            key,
+            rule,
+        })?;
         Ok(Self { settings, parameters })
     }
 
@@ -325,12 +339,15 @@ fn check_kind(kind: &str) -> Result<(), &'static str> {
     EntityUid::new(kind, "x").map(|_| ()).map_err(|_| "the resource type is no Cedar type name")
 }
 
-fn check_body_ids(settings: &RouteSettings) -> Result<(), &'static str> {
+fn check_body_ids(settings: &RouteSettings) -> Result<(), (String, &'static str)> {
     let body = &settings.named.body;
     if !body.is_empty() && !settings.methods.iter().any(|method| settings.body.admits(method)) {
-        return Err("ids are in the body, but no method of the route has one");
+        let rule = "ids are in the body, but no method of the route has one";
+        return Err((String::from("body_ids"), rule));
     }
-    body.iter().try_for_each(|ids| check_kind(&ids.kind))
+    body.iter().try_for_each(|ids| {
+        check_kind(&ids.kind).map_err(|rule| (format!("body_ids.{}", ids.property), rule))
+    })
 }
 
 fn check_kinds(kinds: &[String]) -> Result<(), &'static str> {

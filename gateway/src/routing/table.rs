@@ -61,6 +61,8 @@ pub enum RouteError {
     UnknownParameter {
         /// The route.
         id: RouteId,
+        /// The key it stands at: `resource`, `also[0]`, `body_ids.x`.
+        key: String,
         /// The parameter.
         parameter: String,
     },
@@ -85,6 +87,8 @@ pub enum RouteError {
     Resource {
         /// The route.
         id: RouteId,
+        /// The key it stands at: `resource`, `also[0]`, `body_ids.x`.
+        key: String,
         /// The rule broken.
         rule: &'static str,
     },
@@ -93,6 +97,8 @@ pub enum RouteError {
     Named {
         /// The route.
         id: RouteId,
+        /// The key it stands at: `resource`, `also[0]`, `body_ids.x`.
+        key: String,
         /// The rule broken.
         rule: &'static str,
     },

@@ -6,9 +6,13 @@
     reason = "a test stops at what it did not expect"
 )]
 
+use std::path::PathBuf;
+use std::process::Command;
+
 use serde_json::Value;
 
 use crate::cli::{GOOD, folder, said};
+use crate::feeds::world::{World, teams};
 use crate::support::{Gateway, run_in};
 
 /// Exit code, standard output and standard error of `hubgate policy …`.
@@ -165,6 +169,16 @@ async fn decisions_of_a_real_log_are_explained_also_after_a_restart_and_a_change
     assert_eq!((&then["effect"], &then["same_answer"]), (&"allow".into(), &true.into()), "{told}");
     assert_eq!(then["same_snapshot"], true, "the files are those it was decided under: {told}");
 
+    // Typed otherwise, the settings file is the same.
+    let told = Command::new(env!("CARGO_BIN_EXE_hubgate"))
+        .args(["policy", "explain", "--json", "--decision", &allowed])
+        .current_dir(gateway.folder())
+        .env("HUBGATE_DEMO_CLIENT_SECRET", "demo-secret")
+        .output()
+        .unwrap();
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(told["recorded"]["same_snapshot"], true, "{told}");
+
     // The beginning of the id is enough.
     let (text, told) = explained(&gateway, denied.get(..30).unwrap());
     for part in [
@@ -208,4 +222,64 @@ async fn decisions_of_a_real_log_are_explained_also_after_a_restart_and_a_change
         (&told["allowed"], &told["recorded"]["same_snapshot"]),
         (&true.into(), &false.into())
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operations_of_the_gateway_itself_are_explained_with_their_scopes() {
+    const PUSH: &str = "/v1/organisations/nordvolt/resources";
+    let world = World::start().await;
+    assert_eq!(world.put("", &teams(1..=1)).await.status, 200);
+    let (text, told) = explained(&world.gateway, &decided(&world.gateway, PUSH).await);
+    for part in ["ALLOWED  ApiClient::", "directory:push  Operator::nordvolt"] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    assert!(!text.contains("since"), "{text}");
+    assert_eq!(told["recorded"]["same_answer"], true, "{told}");
+}
+
+/// Every file of the log below `folder`.
+fn shards(folder: PathBuf) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn what_the_policies_did_not_refuse_is_not_compared_with_their_answer() {
+    const TEAM: &str = "/teams/team-harbour";
+    let mut gateway = Gateway::start().await;
+    let key = gateway.api_key().to_owned();
+    assert_eq!(gateway.get(TEAM, &key).await.status, 200);
+    let id = decided(&gateway, TEAM).await;
+    gateway.kill();
+    // As the record of a socket that a page of another site opened.
+    let permitted = "\"effect\":\"allow\",\"reason\":\"permitted\"";
+    let refused = "\"effect\":\"refuse\",\"reason\":\"denied\"";
+    let mut changed = 0;
+    for shard in shards(gateway.folder().join("log")) {
+        let Ok(text) = std::fs::read_to_string(&shard) else { continue };
+        let replaced = |line: &str| {
+            let its = line.contains(&id);
+            if its { line.replace(permitted, refused) } else { line.to_owned() }
+        };
+        let other: String = text.split_inclusive('\n').map(replaced).collect();
+        if other != text {
+            std::fs::write(&shard, other).unwrap();
+            changed += 1;
+        }
+    }
+    assert_eq!(changed, 1);
+    let (text, told) = explained(&gateway, &id);
+    assert!(text.contains("It was refused for `denied`, which is not an answer"), "{text}");
+    assert!(!text.contains("since") && !text.contains("not the ones"), "{text}");
+    assert_eq!(told["recorded"]["effect"], "refuse");
+    for key in ["same_answer", "same_snapshot"] {
+        assert!(told["recorded"].get(key).is_none(), "{key}: {told}");
+    }
 }

@@ -7,6 +7,8 @@
 
 mod under_load;
 
+use std::collections::BTreeSet;
+
 use crate::support::{Gateway, HOST};
 
 const OWN_POLICY: &str = "tenants/nordvolt/policies/own.cedar";
@@ -206,4 +208,32 @@ async fn an_organisation_not_in_memory_is_served_as_it_was() {
     sound.write("policies/broken.cedar", "permit (");
     sound.write(members, &(sound.read(members) + "\n# Changed.\n"));
     assert_rejected(&sound, &["broken.cedar"], 1.0).await;
+}
+
+/// Another process may serve on the same state meanwhile, and need what is kept.
+#[tokio::test]
+async fn a_start_that_fails_lets_go_of_nothing_that_is_kept() {
+    let members = "tenants/nordvolt/members.toml";
+    let mut gateway = Gateway::start().await;
+    let folder = gateway.folder().join("state/hubgate.kept");
+    let kept = || {
+        let entries = std::fs::read_dir(&folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>()
+    };
+    gateway.kill();
+    let before = kept();
+    let good = gateway.read("gateway.toml");
+    gateway.write(members, &(gateway.read(members) + "\n# Changed.\n"));
+    // It is found out after the files were taken over.
+    std::fs::write(gateway.folder().join("ca.pem"), b"\xff").unwrap();
+    gateway.write("gateway.toml", &(good.clone() + "\n[outbound]\nca_file = \"ca.pem\"\n"));
+    let output = gateway.run(&["serve"]);
+    assert!(!output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("ca.pem"), "{output:?}");
+    let after = kept();
+    assert!(after.is_superset(&before) && after.len() == before.len() + 1, "{after:?}");
+    gateway.write("gateway.toml", &good);
+    gateway.restart().await;
+    assert_eq!(kept().len(), before.len());
+    assert_ne!(kept(), before, "the earlier state is let go of");
 }

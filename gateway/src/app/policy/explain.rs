@@ -97,13 +97,10 @@ impl ExplainArguments {
             None => self.facts.read()?,
         };
         let who = desk.who(&question(&self.principal, "/who/principal")?)?;
-        let (action, resource) = match &recorded {
-            Some(recorded) => recorded.question()?,
-            None => {
-                let (action, resource) = (self.action.as_deref(), self.resource.as_deref());
-                (action.unwrap_or_default(), resource.unwrap_or_default())
-            }
-        };
+        let (action, resource) = (self.action.as_deref(), self.resource.as_deref());
+        let written = (action.unwrap_or_default(), resource.unwrap_or_default());
+        let asked = recorded.as_ref().map(Recorded::question).transpose()?;
+        let (action, resource) = asked.unwrap_or(written);
         let (action, resource) = (desk.action(action)?, Desk::resource(resource)?);
         let inquiry = Inquiry {
             tenant: Some(desk.tenant()),

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::desk::{Desk, ReadFacts};
 use super::{CommandError, PolicyCommandError};
+use crate::admin::scopes_of;
 use crate::app::LogError;
 use crate::app::keys::snapshot_now;
 use crate::authz::Explanation;
@@ -26,16 +27,26 @@ pub(super) struct Recorded(Line);
 pub(super) struct Then {
     /// Its id, whole.
     pub(super) decision: String,
-    /// `allow` or `deny`.
+    /// `allow` or `deny` by the policies; `refuse` or `error` where it was refused for something else.
     pub(super) effect: String,
     /// The reason code.
     pub(super) code: String,
     /// The policies that decided.
     pub(super) policies: Vec<String>,
+    /// What is the same now; nothing where the policies did not decide it.
+    #[serde(flatten)]
+    pub(super) same: Option<Same>,
+}
+
+/// What is the same now as it was then.
+#[derive(Debug, Serialize)]
+pub(super) struct Same {
     /// Whether policies, settings and resources are those it was decided under.
-    pub(super) same_snapshot: bool,
+    #[serde(rename = "same_snapshot")]
+    pub(super) snapshot: bool,
     /// Whether the answer is the same now, by the same policies.
-    pub(super) same_answer: bool,
+    #[serde(rename = "same_answer")]
+    pub(super) answer: bool,
 }
 
 impl Recorded {
@@ -93,39 +104,56 @@ impl Recorded {
     /// What the present snapshot is named by cannot be read.
     pub(super) fn then(&self, desk: &Desk, now: &Explanation) -> Result<Then, CommandError> {
         let text = |pointer: &str| self.0.text(pointer).unwrap_or_default().to_owned();
-        let policies: Vec<String> =
-            self.0.list("/decision/determining").map(ToOwned::to_owned).collect();
-        let deciding = now.policies.iter().filter(|policy| policy.decides);
-        let same_policies = deciding.map(|policy| &*policy.id).eq(policies.iter());
-        let effect = text("/decision/effect");
-        let same_answer = (effect == "allow") == now.allowed
-            && text("/decision/reason") == now.code
-            && same_policies;
+        let policies = self.0.list("/decision/determining").map(ToOwned::to_owned).collect();
         Ok(Then {
             decision: self.0.decision().unwrap_or_default().to_owned(),
-            effect,
+            effect: text("/decision/effect"),
             code: text("/decision/reason"),
             policies,
-            same_snapshot: snapshot_now(&desk.loaded)?
-                .is_some_and(|now| text("/snapshot") == now.to_string()),
-            same_answer,
+            same: self.same(desk, now)?,
         })
     }
 
-    /// The facts of the request. The scopes are those its route has now.
+    /// What is the same `now`. What was refused for something else than the policies' answer, also after they had
+    /// allowed it, cannot be compared with an answer of theirs.
+    fn same(&self, desk: &Desk, now: &Explanation) -> Result<Option<Same>, CommandError> {
+        let allowed = match self.0.effect() {
+            Some("allow") => true,
+            Some("deny") => false,
+            _ => return Ok(None),
+        };
+        let deciding = now.policies.iter().filter(|policy| policy.decides);
+        let same_policies =
+            deciding.map(|policy| &*policy.id).eq(self.0.list("/decision/determining"));
+        let snapshot = snapshot_now(&desk.loaded)?.map(|now| now.to_string());
+        Ok(Some(Same {
+            snapshot: snapshot.is_some_and(|now| self.0.text("/snapshot") == Some(&*now)),
+            answer: allowed == now.allowed && self.0.reason() == Some(now.code) && same_policies,
+        }))
+    }
+
+    /// The facts of the request. The scopes are those its route has now, or the operation of the gateway's own.
     pub(super) fn facts(&self, loaded: &Loaded) -> Result<ReadFacts, PolicyCommandError> {
         if self.0.text("/what/asked/source").is_some() {
             return self.asked();
         }
-        let route = self.0.text("/what/route");
-        let route = loaded.settings.routes.iter().find(|it| Some(it.id.as_str()) == route);
-        let scopes = route.map_or_else(Scopes::none, |route| route.scopes.clone());
+        let scopes = self.scopes(loaded)?;
         let peer = self.text("/from/peer")?.parse::<SocketAddr>();
         let source = peer.map_err(super::desk::usage)?.ip();
         // A person is written as `<connection>:<hash>`.
         let person = self.0.text("/who/person").and_then(|person| person.split_once(':'));
         let connection = person.and_then(|(connection, _)| ConnectionId::parse(connection).ok());
         Ok(ReadFacts { scopes, connection, source, now: self.0.time() })
+    }
+
+    fn scopes(&self, loaded: &Loaded) -> Result<Scopes, PolicyCommandError> {
+        let Some(route) = self.0.text("/what/route") else {
+            // What has no route is an operation of the gateway's own.
+            let scopes = self.0.text("/what/action").and_then(scopes_of).unwrap_or_default();
+            return Scopes::new(scopes.iter().copied()).map_err(super::desk::usage);
+        };
+        let route = loaded.settings.routes.iter().find(|it| it.id.as_str() == route);
+        Ok(route.map_or_else(Scopes::none, |route| route.scopes.clone()))
     }
 
     /// The facts that a service told of the request it asked about.

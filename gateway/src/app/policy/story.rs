@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::explain::{Answer, Makers};
-use super::recorded::Then;
+use super::recorded::{Same, Then};
 use crate::app::cli::wants_colour;
 use crate::authz::{Change, Part, PolicyAccount, Truth};
 
@@ -60,23 +60,28 @@ impl<'o> Story<'o> {
 
     /// Says when the log has it otherwise: what is told below is about now.
     fn then(&mut self, then: &Then) -> io::Result<()> {
-        let Then { decision, effect, code, policies, same_snapshot, same_answer } = then;
+        let Then { decision, effect, code, policies, same } = then;
         let by = if policies.is_empty() {
             String::new()
         } else {
             format!(" by {}", policies.join(", "))
         };
         writeln!(self.out, "        decision {decision}: {effect} ({code}{by})")?;
-        let note = match (same_answer, same_snapshot) {
-            (true, true) => return Ok(()),
-            (true, false) => {
+        let note = match same {
+            None => format!(
+                "It was refused for `{code}`, which is not an answer of the policies; what they say is about now."
+            ),
+            Some(Same { answer: true, snapshot: true }) => return Ok(()),
+            Some(Same { answer: true, snapshot: false }) => {
                 "Policies, settings or resources are not the ones it was decided under; the answer is the same."
+                    .to_owned()
             }
-            (false, _) => {
+            Some(Same { answer: false, .. }) => {
                 "It would be decided otherwise now: policies, settings, resources or roles changed since."
+                    .to_owned()
             }
         };
-        let note = self.paint(YELLOW, note);
+        let note = self.paint(YELLOW, &note);
         writeln!(self.out, "        {note}")
     }
 

@@ -23,7 +23,7 @@ use crate::limits::Limiter;
 use crate::model::{Clock as _, OsEntropy, Secret, SystemClock};
 use crate::oidc::{OpenIdRelyingParty, OutboundSettings};
 use crate::pipeline::{
-    Identity, Pipeline, PipelineParts, SignIn, SignInParts, Snapshot, SnapshotParts,
+    Identity, Pipeline, PipelineParts, SignIn, SignInParts, Snapshot, SnapshotParts, SourceError,
 };
 use crate::proxy::{CertificateStore, Generations, Listen, Services};
 use crate::store::{
@@ -121,12 +121,11 @@ impl Gateway {
         follow_keys(core, &signer, settings.places.secrets_directory.clone());
         shrink_limits(core, &pipeline);
         forget_idle(core, &pipeline);
-        Ok(Self {
+        let metrics = Metrics::new().map_err(|error| ServeError::Metrics(error.to_string()))?;
+        let gateway = Self {
             pipeline,
             services: Arc::new(Generations::new(first, services)),
-            metrics: Arc::new(
-                Metrics::new().map_err(|error| ServeError::Metrics(error.to_string()))?,
-            ),
+            metrics: Arc::new(metrics),
             journal,
             signer,
             listen: listen(loaded)?,
@@ -135,7 +134,10 @@ impl Gateway {
             overlay,
             feeder,
             core: core.clone(),
-        })
+        };
+        // Not before nothing can fail any more: a process that serves beside this one may still read what it kept.
+        source(loaded).forget(&loaded.organisations.directory);
+        Ok(gateway)
     }
 
     /// Writes an event of the gateway's own life.
@@ -176,8 +178,7 @@ fn first_snapshot(
     feeds.recover(&loaded.organisations.directory)?;
     let parts = snapshot_parts(loaded, feeds.pushed(), pseudonyms.clone());
     feeds.check(&parts)?;
-    keep(loaded);
-    source(loaded).forget(&loaded.organisations.directory);
+    tell_unkept(source(loaded).keep_and_check(&loaded.organisations.directory));
     Snapshot::new(parts, None).map_err(|error| ServeError::Assembly(error.to_string()))
 }
 
@@ -222,7 +223,7 @@ pub(in crate::app) fn snapshot_parts(
         error_styles: convert::error_styles(&loaded.settings),
         navigation: loaded.settings.navigation.as_ref().map(convert::navigation),
         changes: read.changes.clone(),
-        config_digest: Sha256::digest(format!("{:?}", loaded.settings).as_bytes()).into(),
+        config_digest: loaded.settings.digest(&loaded.file),
         pseudonyms,
         clock: Arc::new(SystemClock),
     }
@@ -236,7 +237,11 @@ pub(super) fn source(loaded: &Loaded) -> FileSource {
 /// Keeps the organisations of `loaded` as they are taken over. A full disk must not keep a change from being taken
 /// over, so what cannot be kept is told and no more: it matters only if a later reload is refused.
 pub(super) fn keep(loaded: &Loaded) {
-    if let Err(error) = source(loaded).keep(&loaded.organisations.directory) {
+    tell_unkept(source(loaded).keep(&loaded.organisations.directory));
+}
+
+fn tell_unkept(kept: Result<(), SourceError>) {
+    if let Err(error) = kept {
         tracing::warn!(%error, "an organisation is not kept as it was taken over");
     }
 }

@@ -35,6 +35,8 @@ pub(in crate::config) struct Operation {
     pub(in crate::config) has_body: bool,
     /// The names of its query parameters.
     pub(in crate::config) query: Vec<String>,
+    /// The names of its parameters in request fields and cookies.
+    pub(in crate::config) fields: Vec<String>,
     /// The properties of its request body that hold ids.
     pub(in crate::config) body_ids: Vec<IdProperty>,
     /// What a client needs: one of these. Empty: nothing.
@@ -140,6 +142,7 @@ impl<'d> Reader<'d> {
         }
         let shared = self.parameters(&key, item, "path");
         let shared_query = self.parameters(&key, item, "query");
+        let shared_fields = self.fields(&key, item);
         for (name, node) in item.entries() {
             let Some((_, method)) = METHODS.iter().find(|(known, _)| *known == name.name) else {
                 if name.name == "trace" {
@@ -151,6 +154,8 @@ impl<'d> Reader<'d> {
             let mut declared = self.parameters(&key, node, "path");
             let mut query = self.parameters(&key, node, "query");
             query.extend(shared_query.iter().cloned());
+            let mut fields = self.fields(&key, node);
+            fields.extend(shared_fields.iter().cloned());
             declared.extend(shared.iter().cloned());
             self.check_parameters(&key, path, &declared, node);
             let requirements = match node.get("security") {
@@ -173,6 +178,7 @@ impl<'d> Reader<'d> {
                 summary: node.get("summary").and_then(Node::text).unwrap_or_default().to_owned(),
                 has_body: node.get("requestBody").is_some(),
                 query: query.into_iter().map(|(name, _)| name).collect(),
+                fields,
                 body_ids,
                 requirements,
                 place: Place { key: format!("{key}.operationId"), span: name.span.clone() },
@@ -196,6 +202,12 @@ impl<'d> Reader<'d> {
                 (Some(name), Some(within)) if within == place => {
                     names.push((name.to_owned(), item.span.clone()));
                 }
+                (Some(_), Some("path" | "query" | "header" | "cookie")) => {}
+                // Told once, with the first place that is asked for.
+                (Some(_), Some(within)) if place == "path" => {
+                    let message = format!("a parameter `in: {within}` is not understood");
+                    self.wrong(key, item, message);
+                }
                 (Some(_), Some(_)) => {}
                 _ => self.wrong(key, item, "a parameter needs `name` and `in`"),
             }
@@ -203,12 +215,19 @@ impl<'d> Reader<'d> {
         names
     }
 
+    /// The names of the request fields and cookies that `node` declares.
+    fn fields(&mut self, key: &str, node: &'d Node) -> Vec<String> {
+        let mut fields = self.parameters(key, node, "header");
+        fields.extend(self.parameters(key, node, "cookie"));
+        fields.into_iter().map(|(name, _)| name).collect()
+    }
+
     fn body_ids(&mut self, key: &str, node: &'d Node) -> Vec<IdProperty> {
         let Some(body) = node.get("requestBody") else { return Vec::new() };
         match ids::of_body(self.root, body) {
             Ok(found) => found,
             Err(astray) => {
-                let message = format!("`{}` leads to nothing in this document", astray.reference);
+                let message = format!("`{}` {}", astray.reference, astray.what);
                 let problem = Problem::new(self.file, key, message).at(self.text, astray.span);
                 self.problems.push(problem);
                 Vec::new()

@@ -3,9 +3,17 @@
 use super::yaml::Node;
 use std::ops::Range;
 
-/// Deepest schema that is followed. Bodies of published documents stay below ten; beyond this a schema that
-/// holds itself in new clothes would never end.
-const DEPTH_MAX: usize = 32;
+/// Deepest schema that is followed. Bodies of published documents stay below ten.
+const DEPTH_MAX: usize = 64;
+
+/// Most schemas looked at for one body: those of published documents have some hundreds.
+const SCHEMAS_MAX: usize = 20_000;
+
+/// How often a schema is followed within itself: the second time shows what stands in the first one's place.
+const FOLLOWED_MAX: usize = 2;
+
+/// Most references from one to the next.
+const REFERENCES_MAX: usize = 8;
 
 /// A property of a request body that holds an id, or a list of ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +30,10 @@ pub(in crate::config) fn names_objects(name: &str) -> bool {
     name == "ids" || endings.iter().any(|ending| name.ends_with(ending))
 }
 
-/// A reference that leads nowhere, and where it stands.
+/// What cannot be followed, and where it stands.
 pub(super) struct Astray {
     pub(super) reference: String,
+    pub(super) what: &'static str,
     pub(super) span: Range<usize>,
 }
 
@@ -33,7 +42,7 @@ pub(super) struct Astray {
 /// # Errors
 /// [`Astray`]: what cannot be followed could hold any id.
 pub(super) fn of_body(root: &Node, body: &Node) -> Result<Vec<IdProperty>, Astray> {
-    let mut walk = Walk { root, open: Vec::new(), found: Vec::new() };
+    let mut walk = Walk { root, open: Vec::new(), found: Vec::new(), depth: 0, seen: 0 };
     let body = walk.follow(body)?;
     for (_, media) in body.get("content").map(Node::entries).unwrap_or_default() {
         if let Some(schema) = media.get("schema") {
@@ -48,19 +57,39 @@ struct Walk<'d> {
     /// The references being followed: a schema may hold itself.
     open: Vec<&'d str>,
     found: Vec<IdProperty>,
+    depth: usize,
+    seen: usize,
 }
 
 impl<'d> Walk<'d> {
     fn schema(&mut self, node: &'d Node, pointer: &str) -> Result<(), Astray> {
+        self.seen += 1;
+        if self.depth >= DEPTH_MAX || self.seen > SCHEMAS_MAX {
+            let (reference, span) = (pointer.to_owned(), node.span.clone());
+            return Err(Astray {
+                reference,
+                what: "of the body is too large to be followed",
+                span,
+            });
+        }
+        self.depth += 1;
+        self.within(node, pointer)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// The parts of a schema that say something of the same value, of its members and of its items
+    /// (JSON Schema 2020-12, core §10 and §11).
+    fn within(&mut self, node: &'d Node, pointer: &str) -> Result<(), Astray> {
         let open = self.open.len();
         if let Some(reference) = node.get("$ref").and_then(Node::text) {
-            if self.open.contains(&reference) || open >= DEPTH_MAX {
-                return Ok(());
+            let followed = self.open.iter().filter(|known| **known == reference).count();
+            if followed < FOLLOWED_MAX {
+                self.open.push(reference);
+                let target = self.follow(node)?;
+                self.schema(target, pointer)?;
+                self.open.truncate(open);
             }
-            self.open.push(reference);
-            let target = self.follow(node)?;
-            self.schema(target, pointer)?;
-            self.open.truncate(open);
         }
         for (key, property) in node.get("properties").map(Node::entries).unwrap_or_default() {
             // RFC 6901 §3.
@@ -71,23 +100,32 @@ impl<'d> Walk<'d> {
             }
             self.schema(property, &pointer)?;
         }
-        for part in ["items", "additionalProperties"] {
+        for (part, below) in [
+            ("items", true),
+            ("contains", true),
+            ("unevaluatedItems", true),
+            ("additionalProperties", true),
+            ("unevaluatedProperties", true),
+            ("if", false),
+            ("then", false),
+            ("else", false),
+            ("not", false),
+        ] {
             if let Some(part) = node.get(part) {
-                self.schema(part, &format!("{pointer}/-"))?;
+                self.schema(part, &under(pointer, below))?;
             }
         }
-        for part in ["then", "else"] {
-            if let Some(part) = node.get(part) {
-                self.schema(part, pointer)?;
-            }
-        }
-        for list in ["allOf", "oneOf", "anyOf"] {
+        for (list, below) in
+            [("allOf", false), ("oneOf", false), ("anyOf", false), ("prefixItems", true)]
+        {
             for part in node.get(list).map(Node::items).unwrap_or_default() {
-                self.schema(part, pointer)?;
+                self.schema(part, &under(pointer, below))?;
             }
         }
-        for part in node.get("prefixItems").map(Node::items).unwrap_or_default() {
-            self.schema(part, &format!("{pointer}/-"))?;
+        for (map, below) in [("patternProperties", true), ("dependentSchemas", false)] {
+            for (_, part) in node.get(map).map(Node::entries).unwrap_or_default() {
+                self.schema(part, &under(pointer, below))?;
+            }
         }
         Ok(())
     }
@@ -99,18 +137,33 @@ impl<'d> Walk<'d> {
         }
     }
 
-    /// The node itself, or the one its `$ref` leads to.
+    /// The node itself, or the one its `$ref` leads to in the end.
     fn follow(&self, node: &'d Node) -> Result<&'d Node, Astray> {
-        let Some(reference) = node.get("$ref") else { return Ok(node) };
-        let text = reference.text().unwrap_or_default();
-        let mut at = text.strip_prefix("#/").map(|_| self.root);
-        for step in text.split('/').skip(1) {
-            // RFC 6901 §4: `~1` is `/`, then `~0` is `~`.
-            let step = step.replace("~1", "/").replace("~0", "~");
-            at = at.and_then(|node| node.get(&step));
+        let mut node = node;
+        for _ in 0..REFERENCES_MAX {
+            let Some(reference) = node.get("$ref") else { return Ok(node) };
+            let text = reference.text().unwrap_or_default();
+            let mut at = text.strip_prefix("#/").map(|_| self.root);
+            for step in text.split('/').skip(1) {
+                // RFC 6901 §4: `~1` is `/`, then `~0` is `~`.
+                let step = step.replace("~1", "/").replace("~0", "~");
+                at = at.and_then(|node| node.get(&step));
+            }
+            let astray = || Astray {
+                reference: text.to_owned(),
+                what: "leads to nothing in this document",
+                span: reference.span.clone(),
+            };
+            node = at.ok_or_else(astray)?;
         }
-        at.ok_or_else(|| Astray { reference: text.to_owned(), span: reference.span.clone() })
+        let (reference, span) = ("$ref".to_owned(), node.span.clone());
+        Err(Astray { reference, what: "leads from one reference to the next", span })
     }
+}
+
+/// The place itself, or that of anything in it.
+fn under(pointer: &str, below: bool) -> String {
+    if below { format!("{pointer}/-") } else { pointer.to_owned() }
 }
 
 #[cfg(test)]
@@ -144,7 +197,46 @@ body:
 
     #[test]
     fn finds_ids_at_any_depth_and_ends_in_a_circle() {
-        assert_eq!(pointers(DOCUMENT).unwrap(), ["/teamId", "/ids", "/a/site_id"]);
+        let all = ["/teamId", "/below/-/teamId", "/ids", "/a/site_id"];
+        assert_eq!(pointers(DOCUMENT).unwrap(), all);
+    }
+
+    #[test]
+    fn finds_ids_wherever_a_schema_may_stand() {
+        for part in [
+            "not: {properties: {teamId: {}}}",
+            "if: {properties: {teamId: {}}}",
+            "patternProperties: {'^x': {properties: {teamId: {}}}}",
+            "dependentSchemas: {note: {properties: {teamId: {}}}}",
+            "contains: {properties: {teamId: {}}}",
+            "unevaluatedProperties: {properties: {teamId: {}}}",
+        ] {
+            let document = format!("body: {{content: {{a: {{schema: {{{part}}}}}}}}}");
+            assert_eq!(pointers(&document).unwrap().len(), 1, "{part}");
+        }
+    }
+
+    #[test]
+    fn follows_a_reference_to_a_reference_and_tells_a_circle_of_them() {
+        let document = "\
+components: {a: {$ref: '#/components/b'}, b: {content: {x: {schema: {properties: {teamId: {}}}}}}}
+body: {$ref: '#/components/a'}
+";
+        assert_eq!(pointers(document).unwrap(), ["/teamId"]);
+        let circle = "components: {a: {$ref: '#/components/a'}}\nbody: {$ref: '#/components/a'}\n";
+        assert_eq!(pointers(circle).unwrap_err(), "$ref");
+    }
+
+    #[test]
+    fn what_is_too_deep_is_told() {
+        let schema = |n: usize| {
+            let next = n + 1;
+            format!("  s{n}: {{properties: {{a: {{$ref: '#/all/s{next}'}}}}}}\n")
+        };
+        let all: String = (0..DEPTH_MAX).map(schema).collect();
+        let body = "body: {content: {a: {schema: {$ref: '#/all/s0'}}}}";
+        let document = format!("all:\n{all}  s{DEPTH_MAX}: {{}}\n{body}\n");
+        assert!(pointers(&document).unwrap_err().starts_with("/a/a"));
     }
 
     #[test]

@@ -181,6 +181,7 @@ impl Import<'_> {
         };
         let described = Described {
             query: &operation.query,
+            fields: &operation.fields,
             body: &operation.body_ids,
             kinds: &overlay.file.ids,
             unchecked: &overlay.file.unchecked,

@@ -1,10 +1,13 @@
 //! A settings file that uses every key, and what it means.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Method;
 
-use crate::config::{CertificateSource, HeaderPattern, HttpVersion, LogFormat, LogLevel, Retry};
+use crate::config::{
+    CertificateSource, HeaderPattern, HttpVersion, LogFormat, LogLevel, Retry, Settings,
+};
 use crate::model::EntityUid;
 use crate::routing::{BodyRule, Denials, LogClass, ResourceRule, Stream};
 
@@ -83,4 +86,22 @@ fn one_line_is_enough() {
     assert_eq!(settings.limits.address.requests.get(), 6_000);
     assert_eq!(settings.sign_in.session_absolute, Duration::from_hours(24));
     assert!(settings.places.state_file.ends_with("state/hubgate.sqlite"));
+}
+
+#[test]
+fn the_digest_does_not_depend_on_how_the_file_was_typed() {
+    let folder = Folder::new();
+    let typed = folder.file();
+    let digest = |file: &Path, text: &str| Settings::parse(file, text).unwrap().digest(file);
+    let around = typed.with_file_name("schemas").join("../gateway.toml");
+    let up: PathBuf = std::env::current_dir().unwrap().components().skip(1).map(|_| "..").collect();
+    let relative = up.join(typed.strip_prefix("/").unwrap());
+    for other in [around, relative] {
+        let (here, there) = (folder.parse(FULL).unwrap(), Settings::parse(&other, FULL).unwrap());
+        assert_ne!(format!("{here:?}"), format!("{there:?}"), "messages tell it as typed");
+        assert_eq!(digest(&typed, FULL), digest(&other, FULL), "{}", other.display());
+    }
+    let changed = FULL.replace("var/log", "var/logs");
+    assert_ne!(changed, FULL);
+    assert_ne!(digest(&typed, FULL), digest(&typed, &changed));
 }

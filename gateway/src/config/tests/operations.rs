@@ -275,7 +275,9 @@ fn an_id_nobody_looks_at_is_an_error() {
         (body, "unchecked = { teamId = \" \" }", ".unchecked: `teamId`: the reason is missing"),
         (", list = true", ", lst = true", ".also[1].lst: unknown key (did you mean `list`?)"),
         ("query = \"partIds\", ", "", ".also[1]: where the id comes from is missing"),
-        ("path = \"teamId\"", "path = \"teamId\", list = true", ".also: only a query key holds"),
+        ("path = \"teamId\"", "path = \"teamId\", list = true", ".also[0]: only a query key holds"),
+        ("path = \"teamId\"", "path = \"teamID\"", ".also[0]: the path has no parameter `teamID`"),
+        ("query = \"partIds\"", "header = \"cookie\"", ".also[1]: this field never reaches"),
     ] {
         let overlay = NAMED.replacen(was, is, 1);
         assert_ne!(overlay, NAMED, "{was}");
@@ -294,4 +296,17 @@ fn a_reason_takes_the_place_of_a_question() {
     let table = "ids = { teamId = \"9\" }";
     let found = errors(SETTINGS, NAMING, &NAMED.replacen("ids = { teamId = \"Team\" }", table, 1));
     assert!(found.contains("ids.teamId: `9` is no entity type"), "{found}");
+}
+
+#[test]
+fn a_reason_for_every_operation_silences_no_path_parameter() {
+    let question = "{ action = \"things:list\", kind = \"Team\", path = \"teamId\" },\n";
+    let common = "colourId = \"reference data\" }";
+    let wider = NAMED.replacen(question, "", 1).replacen(
+        common,
+        "colourId = \"reference data\", teamId = \"a test\" }",
+        1,
+    );
+    let found = errors(SETTINGS, NAMING, &wider);
+    assert!(found.contains("the path parameter `teamId` is not asked about"), "{found}");
 }

@@ -125,6 +125,21 @@ fn px24_reads_a_query_key_that_is_there_once() {
 }
 
 #[test]
+fn px24_a_query_key_folds_as_a_member_of_a_body_does() {
+    let rule = |key: &str| ResourceRule::Query { kind: kind(), key: key.to_owned() };
+    for (key, query, malformed) in [
+        ("siteId", "%C5%BFiteId=b", Query),
+        ("siteId", "siteId=a&%C5%BFiteId=b", Repeated),
+        ("tokenId", "tokenId=a&to%E2%84%AAenId=b", Repeated),
+    ] {
+        let found = id(rule(key), &format!("/t/x?{query}"), "", "");
+        assert_eq!(found, refused(malformed), "{query}");
+    }
+    let optional = read_query_list(Some("%C5%BFiteId=b"), "siteId", Occurs::AtMostOnce);
+    assert_eq!(optional, Err(Query));
+}
+
+#[test]
 fn px43_reads_a_field_that_is_there_once() {
     let rule = || ResourceRule::Header { kind: kind(), name: String::from("X-Team") };
     assert_eq!(id(rule(), "/t/x", "x-team: a\r\n", "").as_deref(), Ok("a"));

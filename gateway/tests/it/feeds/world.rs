@@ -24,16 +24,20 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        Self::with(String::new()).await
+        Self::with("").await
     }
 
     /// One with further settings.
-    pub(crate) async fn with(settings: String) -> Self {
+    pub(crate) async fn with(settings: &str) -> Self {
         let admin = free_address().unwrap();
         let listen = format!("grace_seconds = 1\nadmin = \"{admin}\"");
         let replacing = vec![("grace_seconds = 1", listen)];
-        let gateway =
-            Gateway::start_with(Wishes { replacing, settings, ..Wishes::default() }).await;
+        let gateway = Gateway::start_with(Wishes {
+            replacing,
+            settings: settings.to_owned(),
+            ..Wishes::default()
+        })
+        .await;
         let role = "client=Operator::nordvolt";
         let key = gateway.create_key("nordvolt", "hub", role, &["directory:write"]);
         Self { gateway, admin, key }
