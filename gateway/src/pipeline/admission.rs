@@ -326,7 +326,6 @@ impl Pipeline {
         // The route of the earlier snapshot is nothing to this one.
         trail.route = None;
         trail.asker = Some(asker.clone());
-        trail.route = None;
         let matched = trail.snapshot.routes().find(request)?;
         trail.route = Some(Arc::clone(&matched.route));
         Ok((matched, asker, partition))
