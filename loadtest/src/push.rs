@@ -209,7 +209,24 @@ impl Pushing {
         );
     }
 
+    /// Asks again while the gateway says that it cannot answer yet: a started one reads the organisation first.
     async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        what: (&[(&str, &str)], &[u8]),
+    ) -> anyhow::Result<RawAnswer> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.ask_once(method, path, what).await?;
+            if answer.status != 503 || Instant::now() > until {
+                return Ok(answer);
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    async fn ask_once(
         &self,
         method: &str,
         path: &str,
