@@ -35,6 +35,14 @@ pub(super) async fn evaluate(State(door): Shared, request: Request<Body>) -> Res
 
 async fn answered(guarded: &Guarded<'_>, body: Body) -> Result<Response, Problem> {
     let asked: EvaluationBody = read(guarded, body).await?;
+    one(guarded, &asked).await
+}
+
+/// Answers a question that stands alone.
+pub(super) async fn one(
+    guarded: &Guarded<'_>,
+    asked: &EvaluationBody,
+) -> Result<Response, Problem> {
     let question = asked.readable(&EvaluationBody::default(), Part::Whole)?;
     let answer = decided(&ground(guarded).await?, &question, guarded.path).await?;
     Ok(json_response(StatusCode::OK, &serde_json::json!(answer)))

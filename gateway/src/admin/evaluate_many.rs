@@ -7,9 +7,10 @@ use http::{Request, StatusCode};
 use serde_json::json;
 
 use super::authzen::{
-    AnswerBody, AnswersBody, EvaluationBody, EvaluationsBody, Part, QUESTIONS_MAX, Semantic,
-    asked_id, decided, ground, read,
+    AnswerBody, AnswersBody, EvaluationsBody, Part, QUESTIONS_MAX, Semantic, asked_id, decided,
+    ground, read,
 };
+use super::evaluate::one;
 use super::guard::{Guarded, Shared};
 use super::operation::EVALUATE_MANY;
 use super::problem::{Problem, ProblemBody};
@@ -41,9 +42,7 @@ pub(super) async fn evaluate_many(State(door): Shared, request: Request<Body>) -
 async fn answered(guarded: &Guarded<'_>, body: Body) -> Result<Response, Problem> {
     let asked: EvaluationsBody = read(guarded, body).await?;
     if asked.evaluations.is_empty() {
-        let question = asked.defaults.readable(&EvaluationBody::default(), Part::Whole)?;
-        let answer = decided(&ground(guarded).await?, &question, guarded.path).await?;
-        return Ok(json_response(StatusCode::OK, &json!(answer)));
+        return one(guarded, &asked.defaults).await;
     }
     if asked.evaluations.len() > QUESTIONS_MAX {
         let detail = format!("ask at most {QUESTIONS_MAX} questions at a time");

@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::admission::{DECISION_TIME_MAX, timed};
 use super::operation::Admitted;
 use super::outcome::Enforcement;
+use super::recording::verdict_of;
 use super::snapshot::Snapshot;
-use crate::audit::{AskedFacts, DecisionRecord, Effect, Source, Verdict, What, Who};
+use crate::audit::{AskedFacts, DecisionRecord, Source, What, Who};
 use crate::authz::{Decision, Facts, Partition, PreparedPrincipal, Question, Standing};
 use crate::directory::{Member, Members};
 use crate::model::{
@@ -149,15 +150,7 @@ impl Ground<'_> {
                 }),
                 ..What::default()
             },
-            decision: Verdict {
-                effect: if decision.allowed() { Effect::Allow } else { Effect::Deny },
-                reason: decision.reason_code(),
-                determining: decision.determining(),
-                erring: decision.erring(),
-                quota: decision.quota(),
-                cached: decision.cached(),
-                evaluation_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-            },
+            decision: verdict_of(decision, took),
         };
         let sink = &pipeline.parts.sink;
         let written = if decision.log_strict() {

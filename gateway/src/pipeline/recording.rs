@@ -108,26 +108,19 @@ impl<'a> Trail<'a> {
 
     /// The verdict of the decision on the request: of all its questions, the one that denied.
     pub(super) fn verdict(&self) -> Verdict<'_> {
-        let Some(decision) = self.also_denied.as_ref().or(self.decision.as_ref()) else {
-            return Verdict::refused("undecided");
-        };
-        Verdict {
-            effect: if decision.allowed() { Effect::Allow } else { Effect::Deny },
-            reason: decision.reason_code(),
-            determining: decision.determining(),
-            erring: decision.erring(),
-            quota: decision.quota(),
-            cached: decision.cached(),
-            evaluation_us: u64::try_from(self.evaluation.as_micros()).unwrap_or(u64::MAX),
-        }
+        let decision = self.deciding();
+        decision.map_or(Verdict::refused("undecided"), |it| verdict_of(it, self.evaluation))
+    }
+
+    fn deciding(&self) -> Option<&Decision> {
+        self.also_denied.as_ref().or(self.decision.as_ref())
     }
 
     /// The verdict of a refusal: a denial is the decision's own, everything else the refusal's, also what was
     /// denied after the policies had allowed it. Nobody known is asked for a credential whatever was decided, so
     /// that is what the record says.
     pub(super) fn refusal_verdict<'r>(&'r self, refusal: &'r Refusal) -> Verdict<'r> {
-        let decision = self.also_denied.as_ref().or(self.decision.as_ref());
-        match (decision, refusal) {
+        match (self.deciding(), refusal) {
             (Some(decision), Refusal::Denied { .. }) if !decision.allowed() => self.verdict(),
             (_, Refusal::Unavailable(_)) => {
                 Verdict { effect: Effect::Error, ..Verdict::refused(refusal.code()) }
@@ -191,5 +184,18 @@ impl<'a> Trail<'a> {
         let operation = self.operation.as_ref().map(|operation| operation.headers);
         let headers = self.request.map(CanonicalRequest::headers).or(operation)?;
         headers.get(name)?.to_str().ok()
+    }
+}
+
+/// A decision that took so long, as records tell it.
+pub(super) fn verdict_of(decision: &Decision, took: Duration) -> Verdict<'_> {
+    Verdict {
+        effect: if decision.allowed() { Effect::Allow } else { Effect::Deny },
+        reason: decision.reason_code(),
+        determining: decision.determining(),
+        erring: decision.erring(),
+        quota: decision.quota(),
+        cached: decision.cached(),
+        evaluation_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
     }
 }

@@ -14,9 +14,7 @@ use crate::authz::Explanation;
 use crate::config::{self, Loaded};
 use crate::journal::{Filter, Line, Tail};
 use crate::model::{ConnectionId, Scopes};
-
-/// Most further questions a record tells of.
-const FURTHER_MAX: usize = 64;
+use crate::routing::FURTHER_MAX;
 
 /// A decision of the log.
 #[derive(Debug)]

@@ -239,14 +239,8 @@ impl<'d> Reader<'d> {
     fn follow(&mut self, key: &str, node: &'d Node) -> Option<&'d Node> {
         let Some(reference) = node.get("$ref") else { return Some(node) };
         let text = reference.text().unwrap_or_default();
-        let mut at = text.strip_prefix("#/").map(|_| self.root);
-        for step in text.split('/').skip(1) {
-            // RFC 6901 §4: `~1` is `/`, then `~0` is `~`.
-            let step = step.replace("~1", "/").replace("~0", "~");
-            at = at.and_then(|node| node.get(&step));
-        }
         // One step is enough: a parameter that is again a `$ref` is in no published document.
-        let found = at.filter(|node| node.get("$ref").is_none());
+        let found = self.root.referenced(text).filter(|node| node.get("$ref").is_none());
         if found.is_none() {
             self.wrong(key, reference, format!("`{text}` leads to no parameter of this document"));
         }

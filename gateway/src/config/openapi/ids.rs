@@ -143,18 +143,12 @@ impl<'d> Walk<'d> {
         for _ in 0..REFERENCES_MAX {
             let Some(reference) = node.get("$ref") else { return Ok(node) };
             let text = reference.text().unwrap_or_default();
-            let mut at = text.strip_prefix("#/").map(|_| self.root);
-            for step in text.split('/').skip(1) {
-                // RFC 6901 §4: `~1` is `/`, then `~0` is `~`.
-                let step = step.replace("~1", "/").replace("~0", "~");
-                at = at.and_then(|node| node.get(&step));
-            }
             let astray = || Astray {
                 reference: text.to_owned(),
                 what: "leads to nothing in this document",
                 span: reference.span.clone(),
             };
-            node = at.ok_or_else(astray)?;
+            node = self.root.referenced(text).ok_or_else(astray)?;
         }
         let (reference, span) = ("$ref".to_owned(), node.span.clone());
         Err(Astray { reference, what: "leads from one reference to the next", span })

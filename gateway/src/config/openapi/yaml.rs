@@ -47,6 +47,17 @@ pub(super) struct Wrong {
 }
 
 impl Node {
+    /// What a reference into this document leads to: `#/` and a JSON Pointer.
+    pub(super) fn referenced(&self, reference: &str) -> Option<&Self> {
+        let mut at = reference.strip_prefix("#/").map(|_| self);
+        for step in reference.split('/').skip(1) {
+            // RFC 6901 §4: `~1` is `/`, then `~0` is `~`.
+            let step = step.replace("~1", "/").replace("~0", "~");
+            at = at.and_then(|node| node.get(&step));
+        }
+        at
+    }
+
     /// The text of a scalar.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.content {
