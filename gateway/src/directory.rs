@@ -5,14 +5,16 @@
 //! one state of one organisation. Their resources are for `authz` to keep. Nothing here reads a file or
 //! judges a request.
 
+mod managed;
 mod member;
 mod members;
 mod organisation;
 mod pushed;
 mod register;
 
+pub use managed::{ManagedParts, ManagedShape, NothingManaged, Stored};
 pub use member::{Identity, Member, principal_entity};
-pub use members::Members;
+pub use members::{Members, person};
 pub use organisation::{DirectoryError, Organisation, OrganisationData};
 pub use pushed::{NothingPushed, PushedError, PushedResources};
 pub use register::{Directory, RegisterError};

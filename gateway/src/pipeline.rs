@@ -32,7 +32,7 @@ pub use evaluation::{Evaluated, Evaluation, Ground};
 pub use live_binding::LiveBinding;
 pub use navigation::{Area, Menu, Navigation};
 pub use operation::{Admitted, Operation};
-pub use organisations::{Content, OrganisationSource, SourceError, version_of};
+pub use organisations::{Content, OrganisationSource, SourceError, Version};
 pub use outcome::{Arrival, BodySource, Enforcement, Forward, Help, Outcome, Refused, Reply};
 pub use recording::Identity;
 pub use sign_in::{

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard};
 
 use crate::authz::Partition;
-use crate::directory::{PushedError, PushedResources};
+use crate::directory::{PushedError, PushedResources, Stored};
 use crate::model::{TenantId, UnixNanos};
 use crate::pipeline::{ChangeError, Pipeline, Snapshot, SnapshotError, SnapshotParts, SourceError};
 use crate::store::{self, Follower, Kind};
@@ -43,7 +43,7 @@ type Rung = tokio::sync::mpsc::UnboundedReceiver<Option<TenantId>>;
 #[derive(Debug)]
 pub struct Overlay {
     pipeline: Arc<Pipeline>,
-    pushed: Arc<dyn PushedResources>,
+    stored: Stored,
     everything: Arc<tokio::sync::RwLock<()>>,
     turns: Mutex<HashMap<TenantId, Weak<tokio::sync::Mutex<()>>>>,
     changed: Bell,
@@ -89,16 +89,16 @@ pub fn check_pushed(
 }
 
 impl Overlay {
-    /// Keeps `pipeline` in step, whose snapshot reads `pushed` too.
-    pub fn new(pipeline: Arc<Pipeline>, pushed: Arc<dyn PushedResources>) -> Self {
+    /// Keeps `pipeline` in step, whose snapshot reads what is `stored` too.
+    pub fn new(pipeline: Arc<Pipeline>, stored: Stored) -> Self {
         let (changed, rung) = tokio::sync::mpsc::unbounded_channel();
         let (everything, turns) = (Arc::default(), Mutex::default());
-        Self { pipeline, pushed, everything, turns, changed, changes: Mutex::new(Some(rung)) }
+        Self { pipeline, stored, everything, turns, changed, changes: Mutex::new(Some(rung)) }
     }
 
-    /// Where pushed resources are read from.
-    pub fn pushed(&self) -> Arc<dyn PushedResources> {
-        Arc::clone(&self.pushed)
+    /// What the store has of organisations.
+    pub fn stored(&self) -> Stored {
+        self.stored.clone()
     }
 
     /// Puts changed files in force, with everything that was pushed. `ready` is told of the new snapshot just
@@ -112,7 +112,7 @@ impl Overlay {
         ready: impl FnOnce(&Snapshot),
     ) -> Result<(), OverlayError> {
         let _all = self.everything.blocking_write();
-        check_pushed(&parts, &*self.pushed, Some(&self.pipeline.snapshot()))?;
+        check_pushed(&parts, &*self.stored.pushed, Some(&self.pipeline.snapshot()))?;
         Ok(self.pipeline.activate(parts, ready)?)
     }
 
@@ -167,6 +167,11 @@ impl Overlay {
         lock
     }
 
+    /// Takes over what `turn`'s holder has changed.
+    pub(super) fn settle(&self, turn: &Turn) -> Result<(), OverlayError> {
+        Ok(self.pipeline.refresh(&turn.tenant)?)
+    }
+
     /// The resources of an organisation as its feed is now, put in force if they were not: a write whose end
     /// was not heard, or another process, may have left what is in force behind. Blocks.
     pub(super) fn catch_up(&self, turn: &Turn) -> Result<Arc<Partition>, OverlayError> {
@@ -191,7 +196,7 @@ impl Overlay {
 
 impl Follower for Overlay {
     fn changed(&self, change: &store::Change) {
-        if change.key.kind() == Kind::Feed
+        if matches!(change.key.kind(), Kind::Feed | Kind::Managed)
             && let Ok(tenant) = TenantId::parse(change.key.space())
         {
             self.ring(Some(tenant));

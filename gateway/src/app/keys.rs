@@ -13,18 +13,22 @@ use std::path::Path;
 use std::sync::Arc;
 
 use clap::Subcommand;
+use tokio::runtime::Handle;
 
 use crate::audit::{Event, EventRecord, PseudonymKey, Sink as _, SinkError};
 use crate::authn::{CreateApiKeyError, IssueError, StoreUnavailable};
 use crate::config::{self, Loaded, Places};
-use crate::directory::{Organisation, PushedResources};
+use crate::directory::{Organisation, Stored};
 use crate::journal::{Journal, JournalError, JournalSettings};
 use crate::model::{
     Clock as _, DecisionId, Entropy as _, EntropyError, KeyId, OsEntropy, Secret, SnapshotId,
     SystemClock, TenantId,
 };
 use crate::pipeline::{Content, OrganisationSource as _, Snapshot, SourceError};
-use crate::store::{DirectoryObjects, OpenError, SqliteStore, StoredApiKeys, StoredResources};
+use crate::store::{
+    DirectoryObjects, ManagedObjects, OpenError, SqliteStore, StateStore, StoredApiKeys, StoredParts,
+    StoredResources,
+};
 
 use super::cli::CommandError;
 use super::secrets::SecretsError;
@@ -160,38 +164,47 @@ pub(super) fn open_keys(
     Ok((StoredApiKeys::new(Arc::new(store), Arc::new(SystemClock)), runtime))
 }
 
-/// Members and resources of an organisation, with what its hub pushed.
+/// What `store` has of organisations, read on `runtime`.
+pub(in crate::app) fn stored_parts(store: Arc<dyn StateStore>, runtime: &Handle) -> Stored {
+    let objects = DirectoryObjects::new(Arc::clone(&store));
+    let pushed = Arc::new(StoredResources::new(objects, runtime.clone()));
+    let managed = Arc::new(StoredParts::new(ManagedObjects::new(store), runtime.clone()));
+    Stored { pushed, managed }
+}
+
+/// Members and resources of an organisation, with what the store has of it.
 pub(super) fn read_content(
     loaded: &Loaded,
-    organisation: &Organisation,
+    organisation: &Arc<Organisation>,
 ) -> Result<Content, KeyError> {
     let (source, schema) = (&loaded.organisations.source, &loaded.organisations.schema);
-    let Some(pushed) = Pushed::open(loaded)? else {
+    let Some(opened) = OpenedStore::open(loaded)? else {
         return Ok(source.open(organisation, schema)?);
     };
-    Ok(source.with_pushed(Arc::clone(&pushed.resources)).open(organisation, schema)?)
+    let source = source.with_stored(&opened.stored);
+    Ok(source.open(&source.managed(organisation)?.0, schema)?)
 }
 
 /// The name of the snapshot a gateway would decide under now; nothing where no gateway ever ran.
 pub(super) fn snapshot_now(loaded: &Loaded) -> Result<Option<SnapshotId>, KeyError> {
-    let Some(pushed) = Pushed::open(loaded)? else { return Ok(None) };
+    let Some(opened) = OpenedStore::open(loaded)? else { return Ok(None) };
     // The name does not depend on how people are named in the log.
     let pseudonyms = PseudonymKey::new(Secret::new([0; 32]));
-    let snapshot = Snapshot::new(snapshot_parts(loaded, &pushed.resources, pseudonyms), None);
+    let snapshot = Snapshot::new(snapshot_parts(loaded, &opened.stored, pseudonyms), None);
     match snapshot {
         Ok(snapshot) => Ok(Some(snapshot.id().clone())),
         Err(error) => Err(KeyError::Usage(error.to_string())),
     }
 }
 
-/// What hubs pushed, and what reads it.
-struct Pushed {
-    resources: Arc<dyn PushedResources>,
+/// What the store has of organisations, and what reads it.
+struct OpenedStore {
+    stored: Stored,
     /// Reading ends with it.
     _runtime: tokio::runtime::Runtime,
 }
 
-impl Pushed {
+impl OpenedStore {
     /// Nothing without a store: opening it would make one.
     fn open(loaded: &Loaded) -> Result<Option<Self>, KeyError> {
         let file = &loaded.settings.places.state_file;
@@ -204,9 +217,8 @@ impl Pushed {
             .build()
             .map_err(KeyError::Runtime)?;
         let store = Arc::new(SqliteStore::open(file, Arc::new(SystemClock))?);
-        let objects = DirectoryObjects::new(store);
-        let resources = Arc::new(StoredResources::new(objects, runtime.handle().clone()));
-        Ok(Some(Self { resources, _runtime: runtime }))
+        let stored = stored_parts(store, runtime.handle());
+        Ok(Some(Self { stored, _runtime: runtime }))
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::authz::{Partition, PolicySchema};
 use crate::directory::{
-    Directory, Members, NothingPushed, Organisation, PushedError, PushedResources, principal_entity,
+    Directory, Member, Members, Organisation, PushedError, Stored, principal_entity,
 };
 use crate::model::{EntityRecord, EntityUid, RoleAssignment};
-use crate::pipeline::{Content, OrganisationSource, SourceError, version_of};
+use crate::pipeline::{Content, OrganisationSource, SourceError, Version};
 
 use super::kept::KeptFiles;
 use super::resources::Resources;
@@ -24,19 +24,19 @@ const MEMBER: &str = "User";
 pub struct FileSource {
     tenants: PathBuf,
     base: PathBuf,
-    pushed: Arc<dyn PushedResources>,
+    stored: Stored,
     kept: Option<KeptFiles>,
 }
 
 impl FileSource {
     pub(super) fn new(tenants: PathBuf, base: PathBuf) -> Self {
-        Self { tenants, base, pushed: Arc::new(NothingPushed), kept: None }
+        Self { tenants, base, stored: Stored::default(), kept: None }
     }
 
-    /// The same files, with resources that were pushed besides.
+    /// The same files, with what the store has besides.
     #[must_use]
-    pub fn with_pushed(&self, pushed: Arc<dyn PushedResources>) -> Self {
-        Self { pushed, ..self.clone() }
+    pub fn with_stored(&self, stored: &Stored) -> Self {
+        Self { stored: stored.clone(), ..self.clone() }
     }
 
     /// The same files, where those that changed are read as they were `kept`.
@@ -123,9 +123,22 @@ impl FileSource {
 }
 
 impl OrganisationSource for FileSource {
-    fn version(&self, organisation: &Organisation) -> Result<[u8; 32], SourceError> {
-        let pushed = self.pushed.version(organisation.id()).map_err(of_pushed)?;
-        Ok(version_of(organisation, &pushed))
+    fn version(&self, organisation: &Organisation) -> Result<Version, SourceError> {
+        let (files, tenant) = (organisation.digest(), organisation.id());
+        let pushed = self.stored.pushed.version(tenant).map_err(of_pushed)?;
+        let managed = self.stored.managed.version(tenant).map_err(of_pushed)?;
+        Ok(Version { files, pushed, managed })
+    }
+
+    fn managed(
+        &self,
+        organisation: &Arc<Organisation>,
+    ) -> Result<(Arc<Organisation>, [u8; 32]), SourceError> {
+        let (shape, name) = self.stored.managed.shape(organisation.id()).map_err(of_pushed)?;
+        let is_plain = !shape.suspended && shape.connections.is_empty();
+        let managed =
+            if is_plain { Arc::clone(organisation) } else { Arc::new(organisation.managed(shape)) };
+        Ok((managed, name))
     }
 
     fn open(
@@ -136,12 +149,44 @@ impl OrganisationSource for FileSource {
         let failed = |cause| SourceError { tenant: organisation.id().clone(), cause };
         let texts = self.texts(organisation)?;
         let mut pushed = Vec::new();
-        let read = self.pushed.read(organisation.id(), &mut |record| pushed.push(record));
-        let version = version_of(organisation, &read.map_err(of_pushed)?);
+        let read = self.stored.pushed.read(organisation.id(), &mut |record| pushed.push(record));
+        let (files, named) = (organisation.digest(), read.map_err(of_pushed)?);
+        let (given, managed) = self.stored.managed.members(organisation.id()).map_err(of_pushed)?;
         let content = read_content(&texts, organisation, (schema, pushed), &self.base);
         let content = content.map_err(|problems| failed(told(&problems)))?;
-        Ok(Content { version, ..content })
+        let members = with_managed(content.members, organisation, given);
+        let version = Version { files, pushed: named, managed };
+        Ok(Content { members, partition: content.partition, version })
     }
+
+    fn reopen(
+        &self,
+        organisation: &Organisation,
+        schema: &Arc<PolicySchema>,
+        content: &Content,
+    ) -> Result<Content, SourceError> {
+        let failed = |cause| SourceError { tenant: organisation.id().clone(), cause };
+        let texts = self.texts(organisation)?;
+        let (given, managed) = self.stored.managed.members(organisation.id()).map_err(of_pushed)?;
+        let mut problems = Vec::new();
+        let partition = Arc::clone(&content.partition);
+        let members =
+            read_members(&texts, organisation, (schema, &partition), (&self.base, &mut problems));
+        let members = members.ok_or_else(|| failed(told(&problems)))?;
+        let members = with_managed(Arc::new(members), organisation, given);
+        Ok(Content { members, partition, version: Version { managed, ..content.version } })
+    }
+}
+
+fn with_managed(
+    members: Arc<Members>,
+    organisation: &Organisation,
+    given: Vec<Member>,
+) -> Arc<Members> {
+    if given.is_empty() {
+        return members;
+    }
+    Arc::new(Arc::unwrap_or_clone(members).with_managed(organisation, given))
 }
 
 fn told(problems: &[FileProblem]) -> String {
@@ -163,34 +208,40 @@ pub(super) fn read_content(
     base: &Path,
 ) -> Result<Content, Vec<FileProblem>> {
     let mut problems = Vec::new();
-    let given = texts.members(base, &mut problems);
     let (file, text) = texts.resources(base);
     let resources = Resources { file: &file, text: &text, schema };
     let partition = match resources.partition(pushed) {
         Ok(partition) => partition,
         Err(mut found) => {
+            texts.members(base, &mut problems);
             problems.append(&mut found);
             return Err(problems);
         }
     };
+    let members = read_members(texts, organisation, (schema, &partition), (base, &mut problems));
+    let Some(members) = members.filter(|_| problems.is_empty()) else { return Err(problems) };
+    let (members, partition) = (Arc::new(members), Arc::new(partition));
+    let (files, none) = (organisation.digest(), [0; 32]);
+    Ok(Content { members, partition, version: Version { files, pushed: none, managed: none } })
+}
+
+/// Reads and checks the members of the files; nothing, where there is a problem with them.
+fn read_members(
+    texts: &Texts,
+    organisation: &Organisation,
+    (schema, partition): (&Arc<PolicySchema>, &Partition),
+    (base, problems): (&Path, &mut Vec<FileProblem>),
+) -> Option<Members> {
+    let before = problems.len();
+    let given = texts.members(base, problems);
     let folder = texts.folder();
     let file = folder.strip_prefix(base).unwrap_or(folder).join("members.toml");
     let members = Members::build(organisation, given, &|uid| partition.contains(uid));
-    match members {
-        Err(errors) => problems.extend(of_directory(&errors, folder, base)),
-        Ok(members) => {
-            check_members(&members, (schema, &partition), &file, &mut problems);
-            if problems.is_empty() {
-                let (members, partition) = (Arc::new(members), Arc::new(partition));
-                return Ok(Content {
-                    members,
-                    partition,
-                    version: version_of(organisation, &[0; 32]),
-                });
-            }
-        }
-    }
-    Err(problems)
+    let members = members
+        .map_err(|errors| problems.extend(of_directory(&errors, folder, base)))
+        .ok()
+        .inspect(|members| check_members(members, (schema, partition), &file, problems));
+    members.filter(|_| problems.len() == before)
 }
 
 /// A role the schema does not know gives nobody anything; most likely it is misspelt. Attributes it does not

@@ -1,11 +1,13 @@
 //! Members: who belongs to an organisation, how they sign in and what they may be.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::model::{ConnectionId, EntityRecord, EntityUid, MemberId, RoleAssignment};
+use crate::model::{ConnectionId, EntityRecord, EntityUid, MemberId, RoleAssignment, Source};
 
 /// One way a member signs in: a subject at a connection. The connection says the issuer (promise P6).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Identity {
     /// The connection, one of the organisation's own.
     pub connection: ConnectionId,
@@ -14,7 +16,8 @@ pub struct Identity {
 }
 
 /// Somebody the organisation's administrator made a member.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Member {
     /// The name policies and records use.
     pub id: MemberId,
@@ -30,6 +33,8 @@ pub struct Member {
     pub attributes: Map<String, Value>,
     /// A disabled member is as good as none.
     pub disabled: bool,
+    /// Who may change it.
+    pub source: Source,
 }
 
 /// The entity of a member or an API client, as data: `roles` is a record that has every role of

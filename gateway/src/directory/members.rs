@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::member::Member;
+use super::member::{Identity, Member};
 use super::organisation::{DirectoryError, Organisation};
 use crate::model::{EntityUid, MemberId, PersonId};
 
@@ -10,7 +10,7 @@ use crate::model::{EntityUid, MemberId, PersonId};
 pub(super) const MEMBERS_MAX: usize = 100_000;
 
 /// The members of one organisation, checked. Never changes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Members {
     members: HashMap<MemberId, Member>,
     people: HashMap<PersonId, MemberId>,
@@ -40,6 +40,31 @@ impl Members {
             add_people(organisation, member, &mut people, &mut errors);
         }
         if errors.is_empty() { Ok(Self { members, people }) } else { Err(errors) }
+    }
+
+    /// The same members and `managed` ones, which were checked when they were taken. What has changed since
+    /// makes nobody unreadable: a member the files have too is the files' one, a subject somebody has already
+    /// stays theirs, an identity at a connection that is gone is none, and a role on a node that is gone reaches
+    /// nothing.
+    #[must_use]
+    pub fn with_managed(mut self, organisation: &Organisation, managed: Vec<Member>) -> Self {
+        for member in managed {
+            if self.members.len() >= MEMBERS_MAX || self.members.contains_key(&member.id) {
+                tracing::warn!(tenant = %organisation.id(), member = %member.id, "a managed member is left out");
+                continue;
+            }
+            for identity in &member.identities {
+                let Some(person) = person(organisation, identity) else { continue };
+                self.people.entry(person).or_insert_with(|| member.id.clone());
+            }
+            self.members.insert(member.id.clone(), member);
+        }
+        self
+    }
+
+    /// Whose identity it is, disabled or not.
+    pub fn holder(&self, person: &PersonId) -> Option<&MemberId> {
+        self.people.get(person)
     }
 
     /// The member with this id, disabled or not.
@@ -98,6 +123,17 @@ fn check_roles(
     }
 }
 
+/// The person an identity is; nobody, where the organisation has no such connection.
+pub fn person(organisation: &Organisation, identity: &Identity) -> Option<PersonId> {
+    let connection = organisation.connection(&identity.connection)?;
+    Some(PersonId {
+        tenant: organisation.id().clone(),
+        connection: identity.connection.clone(),
+        issuer: connection.issuer.clone(),
+        subject: identity.subject.clone(),
+    })
+}
+
 fn add_people(
     organisation: &Organisation,
     member: &Member,
@@ -105,18 +141,12 @@ fn add_people(
     errors: &mut Vec<DirectoryError>,
 ) {
     for identity in &member.identities {
-        let Some(connection) = organisation.connection(&identity.connection) else {
+        let Some(person) = person(organisation, identity) else {
             errors.push(DirectoryError::UnknownConnection {
                 member: member.id.clone(),
                 connection: identity.connection.clone(),
             });
             continue;
-        };
-        let person = PersonId {
-            tenant: organisation.id().clone(),
-            connection: identity.connection.clone(),
-            issuer: connection.issuer.clone(),
-            subject: identity.subject.clone(),
         };
         if let Some(first) = people.insert(person, member.id.clone()) {
             errors.push(DirectoryError::SharedIdentity {

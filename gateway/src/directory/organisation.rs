@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::managed::ManagedShape;
 use super::members::MEMBERS_MAX;
 use crate::model::{Connection, ConnectionId, EntityUid, MemberId, PolicySource, TenantId};
 
@@ -82,7 +83,7 @@ pub enum DirectoryError {
 /// What is known of every organisation at all times: who it is, and how its people sign in. Small, since all
 /// are in memory; members and resources are read when they are needed ([`Members`](super::Members)). Never
 /// changes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Organisation {
     id: TenantId,
     name: String,
@@ -115,6 +116,18 @@ impl Organisation {
             connections,
             digest: data.digest,
         })
+    }
+
+    /// The same organisation as it is administered. A connection the files have too is the files' one.
+    #[must_use]
+    pub fn managed(&self, shape: ManagedShape) -> Self {
+        let mut managed = self.clone();
+        managed.suspended |= shape.suspended;
+        for connection in shape.connections {
+            let place = managed.connections.entry(connection.key.id.clone());
+            place.or_insert_with(|| Arc::new(connection));
+        }
+        managed
     }
 
     /// Its id.

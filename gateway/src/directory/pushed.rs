@@ -4,9 +4,9 @@ use std::fmt::Debug;
 
 use crate::model::{EntityRecord, TenantId};
 
-/// Pushed resources could not be read.
+/// What the store has of an organisation could not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("the pushed resources of `{tenant}` cannot be read: {cause}")]
+#[error("what is kept of `{tenant}` cannot be read: {cause}")]
 pub struct PushedError {
     /// The organisation.
     pub tenant: TenantId,

@@ -35,7 +35,7 @@ pub enum RegisterError {
 }
 
 /// All organisations of one snapshot.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Directory {
     organisations: BTreeMap<TenantId, Arc<Organisation>>,
     hosts: HashMap<String, TenantId>,
@@ -54,6 +54,42 @@ impl Directory {
             directory.add(organisation, &mut errors);
         }
         if errors.is_empty() { Ok(directory) } else { Err(errors) }
+    }
+
+    /// Registers organisations as they are administered. What the one before has already, a host name or an e-mail
+    /// domain, stays theirs.
+    pub fn administered(organisations: impl IntoIterator<Item = Arc<Organisation>>) -> Self {
+        let mut directory = Self::default();
+        for organisation in organisations {
+            directory.put(organisation);
+        }
+        directory
+    }
+
+    /// The same organisations, with `organisation` in the place of the one of its id. What another has already,
+    /// a host name or an e-mail domain, stays theirs.
+    #[must_use]
+    pub fn with(&self, organisation: Arc<Organisation>) -> Self {
+        let mut directory = self.clone();
+        let id = organisation.id();
+        directory.hosts.retain(|_, holder| holder != id);
+        directory.domains.retain(|_, connection| connection.key.tenant != *id);
+        directory.put(organisation);
+        directory
+    }
+
+    fn put(&mut self, organisation: Arc<Organisation>) {
+        let id = organisation.id().clone();
+        for host in organisation.hosts() {
+            self.hosts.entry(host.clone()).or_insert_with(|| id.clone());
+        }
+        for connection in organisation.connections() {
+            for domain in &connection.email_domains {
+                let place = self.domains.entry(domain.to_ascii_lowercase());
+                place.or_insert_with(|| Arc::clone(connection));
+            }
+        }
+        self.organisations.insert(id, organisation);
     }
 
     fn add(&mut self, organisation: Arc<Organisation>, errors: &mut Vec<RegisterError>) {

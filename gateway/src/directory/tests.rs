@@ -24,6 +24,7 @@ fn member(id: &str, subject: &str) -> Member {
         roles: vec![RoleAssignment { role: "admin".to_owned(), on: uid("Operator::top") }],
         attributes: serde_json::Map::new(),
         disabled: false,
+        source: crate::model::Source::File,
     }
 }
 

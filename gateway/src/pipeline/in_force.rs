@@ -140,7 +140,7 @@ impl InForce {
     /// Reading its version may block, so it is done elsewhere. Should it fail, the next reading finds out.
     async fn adopt_newer(self: &Arc<Self>, tenant: &TenantId, content: Arc<Content>) {
         let (in_force, tenant) = (Arc::clone(self), tenant.clone());
-        let moved = Moved { version: content.version, content: Some(content) };
+        let moved = Moved { version: content.version, content: Some(content), organisation: None };
         let adopt = move || in_force.adopt(&tenant, moved);
         if let Ok(Err(error)) = tokio::task::spawn_blocking(adopt).await {
             tracing::error!(%error, "pushed resources are not in force yet");

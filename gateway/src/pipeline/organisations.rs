@@ -5,7 +5,6 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
@@ -27,16 +26,26 @@ pub struct Content {
     pub members: Arc<Members>,
     /// Its resources.
     pub partition: Arc<Partition>,
-    /// Names what both were read from: [`version_of`] the organisation and what was pushed.
-    pub version: [u8; 32],
+    /// Names what both were read from.
+    pub version: Version,
 }
 
-/// Names everything the content of an organisation depends on; `pushed` names what was pushed to it.
-pub fn version_of(organisation: &Organisation, pushed: &[u8; 32]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(organisation.digest());
-    hash.update(pushed);
-    hash.finalize().into()
+/// Names everything an organisation depends on, each part by its SHA-256.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Its files.
+    pub files: [u8; 32],
+    /// What was pushed to it.
+    pub pushed: [u8; 32],
+    /// What its administration API keeps.
+    pub managed: [u8; 32],
+}
+
+impl Version {
+    /// Whether the resources are the same under both: the administration API keeps none of them.
+    pub fn has_resources_of(&self, other: &Self) -> bool {
+        (self.files, self.pushed) == (other.files, other.pushed)
+    }
 }
 
 /// An organisation could not be read.
@@ -55,7 +64,17 @@ pub trait OrganisationSource: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`SourceError`].
-    fn version(&self, organisation: &Organisation) -> Result<[u8; 32], SourceError>;
+    fn version(&self, organisation: &Organisation) -> Result<Version, SourceError>;
+
+    /// The organisation as it is administered now, and what names that state ([`Version::managed`]);
+    /// `organisation` is as its files say.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    fn managed(
+        &self,
+        organisation: &Arc<Organisation>,
+    ) -> Result<(Arc<Organisation>, [u8; 32]), SourceError>;
 
     /// Reads and checks an organisation: the files are those `organisation` was read from, and what was pushed is
     /// what there is now. [`Content::version`] names what was read.
@@ -66,6 +85,17 @@ pub trait OrganisationSource: Debug + Send + Sync {
         &self,
         organisation: &Organisation,
         schema: &Arc<PolicySchema>,
+    ) -> Result<Content, SourceError>;
+
+    /// Reads and checks the members anew, for an organisation whose resources are those of `content`.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    fn reopen(
+        &self,
+        organisation: &Organisation,
+        schema: &Arc<PolicySchema>,
+        content: &Content,
     ) -> Result<Content, SourceError>;
 }
 
@@ -94,7 +124,7 @@ pub(super) struct Shelf(BTreeMap<TenantId, Arc<Slot>>);
 /// One organisation's place. It is shared by snapshots that agree on the organisation.
 #[derive(Debug)]
 pub(super) struct Slot {
-    version: [u8; 32],
+    version: Version,
     state: Mutex<State>,
     /// Held while the organisation is read: one at a time.
     gate: Arc<tokio::sync::Mutex<()>>,
@@ -112,14 +142,18 @@ struct State {
 }
 
 impl Shelf {
-    /// Places for all organisations, all empty.
+    /// Places for all organisations, all empty; `managed` names the state each is administered in.
     pub(super) fn of(
         directory: &Directory,
         source: &dyn OrganisationSource,
+        managed: &BTreeMap<TenantId, [u8; 32]>,
     ) -> Result<Self, SourceError> {
         let place = |organisation: &Arc<Organisation>| {
-            let slot = Slot::empty(source.version(organisation)?);
-            Ok((organisation.id().clone(), Arc::new(slot)))
+            let version = source.version(organisation)?;
+            let tenant = organisation.id().clone();
+            // Should it be administered otherwise by now, it will be seen to have moved on.
+            let managed = managed.get(&tenant).copied().unwrap_or(version.managed);
+            Ok((tenant, Arc::new(Slot::empty(Version { managed, ..version }))))
         };
         directory.organisations().map(place).collect::<Result<_, _>>().map(Self)
     }
@@ -150,7 +184,7 @@ impl Shelf {
     }
 
     /// What every organisation is read from, by name.
-    pub(super) fn versions(&self) -> impl Iterator<Item = (&TenantId, &[u8; 32])> {
+    pub(super) fn versions(&self) -> impl Iterator<Item = (&TenantId, &Version)> {
         self.0.iter().map(|(tenant, slot)| (tenant, &slot.version))
     }
 
@@ -172,7 +206,7 @@ impl Shelf {
 }
 
 impl Slot {
-    pub(super) fn empty(version: [u8; 32]) -> Self {
+    pub(super) fn empty(version: Version) -> Self {
         let (state, gate) = (Mutex::default(), Arc::default());
         Self { version, state, gate, places: Readers::places() }
     }
@@ -192,7 +226,7 @@ impl Slot {
     }
 
     /// Names what it is read from.
-    pub(super) const fn version(&self) -> &[u8; 32] {
+    pub(super) const fn version(&self) -> &Version {
         &self.version
     }
 

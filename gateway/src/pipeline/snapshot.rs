@@ -1,6 +1,6 @@
 //! Everything a request is decided under, as one immutable value (promise P4).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::in_force::reader;
 use super::navigation::{Navigation, active_node};
 use super::organisations::{
     Content, Opening, OrganisationSource, Reader, Readers, Shelf, Slot, SourceError, Unread,
-    version_of,
+    Version,
 };
 use crate::audit::{Pseudonym, PseudonymKey};
 use crate::authn::Authenticated;
@@ -85,6 +85,8 @@ pub struct Snapshot {
     /// The snapshot the settings came with.
     settings: SnapshotId,
     parts: Arc<SnapshotParts>,
+    /// The organisations of `parts` as they are administered.
+    directory: Arc<Directory>,
     nobody: Arc<Partition>,
     shelf: Shelf,
     askers: Arc<Askers>,
@@ -94,8 +96,10 @@ pub struct Snapshot {
 /// Where an organisation is that has moved on, by name, and what it is there, if that was read.
 #[derive(Clone, Debug)]
 pub(super) struct Moved {
-    pub(super) version: [u8; 32],
+    pub(super) version: Version,
     pub(super) content: Option<Arc<Content>>,
+    /// The organisation as it is administered there, where that was read.
+    pub(super) organisation: Option<Arc<Organisation>>,
 }
 
 impl Snapshot {
@@ -107,7 +111,8 @@ impl Snapshot {
     pub fn new(parts: SnapshotParts, before: Option<&Self>) -> Result<Self, SnapshotError> {
         let nobody = Partition::build(&parts.schema, std::iter::empty());
         let nobody = Arc::new(nobody.map_err(|_| SnapshotError::Nobody)?);
-        let mut shelf = Shelf::of(&parts.directory, &*parts.source)?;
+        let (directory, managed) = administered(&parts)?;
+        let mut shelf = Shelf::of(&directory, &*parts.source, &managed)?;
         if let Some(before) = before {
             // What was read under another schema is checked against this one, before anybody waits for it.
             let changed = if before.parts.schema.digest() == parts.schema.digest() {
@@ -116,7 +121,7 @@ impl Snapshot {
                 before.shelf.tenants_in_use()
             };
             for tenant in changed {
-                let organisation = parts.directory.organisation(&tenant);
+                let organisation = directory.organisation(&tenant);
                 let slots = (shelf.slot(&tenant), before.shelf.slot(&tenant));
                 let (Some(organisation), (Some(_), Some(old))) = (organisation, slots) else {
                     continue;
@@ -130,7 +135,8 @@ impl Snapshot {
         // Readings go on across snapshots, and so do their bounds.
         let readers = before.map(|before| Arc::clone(&before.readers));
         let readers = readers.unwrap_or_else(|| Arc::new(Readers::new(Arc::clone(&parts.clock))));
-        Ok(Self { id, settings, parts, nobody, shelf, askers: Arc::new(Askers::new()), readers })
+        let askers = Arc::new(Askers::new());
+        Ok(Self { id, settings, parts, directory, nobody, shelf, askers, readers })
     }
 
     /// The snapshot with other resources of one organisation, those its source has while what was pushed is named
@@ -144,8 +150,8 @@ impl Snapshot {
         tenant: &TenantId,
         (partition, pushed): (Arc<Partition>, &[u8; 32]),
     ) -> Result<Option<Self>, ChangeError> {
-        let (organisation, old) = self.place(tenant)?;
-        let version = version_of(organisation, pushed);
+        let (_, old) = self.place(tenant)?;
+        let version = Version { pushed: *pushed, ..*old.version() };
         if version == *old.version() {
             return Ok(None);
         }
@@ -156,7 +162,7 @@ impl Snapshot {
                 Slot::filled(Content { members, partition, version }, old.used())
             }
         };
-        Ok(Some(self.with(tenant, slot)))
+        Ok(Some(self.with(tenant, slot, None)))
     }
 
     /// What one organisation is read from now, by name, and its content as it is read now, where that is another
@@ -166,15 +172,27 @@ impl Snapshot {
     /// [`ChangeError`].
     pub(super) fn moved_on(&self, tenant: &TenantId) -> Result<Option<Moved>, ChangeError> {
         let (organisation, slot) = self.place(tenant)?;
-        let version = self.parts.source.version(organisation)?;
+        let source = &self.parts.source;
+        let version = source.version(organisation)?;
         if version == *slot.version() {
             return Ok(None);
         }
-        if slot.peek().is_none() {
-            return Ok(Some(Moved { version, content: None }));
-        }
-        let content = self.parts.source.open(organisation, &self.parts.schema)?;
-        Ok(Some(Moved { version: content.version, content: Some(Arc::new(content)) }))
+        let (organisation, managed) = self.administered(tenant)?;
+        let version = Version { managed, ..version };
+        let Some(content) = slot.peek() else {
+            return Ok(Some(Moved { version, content: None, organisation: Some(organisation) }));
+        };
+        let schema = &self.parts.schema;
+        // Reading resources takes seconds where there are a million of them.
+        let content = if version.has_resources_of(&content.version) {
+            source.reopen(&organisation, schema, &content)?
+        } else {
+            source.open(&organisation, schema)?
+        };
+        let (version, organisation) = (content.version, Some(organisation));
+        // Of two states: neither is put in force, and it is read again.
+        let organisation = organisation.filter(|_| version.managed == managed);
+        Ok(Some(Moved { version, content: Some(Arc::new(content)), organisation }))
     }
 
     /// The snapshot with one organisation at `version`, and its content where there is one; nothing, where it is
@@ -185,7 +203,7 @@ impl Snapshot {
     pub(super) fn at(
         &self,
         tenant: &TenantId,
-        Moved { version, content }: Moved,
+        Moved { version, content, organisation: administered }: Moved,
     ) -> Result<Option<Self>, ChangeError> {
         let (organisation, old) = self.place(tenant)?;
         // A version names files and pushes, not the schema they were read under.
@@ -200,11 +218,30 @@ impl Snapshot {
         if self.parts.source.version(organisation)? != version {
             return Ok(None);
         }
+        let administered = match administered {
+            _ if version.managed == old.version().managed => None,
+            None => match self.administered(tenant)? {
+                (organisation, managed) if managed == version.managed => Some(organisation),
+                _ => return Ok(None),
+            },
+            read => read,
+        };
         let slot = Slot::empty(version);
         if let Some(content) = content {
             slot.fill(content, old.used());
         }
-        Ok(Some(self.with(tenant, slot)))
+        Ok(Some(self.with(tenant, slot, administered)))
+    }
+
+    /// The organisation as it is administered now.
+    fn administered(
+        &self,
+        tenant: &TenantId,
+    ) -> Result<(Arc<Organisation>, [u8; 32]), ChangeError> {
+        let organisation = self.parts.directory.organisation(tenant);
+        let organisation =
+            organisation.ok_or_else(|| ChangeError::UnknownOrganisation(tenant.clone()))?;
+        Ok(self.parts.source.managed(organisation)?)
     }
 
     /// The resources of an organisation and what they were read from, by name; read now if they are not in memory.
@@ -222,7 +259,7 @@ impl Snapshot {
     }
 
     fn place(&self, tenant: &TenantId) -> Result<(&Arc<Organisation>, &Arc<Slot>), ChangeError> {
-        let organisation = self.parts.directory.organisation(tenant);
+        let organisation = self.directory.organisation(tenant);
         organisation
             .zip(self.shelf.slot(tenant))
             .ok_or_else(|| ChangeError::UnknownOrganisation(tenant.clone()))
@@ -237,19 +274,24 @@ impl Snapshot {
         }
     }
 
-    /// The same snapshot with another place for one organisation.
-    fn with(&self, tenant: &TenantId, slot: Slot) -> Self {
+    /// The same snapshot with another place for one organisation, which is `administered` otherwise than before.
+    fn with(&self, tenant: &TenantId, slot: Slot, administered: Option<Arc<Organisation>>) -> Self {
         let organisations = self.shelf.with(tenant, slot);
         let id = snapshot_id(&self.parts, &organisations);
         let (settings, parts) = (self.settings.clone(), Arc::clone(&self.parts));
         let nobody = Arc::clone(&self.nobody);
-        // Askers of the changed organisation are told by its partition, which is another now.
-        let (askers, readers) = (Arc::clone(&self.askers), Arc::clone(&self.readers));
-        Self { id, settings, parts, nobody, shelf: organisations, askers, readers }
+        let (directory, askers) = match administered {
+            // Askers of the changed organisation are told by its partition, which is another now.
+            None => (Arc::clone(&self.directory), Arc::clone(&self.askers)),
+            // Its members or connections are others, and its partition may be the same.
+            Some(it) => (Arc::new(self.directory.with(it)), Arc::new(Askers::new())),
+        };
+        let readers = Arc::clone(&self.readers);
+        Self { id, settings, parts, directory, nobody, shelf: organisations, askers, readers }
     }
 
     /// The state of an organisation under this snapshot, as its source names it.
-    pub fn version(&self, tenant: &TenantId) -> Option<&[u8; 32]> {
+    pub fn version(&self, tenant: &TenantId) -> Option<&Version> {
         Some(self.shelf.slot(tenant)?.version())
     }
 
@@ -284,7 +326,7 @@ impl Snapshot {
         tenant: &TenantId,
         now: UnixNanos,
     ) -> Result<Arc<Content>, Refusal> {
-        let organisation = self.parts.directory.organisation(tenant);
+        let organisation = self.directory.organisation(tenant);
         let (Some(organisation), Some(slot)) = (organisation, self.shelf.slot(tenant)) else {
             return Err(Refusal::CredentialInvalid);
         };
@@ -331,7 +373,7 @@ impl Snapshot {
 
     /// The organisations.
     pub fn directory(&self) -> &Directory {
-        &self.parts.directory
+        &self.directory
     }
 
     /// The routes.
@@ -361,7 +403,7 @@ impl Snapshot {
 
     /// The root entity of an organisation.
     pub(super) fn root(&self, tenant: Option<&TenantId>) -> Option<&EntityUid> {
-        Some(self.parts.directory.organisation(tenant?)?.root())
+        Some(self.directory.organisation(tenant?)?.root())
     }
 
     /// Works out who an authenticated principal is in its organisation, or finds it worked out. Nobody known is
@@ -383,7 +425,7 @@ impl Snapshot {
             let asker = self.known(authenticated, &partition, None);
             return Ok((asker, partition));
         };
-        let organisation = self.parts.directory.organisation(&tenant);
+        let organisation = self.directory.organisation(&tenant);
         // The credential outlived its organisation.
         let organisation = organisation.ok_or(Refusal::CredentialInvalid)?;
         if organisation.suspended() {
@@ -501,6 +543,19 @@ const ANONYMOUS: &str = "Anonymous";
 /// The type of API clients there.
 const API_CLIENT: &str = "ApiClient";
 
+/// The organisations as they are administered.
+fn administered(
+    parts: &SnapshotParts,
+) -> Result<(Arc<Directory>, BTreeMap<TenantId, [u8; 32]>), SourceError> {
+    let (mut all, mut names) = (Vec::new(), BTreeMap::new());
+    for organisation in parts.directory.organisations() {
+        let (managed, name) = parts.source.managed(organisation)?;
+        names.insert(managed.id().clone(), name);
+        all.push(managed);
+    }
+    Ok((Arc::new(Directory::administered(all)), names))
+}
+
 fn snapshot_id(parts: &SnapshotParts, shelf: &Shelf) -> SnapshotId {
     let mut hash = Sha256::new();
     hash.update(parts.config_digest);
@@ -508,7 +563,9 @@ fn snapshot_id(parts: &SnapshotParts, shelf: &Shelf) -> SnapshotId {
     for (tenant, version) in shelf.versions() {
         hash.update(tenant.as_str().as_bytes());
         hash.update([0]);
-        hash.update(version);
+        hash.update(version.files);
+        hash.update(version.pushed);
+        hash.update(version.managed);
     }
     SnapshotId::from_digest(&hash.finalize().into())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    BATCH_MAX, Batch, Change, Changes, Key, Kind, Prefix, StateStore, StoreError, Swap,
+    BATCH_MAX, Batch, Change, Changes, Key, Kind, Prefix, Put, StateStore, StoreError, Swap,
     VALUE_BYTES_MAX,
 };
 use crate::model::{Clock as _, ManualClock, TenantId};
@@ -134,7 +134,7 @@ async fn writes_a_batch_whole_or_not_at_all(store: &dyn StateStore) {
         guard: guard.clone(),
         expected,
         value: value.to_vec(),
-        puts: vec![(one.clone(), value.to_vec())],
+        puts: vec![put(one.clone(), value.to_vec())],
         deletes: vec![two.clone(), key("batch-never-there")],
     };
     let refused = store.swap_all(batch(Some(1), b"x")).await.unwrap();
@@ -157,18 +157,22 @@ async fn writes_a_batch_whole_or_not_at_all(store: &dyn StateStore) {
     assert_eq!(read(store, &one).await.unwrap(), b"a");
 }
 
+const fn put(key: Key, value: Vec<u8>) -> Put {
+    Put { key, value, expiry: None }
+}
+
 async fn refuses_batches_that_no_store_takes(store: &dyn StateStore) {
     let guard = key("refused-guard");
-    let of = |puts: Vec<(Key, Vec<u8>)>, deletes: Vec<Key>| Batch {
+    let of = |puts: Vec<Put>, deletes: Vec<Key>| Batch {
         guard: guard.clone(),
         expected: None,
         value: Vec::new(),
         puts,
         deletes,
     };
-    let large = of(vec![(key("refused"), vec![0; VALUE_BYTES_MAX + 1])], Vec::new());
+    let large = of(vec![put(key("refused"), vec![0; VALUE_BYTES_MAX + 1])], Vec::new());
     let foreign = Key::of(&tenant("elsewhere"), Kind::Session, "x").unwrap();
-    let scattered = of(vec![(foreign, Vec::new())], Vec::new());
+    let scattered = of(vec![put(foreign, Vec::new())], Vec::new());
     let many = of(Vec::new(), vec![key("refused"); BATCH_MAX + 1]);
     assert!(matches!(store.swap_all(large).await, Err(StoreError::TooLarge { .. })));
     assert!(matches!(store.swap_all(scattered).await, Err(StoreError::Scattered)));

@@ -27,11 +27,29 @@ pub enum Kind {
     Staged,
     /// How far an organisation's feed has come; one entry, `head`.
     Feed,
+    /// How far an organisation's administration has come; one entry, `head`.
+    Managed,
+    /// A member the administration API keeps, by id.
+    Member,
+    /// What happened to an organisation, by time: the latest first.
+    AuditEvent,
+    /// The answer to a request that may be sent again, by the hash of its key.
+    Answered,
 }
 
 impl Kind {
-    const ALL: [Self; 6] =
-        [Self::Session, Self::ApiKey, Self::Login, Self::Resource, Self::Staged, Self::Feed];
+    const ALL: [Self; 10] = [
+        Self::Session,
+        Self::ApiKey,
+        Self::Login,
+        Self::Resource,
+        Self::Staged,
+        Self::Feed,
+        Self::Managed,
+        Self::Member,
+        Self::AuditEvent,
+        Self::Answered,
+    ];
 
     /// The word in the key.
     pub const fn name(self) -> &'static str {
@@ -42,6 +60,10 @@ impl Kind {
             Self::Resource => "resource",
             Self::Staged => "staged",
             Self::Feed => "feed",
+            Self::Managed => "managed",
+            Self::Member => "member",
+            Self::AuditEvent => "audit-event",
+            Self::Answered => "answered",
         }
     }
 }

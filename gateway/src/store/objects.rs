@@ -17,7 +17,7 @@ use super::error::StoreError;
 use super::feed_head::FeedHead;
 use super::key::{Key, Kind, Prefix};
 use super::record::damaged;
-use super::state::{Batch, Entry, StateStore, Swap};
+use super::state::{Batch, Entry, Put, StateStore, Swap};
 use crate::model::{EntityRecord, EntityUid, Source, TenantId};
 
 /// An object as it is kept.
@@ -115,12 +115,12 @@ impl DirectoryObjects {
         for object in &writes.objects {
             let place = key(tenant, Kind::Resource, &object.record.uid)?;
             let value = written(&place, object)?;
-            puts.push((place, value));
+            puts.push(Put { key: place, value, expiry: None });
         }
         for staged in &writes.staged {
             let place = key(tenant, Kind::Staged, &staged.record.uid)?;
             let value = written(&place, staged)?;
-            puts.push((place, value));
+            puts.push(Put { key: place, value, expiry: None });
         }
         let gone = writes.gone.iter().map(|uid| key(tenant, Kind::Resource, uid));
         let unstaged = writes.unstaged.iter().map(|uid| key(tenant, Kind::Staged, uid));

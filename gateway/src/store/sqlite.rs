@@ -94,11 +94,11 @@ fn check(batch: &Batch) -> Result<(), StoreError> {
     if entries > BATCH_MAX {
         return Err(StoreError::TooMany { entries, max: BATCH_MAX });
     }
-    let values = batch.puts.iter().map(|(_, value)| value).chain([&batch.value]);
+    let values = batch.puts.iter().map(|put| &put.value).chain([&batch.value]);
     if let Some(bytes) = values.map(Vec::len).find(|bytes| *bytes > VALUE_BYTES_MAX) {
         return Err(StoreError::TooLarge { bytes, max: VALUE_BYTES_MAX });
     }
-    let mut keys = batch.puts.iter().map(|(key, _)| key).chain(&batch.deletes);
+    let mut keys = batch.puts.iter().map(|put| &put.key).chain(&batch.deletes);
     if keys.any(|key| key.space() != batch.guard.space()) {
         return Err(StoreError::Scattered);
     }

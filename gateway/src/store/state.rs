@@ -46,10 +46,21 @@ pub struct Batch {
     pub expected: Option<u64>,
     /// Its new value. It does not expire.
     pub value: Vec<u8>,
-    /// Entries to write, whatever was there. They do not expire.
-    pub puts: Vec<(Key, Vec<u8>)>,
+    /// Entries to write, whatever was there.
+    pub puts: Vec<Put>,
     /// Entries to delete, if they are there.
     pub deletes: Vec<Key>,
+}
+
+/// One write of a [`Batch`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Put {
+    /// The entry.
+    pub key: Key,
+    /// Its value.
+    pub value: Vec<u8>,
+    /// When it ends by itself.
+    pub expiry: Option<UnixNanos>,
 }
 
 /// Most writes of a [`Batch`] besides its guard, and most keys read at once. Ten thousand take a store some

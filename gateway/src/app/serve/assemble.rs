@@ -17,7 +17,7 @@ use crate::app::self_signed::self_signed_certificate;
 use crate::audit::{Event, EventRecord, PseudonymKey, Sink, SinkError};
 use crate::authn::{AssertionKeys, AssertionSigner, Authenticator, Pepper, SigningKey};
 use crate::config::{self, FileSource, KeptFiles, Loaded, Secrets};
-use crate::directory::PushedResources;
+use crate::directory::Stored;
 use crate::journal::{Journal, JournalSettings};
 use crate::limits::Limiter;
 use crate::model::{Clock as _, OsEntropy, Secret, SystemClock};
@@ -176,7 +176,7 @@ fn first_snapshot(
     pseudonyms: &PseudonymKey,
 ) -> Result<Snapshot, ServeError> {
     feeds.recover(&loaded.organisations.directory)?;
-    let parts = snapshot_parts(loaded, feeds.pushed(), pseudonyms.clone());
+    let parts = snapshot_parts(loaded, feeds.stored(), pseudonyms.clone());
     feeds.check(&parts)?;
     tell_unkept(source(loaded).keep_and_check(&loaded.organisations.directory));
     Snapshot::new(parts, None).map_err(|error| ServeError::Assembly(error.to_string()))
@@ -207,10 +207,10 @@ pub(super) fn record_event(
     sink.append(record.encode()).map(drop)
 }
 
-/// What a snapshot of what was read, and of what was `pushed`, is made from.
+/// What a snapshot of what was read, and of what is `stored`, is made from.
 pub(in crate::app) fn snapshot_parts(
     loaded: &Loaded,
-    pushed: &Arc<dyn PushedResources>,
+    stored: &Stored,
     pseudonyms: PseudonymKey,
 ) -> SnapshotParts {
     let read = &loaded.organisations;
@@ -219,7 +219,7 @@ pub(in crate::app) fn snapshot_parts(
         schema: Arc::clone(&read.schema),
         pdp: Arc::clone(&read.pdp),
         directory: Arc::clone(&read.directory),
-        source: Arc::new(source(loaded).with_pushed(Arc::clone(pushed))),
+        source: Arc::new(source(loaded).with_stored(stored)),
         error_styles: convert::error_styles(&loaded.settings),
         navigation: loaded.settings.navigation.as_ref().map(convert::navigation),
         changes: read.changes.clone(),

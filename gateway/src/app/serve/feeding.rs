@@ -6,31 +6,31 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use super::ServeError;
+use crate::app::keys::stored_parts;
 use crate::admin::{Administration, Feeder, FeederParts, Overlay, check_pushed, recover};
-use crate::directory::{Directory, PushedResources};
+use crate::directory::{Directory, Stored};
 use crate::model::{OsEntropy, SystemClock};
 use crate::pipeline::{Pipeline, SnapshotParts};
 use crate::proxy::HandOver;
-use crate::store::{DirectoryObjects, StateStore, StoredResources};
+use crate::store::{DirectoryObjects, StateStore};
 
 /// The feeds of all organisations, before anything serves.
 #[derive(Debug)]
 pub(super) struct Feeds {
     objects: DirectoryObjects,
-    pushed: Arc<dyn PushedResources>,
+    stored: Stored,
     core: Handle,
 }
 
 impl Feeds {
     pub(super) fn of(store: Arc<dyn StateStore>, core: &Handle) -> Self {
-        let objects = DirectoryObjects::new(store);
-        let pushed = Arc::new(StoredResources::new(objects.clone(), core.clone()));
-        Self { objects, pushed, core: core.clone() }
+        let stored = stored_parts(Arc::clone(&store), core);
+        Self { objects: DirectoryObjects::new(store), stored, core: core.clone() }
     }
 
-    /// Where pushed resources are read from.
-    pub(super) fn pushed(&self) -> &Arc<dyn PushedResources> {
-        &self.pushed
+    /// What the store has of organisations.
+    pub(super) const fn stored(&self) -> &Stored {
+        &self.stored
     }
 
     /// Finishes what an earlier process left; before that, no organisation can be read.
@@ -49,12 +49,12 @@ impl Feeds {
     /// # Errors
     /// [`ServeError::Overlay`].
     pub(super) fn check(&self, parts: &SnapshotParts) -> Result<(), ServeError> {
-        Ok(check_pushed(parts, &*self.pushed, None)?)
+        Ok(check_pushed(parts, &*self.stored.pushed, None)?)
     }
 
     /// What keeps `pipeline` in step, and what takes new pushes.
     pub(super) fn start(self, pipeline: &Arc<Pipeline>) -> (Arc<Overlay>, Feeder) {
-        let overlay = Arc::new(Overlay::new(Arc::clone(pipeline), self.pushed));
+        let overlay = Arc::new(Overlay::new(Arc::clone(pipeline), self.stored));
         self.core.spawn(Arc::clone(&overlay).follow());
         let feeder = Feeder::new(FeederParts {
             objects: self.objects,

@@ -121,7 +121,7 @@ impl Live {
         // Services first: a request decided by the new snapshot finds the services it names, and one decided
         // by the old snapshot those of the old.
         keep(loaded);
-        let parts = snapshot_parts(loaded, &self.overlay.pushed(), self.pseudonyms.clone());
+        let parts = snapshot_parts(loaded, &self.overlay.stored(), self.pseudonyms.clone());
         self.overlay
             .take_over(parts, |snapshot| self.services.add(snapshot.settings(), services))
             .map_err(|error| failed(&error))?;

@@ -11,7 +11,7 @@ use super::reader::{head, number, stored_number, stored_time};
 use crate::model::{Clock, UnixNanos};
 use crate::store::error::StoreError;
 use crate::store::key::Key;
-use crate::store::state::{Batch, CHANGES_KEPT, Swap};
+use crate::store::state::{Batch, CHANGES_KEPT, Put, Swap};
 
 /// Writes that may wait. With a flush of a few milliseconds per batch the last waits well below the time-out.
 const QUEUE_MAX: usize = 1024;
@@ -142,8 +142,8 @@ fn swap_all(
     for key in &batch.deletes {
         delete(transaction, key, Expected::Anything, now)?;
     }
-    for (key, value) in &batch.puts {
-        store(transaction, key, value, None)?;
+    for Put { key, value, expiry } in &batch.puts {
+        store(transaction, key, value, *expiry)?;
     }
     store(transaction, &batch.guard, &batch.value, None).map(Swap::Stored)
 }

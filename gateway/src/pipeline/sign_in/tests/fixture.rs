@@ -259,6 +259,7 @@ impl Memberships for AdaEverywhere<'_> {
             }],
             attributes: serde_json::Map::new(),
             disabled: false,
+            source: crate::model::Source::File,
         };
         Ok(Arc::new(Members::build(organisation, vec![ada], &|_| true).unwrap()))
     }

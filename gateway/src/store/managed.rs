@@ -1,0 +1,319 @@
+//! What the administration API keeps of organisations: its objects, what happened to them, and answers that may be
+//! asked for again.
+//!
+//! Every change goes with a change of the organisation's one [`ManagedHead`], in one batch with its audit event and
+//! with the answer to a request that may be sent again: all of it counts, or nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::audit_event::AuditEvent;
+use super::error::StoreError;
+use super::key::{Key, Kind, Prefix};
+use super::record::damaged;
+use super::state::{Batch, Put, StateStore, Swap};
+use crate::directory::Member;
+use crate::model::{TenantId, UnixNanos};
+
+/// How far the administration of one organisation has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManagedHead {
+    /// Grows with each change.
+    pub revision: u64,
+    /// SHA-256 over all changes there ever were, in order: names the present state.
+    pub digest: [u8; 32],
+}
+
+/// A head, with the version that a write expects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ManagedState {
+    /// What it says.
+    pub head: ManagedHead,
+    version: Option<u64>,
+}
+
+/// A member as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredMember {
+    /// The member.
+    pub member: Member,
+    /// When it was made.
+    pub created: UnixNanos,
+    /// When it was last changed.
+    pub changed: UnixNanos,
+}
+
+/// An answer that is given again when its request is sent again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answered {
+    /// SHA-256 over who asked and what, in hex: the same key with another request is a mistake.
+    pub request: String,
+    /// Its status code.
+    pub status: u16,
+    /// Its body, without what is shown only once.
+    pub body: String,
+    /// Its `Location`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+}
+
+/// How long a request may be sent again: clients try for minutes, people come back the next day.
+pub const ANSWERED_KEPT: Duration = Duration::from_hours(24);
+
+/// How long audit events are kept: a year, and some weeks for the audit of that year.
+pub const EVENTS_KEPT: Duration = Duration::from_hours(24 * 400);
+
+/// One object to write, or to delete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectWrite {
+    kind: Kind,
+    id: String,
+    value: Option<Vec<u8>>,
+    counts: bool,
+}
+
+impl ObjectWrite {
+    /// Writes `value`.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when it has no JSON form.
+    pub fn put<T: Serialize>(kind: Kind, id: &str, value: &T) -> Result<Self, StoreError> {
+        let value = serde_json::to_vec(value).map_err(|error| StoreError::Damaged {
+            key: id.to_owned(),
+            cause: error.to_string(),
+        })?;
+        Ok(Self { kind, id: id.to_owned(), value: Some(value), counts: true })
+    }
+
+    /// Deletes.
+    pub fn gone(kind: Kind, id: &str) -> Self {
+        Self { kind, id: id.to_owned(), value: None, counts: true }
+    }
+
+    /// The same write of something no decision's snapshot depends on: a credential has a cache of its own.
+    #[must_use]
+    pub fn beside(self) -> Self {
+        Self { counts: false, ..self }
+    }
+}
+
+/// A change: its objects, what is told of it, and the answer to the request that made it.
+#[derive(Clone, Debug, Default)]
+pub struct ManagedChange {
+    /// The objects.
+    pub objects: Vec<ObjectWrite>,
+    /// What happened.
+    pub events: Vec<AuditEvent>,
+    /// The answer, by the name of the request.
+    pub answered: Option<(String, Answered)>,
+}
+
+/// Keeps what is administered.
+#[derive(Clone, Debug)]
+pub struct ManagedObjects {
+    store: Arc<dyn StateStore>,
+}
+
+/// Entries read at once.
+const PAGE: usize = 500;
+
+impl ManagedObjects {
+    /// Keeps it in `store`.
+    pub fn new(store: Arc<dyn StateStore>) -> Self {
+        Self { store }
+    }
+
+    /// How far the administration of an organisation has come.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn state(&self, tenant: &TenantId) -> Result<ManagedState, StoreError> {
+        let place = head_key(tenant)?;
+        let Some(found) = self.store.get(&place).await? else {
+            return Ok(ManagedState::default());
+        };
+        Ok(ManagedState { head: read(&place, &found.value)?, version: Some(found.version) })
+    }
+
+    /// Reads one object.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find<T: DeserializeOwned>(
+        &self,
+        tenant: &TenantId,
+        kind: Kind,
+        id: &str,
+    ) -> Result<Option<T>, StoreError> {
+        let place = key(tenant, kind, id)?;
+        let found = self.store.get(&place).await?;
+        found.map(|found| read(&place, &found.value)).transpose()
+    }
+
+    /// Reads all objects of a kind as they are at one moment, and names the state they are of.
+    ///
+    /// # Errors
+    /// [`StoreError`], also when they change faster than they can be read.
+    pub async fn all<T: DeserializeOwned>(
+        &self,
+        tenant: &TenantId,
+        kind: Kind,
+    ) -> Result<(Vec<T>, [u8; 32]), StoreError> {
+        const READINGS_MAX: usize = 8;
+        let prefix = Prefix::of(tenant, kind);
+        for _ in 0..READINGS_MAX {
+            let before = self.state(tenant).await?;
+            let mut all = Vec::new();
+            let mut after = None;
+            loop {
+                let page = self.store.scan(&prefix, after.as_ref(), PAGE).await?;
+                for entry in &page {
+                    all.push(read(&entry.key, &entry.versioned.value)?);
+                }
+                after = page.last().map(|entry| entry.key.clone());
+                if page.len() < PAGE {
+                    break;
+                }
+            }
+            // Pages are read one by one: only an unchanged head says that they are of one moment.
+            if self.state(tenant).await?.head == before.head {
+                return Ok((all, before.head.digest));
+            }
+        }
+        Err(StoreError::Failed(String::from("it changes faster than it can be read")))
+    }
+
+    /// Writes a change, all or nothing, if the state is still `before`.
+    ///
+    /// # Errors
+    /// [`StoreError`]; after most of them it is not known how it ended, but it is all or nothing even then.
+    pub async fn write(
+        &self,
+        tenant: &TenantId,
+        before: &ManagedState,
+        (change, now): (ManagedChange, UnixNanos),
+    ) -> Result<Swap, StoreError> {
+        let guard = head_key(tenant)?;
+        let mut head = before.head.clone();
+        let (mut puts, mut deletes) = (Vec::new(), Vec::new());
+        head.advance(&change.objects);
+        for ObjectWrite { kind, id, value, .. } in change.objects {
+            let key = key(tenant, kind, &id)?;
+            match value {
+                Some(value) => puts.push(Put { key, value, expiry: None }),
+                None => deletes.push(key),
+            }
+        }
+        for event in &change.events {
+            puts.push(event_put(tenant, event)?);
+        }
+        if let Some((name, answered)) = &change.answered {
+            let key = key(tenant, Kind::Answered, name)?;
+            let (value, expiry) = (written(&key, answered)?, Some(now.plus(ANSWERED_KEPT)));
+            puts.push(Put { key, value, expiry });
+        }
+        let (value, expected) = (written(&guard, &head)?, before.version);
+        self.store.swap_all(Batch { guard, expected, value, puts, deletes }).await
+    }
+
+    /// The answer given before under this name, within [`ANSWERED_KEPT`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn answered(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+    ) -> Result<Option<Answered>, StoreError> {
+        self.find(tenant, Kind::Answered, name).await
+    }
+
+    /// Notes what happened, where nothing that is kept here changed with it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn note(&self, tenant: &TenantId, event: &AuditEvent) -> Result<(), StoreError> {
+        let Put { key, value, expiry } = event_put(tenant, event)?;
+        self.store.put(&key, value, expiry).await.map(drop)
+    }
+
+    /// What happened, the latest first: those after the event `after`, in the order they are told, at most `limit`.
+    /// A limit of more than a page is a page.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn events(
+        &self,
+        tenant: &TenantId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<AuditEvent>, StoreError> {
+        let after = after.map(|id| key(tenant, Kind::AuditEvent, id)).transpose()?;
+        let prefix = Prefix::of(tenant, Kind::AuditEvent);
+        let found = self.store.scan(&prefix, after.as_ref(), limit.min(PAGE)).await?;
+        found.iter().map(|entry| read(&entry.key, &entry.versioned.value)).collect()
+    }
+
+    /// One event.
+    ///
+    /// # Errors
+    /// [`StoreError`], also for an id no event can have.
+    pub async fn event(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+    ) -> Result<Option<AuditEvent>, StoreError> {
+        self.find(tenant, Kind::AuditEvent, id).await
+    }
+}
+
+impl ManagedHead {
+    fn advance(&mut self, objects: &[ObjectWrite]) {
+        self.revision = self.revision.saturating_add(1);
+        let counting = objects.iter().filter(|object| object.counts);
+        for ObjectWrite { kind, id, value, .. } in counting {
+            let mut hash = Sha256::new();
+            hash.update(self.digest);
+            for part in [kind.name().as_bytes(), id.as_bytes()] {
+                hash.update((part.len() as u64).to_be_bytes());
+                hash.update(part);
+            }
+            hash.update([u8::from(value.is_some())]);
+            hash.update(value.as_deref().unwrap_or_default());
+            self.digest = hash.finalize().into();
+        }
+    }
+}
+
+fn event_put(tenant: &TenantId, event: &AuditEvent) -> Result<Put, StoreError> {
+    let key = key(tenant, Kind::AuditEvent, &event.id)?;
+    let value = written(&key, event)?;
+    Ok(Put { key, value, expiry: Some(event.at.plus(EVENTS_KEPT)) })
+}
+
+fn head_key(tenant: &TenantId) -> Result<Key, StoreError> {
+    key(tenant, Kind::Managed, "head")
+}
+
+fn key(tenant: &TenantId, kind: Kind, id: &str) -> Result<Key, StoreError> {
+    Key::of(tenant, kind, id)
+        .map_err(|error| StoreError::Damaged { key: tenant.to_string(), cause: error.to_string() })
+}
+
+fn read<T: DeserializeOwned>(place: &Key, value: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(value).map_err(|error| damaged(place, &error))
+}
+
+fn written<T: Serialize>(place: &Key, value: &T) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(|error| damaged(place, &error))
+}
+
+#[cfg(test)]
+mod tests;
