@@ -1,25 +1,41 @@
 //! The administration door (PAP): its own listener, its own API, guarded by the same way as everything else.
 //!
-//! So far two things come in here: resources that the hub's own services push ([`Feeder`]), and questions that other
-//! services ask the decision point. Every operation is a file of its own. Nothing is written before the decision to allow it is on record.
+//! Resources that the hub's own services push ([`Feeder`]), questions that other services ask the decision point, and
+//! everything an administrator changes ([`Desk`]). Every operation is a file of its own. Nothing is written before the
+//! decision to allow it is on record.
 
 mod authzen;
 mod authzen_metadata;
 mod begin;
+mod body;
+mod change;
+mod change_member;
+mod create_member;
+mod desk;
+mod diff;
 mod document;
 mod evaluate;
 mod evaluate_many;
+mod event;
 mod feeder;
 mod guard;
 mod lines;
+mod list_events;
+mod list_members;
+mod member;
 mod operation;
 mod overlay;
+mod paging;
 mod problem;
 mod progress;
 mod push;
+mod remove_member;
 mod resume;
 mod server;
+mod show_event;
+mod show_member;
 
+pub use desk::{Desk, DeskParts};
 pub use document::document;
 pub use feeder::{FeedError, Feeder, FeederParts, recover};
 pub use operation::scopes_of;

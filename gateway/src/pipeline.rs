@@ -31,7 +31,7 @@ pub use asker::Asker;
 pub use evaluation::{Evaluated, Evaluation, Ground};
 pub use live_binding::LiveBinding;
 pub use navigation::{Area, Menu, Navigation};
-pub use operation::{Admitted, Operation};
+pub use operation::{Admitted, ChangeNote, Entered, NotAdmitted, Operation, QUESTIONS_MAX};
 pub use organisations::{Content, OrganisationSource, SourceError, Version};
 pub use outcome::{Arrival, BodySource, Enforcement, Forward, Help, Outcome, Refused, Reply};
 pub use recording::Identity;

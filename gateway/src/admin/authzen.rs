@@ -1,16 +1,15 @@
 //! Questions and answers as the `AuthZEN` Authorization API 1.0 writes them.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::body::{JSON, parsed, whole};
 use super::guard::Guarded;
 use super::problem::Problem;
 use crate::model::{ActionId, ConnectionId, EntityUid, Scopes};
@@ -21,9 +20,6 @@ pub(super) const QUESTIONS_MAX: usize = 100;
 
 /// Largest body: a hundred questions of two kilobytes.
 const BODY_BYTES_MAX: usize = 256 * 1024;
-
-/// Time for a body: a service sends it at once, and who dawdles holds a connection.
-const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Most scopes of a question: more than any operation accepts, and few enough for a record.
 const SCOPES_MAX: usize = 32;
@@ -261,18 +257,8 @@ pub(super) async fn read<T: DeserializeOwned>(
     guarded: &Guarded<'_>,
     body: Body,
 ) -> Result<T, Problem> {
-    guarded.wants_media_type("application/json")?;
-    let body = Limited::new(guarded.counted(body), BODY_BYTES_MAX).collect();
-    let body = tokio::time::timeout(BODY_TIME_MAX, body).await.map_err(|_| Problem::too_slow())?;
-    let body = body.map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            Problem::too_large(BODY_BYTES_MAX)
-        } else {
-            Problem::bad("the body broke off")
-        }
-    })?;
-    serde_json::from_slice(&body.to_bytes())
-        .map_err(|error| Problem::bad(format!("the body is not as described: {error}")))
+    guarded.wants_media_type(JSON)?;
+    parsed(&whole(guarded.counted(body), BODY_BYTES_MAX).await?)
 }
 
 /// The asker's own id of a request.

@@ -5,7 +5,10 @@ use utoipa::OpenApi;
 
 use super::operation::OPERATIONS;
 use super::problem::ProblemBody;
-use super::{authzen_metadata, evaluate, evaluate_many, server};
+use super::{
+    authzen_metadata, change_member, create_member, evaluate, evaluate_many, list_events,
+    list_members, remove_member, server, show_event, show_member,
+};
 
 /// The paths, and what is sent and answered there.
 #[derive(OpenApi)]
@@ -26,10 +29,19 @@ use super::{authzen_metadata, evaluate, evaluate_many, server};
         evaluate::evaluate,
         evaluate_many::evaluate_many,
         authzen_metadata::authzen_metadata,
+        list_members::list_members,
+        show_member::show_member,
+        create_member::create_member,
+        change_member::change_member,
+        remove_member::remove_member,
+        list_events::list_events,
+        show_event::show_event,
     ),
     components(schemas(ProblemBody)),
     tags(
         (name = "Resources", description = "The hub's own services keep the directory in step with the hub."),
+        (name = "Members", description = "Who belongs to an organisation, how they sign in and what they may be."),
+        (name = "Audit events", description = "What was changed, by whom, and who came and went."),
         (name = "Decisions", description = "Other services ask the decision point: AuthZEN Authorization API 1.0."),
     )
 )]

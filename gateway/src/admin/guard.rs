@@ -11,16 +11,21 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt as _;
 
+use super::body::wants_media_type;
+use super::desk::Desk;
 use super::feeder::Feeder;
 use super::operation::{OPERATIONS, Operation};
 use super::problem::Problem;
 use super::server::REQUEST_ID;
-use crate::model::{ActionId, DecisionId, IdError, Scopes, TenantId};
-use crate::pipeline::{self, Admitted, Arrival, Pipeline};
+use crate::model::{ActionId, DecisionId, EntityUid, IdError, Scopes, TenantId};
+use crate::pipeline::{self, Admitted, Arrival, Entered, NotAdmitted, Pipeline};
 
 /// The peer of a connection, for its requests.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
+
+/// Actions on resources, all of which must be allowed.
+pub(super) type Questions = Vec<(ActionId, EntityUid)>;
 
 /// What handlers are given.
 pub(super) type Shared = axum::extract::State<Arc<Door>>;
@@ -30,6 +35,7 @@ pub(super) type Shared = axum::extract::State<Arc<Door>>;
 pub(super) struct Door {
     pipeline: Arc<Pipeline>,
     feeder: Feeder,
+    desk: Desk,
     /// What each operation is decided by, by its id.
     rights: HashMap<&'static str, (ActionId, Scopes)>,
 }
@@ -38,7 +44,9 @@ pub(super) struct Door {
 #[derive(Debug)]
 pub(super) struct Guarded<'a> {
     pub(super) admitted: Admitted,
+    pub(super) operation: &'static Operation,
     pub(super) feeder: &'a Feeder,
+    pub(super) desk: &'a Desk,
     pub(super) headers: &'a HeaderMap,
     pub(super) path: &'a str,
     taken: Arc<AtomicU64>,
@@ -57,12 +65,7 @@ impl Guarded<'_> {
 
     /// Refuses a body of another media type.
     pub(super) fn wants_media_type(&self, wanted: &str) -> Result<(), Problem> {
-        let given = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let essence = given.and_then(|given| given.split(';').next()).map(str::trim);
-        match essence {
-            Some(essence) if essence.eq_ignore_ascii_case(wanted) => Ok(()),
-            _ => Err(Problem::media_type(wanted)),
-        }
+        wants_media_type(self.headers, &[wanted])
     }
 }
 
@@ -71,7 +74,11 @@ impl Door {
     ///
     /// # Errors
     /// [`IdError`] never in practice: the names of actions are some.
-    pub(super) fn new(pipeline: Arc<Pipeline>, feeder: Feeder) -> Result<Self, IdError> {
+    pub(super) fn new(
+        pipeline: Arc<Pipeline>,
+        feeder: Feeder,
+        desk: Desk,
+    ) -> Result<Self, IdError> {
         let right = |operation: &&'static Operation| {
             // A set of scopes that cannot be told is one no key has.
             let scopes = Scopes::new(operation.scopes.iter().copied());
@@ -79,7 +86,7 @@ impl Door {
             Ok((operation.id, (ActionId::parse(operation.action)?, scopes)))
         };
         let rights = OPERATIONS.iter().map(right).collect::<Result<_, _>>()?;
-        Ok(Self { pipeline, feeder, rights })
+        Ok(Self { pipeline, feeder, desk, rights })
     }
 
     /// Decides who may do `operation` to `organisation`, or to the asker's own where the path names none, and
@@ -90,6 +97,22 @@ impl Door {
         parts: &Parts,
         organisation: Option<&str>,
         act: impl AsyncFnOnce(&Guarded<'_>) -> Result<Response, Problem>,
+    ) -> Response {
+        let whole = async |entered: &Entered, action: &ActionId| {
+            let root = entered.root().cloned().into_iter();
+            Ok((root.map(|root| (action.clone(), root)).collect(), ()))
+        };
+        let act = async |guarded: &Guarded<'_>, ()| act(guarded).await;
+        self.asked(operation, (parts, organisation), whole, act).await
+    }
+
+    /// Decides who may do `operation` by all the questions that `ask` finds, and does it.
+    pub(super) async fn asked<Q>(
+        &self,
+        operation: &'static Operation,
+        (parts, organisation): (&Parts, Option<&str>),
+        ask: impl AsyncFnOnce(&Entered, &ActionId) -> Result<(Questions, Q), Problem>,
+        act: impl AsyncFnOnce(&Guarded<'_>, Q) -> Result<Response, Problem>,
     ) -> Response {
         let named = organisation.map(TenantId::parse).transpose();
         let (Ok(tenant), Some((action, scopes))) = (named, self.rights.get(operation.id)) else {
@@ -108,17 +131,20 @@ impl Door {
         let peer = peer(parts);
         let at = self.pipeline.now();
         let arrival = Arrival { peer, secure: false, tls_version: None, server_name: None, at };
-        let admitted = match self.pipeline.admit_operation(&asked, &arrival).await {
+        let ask = async |entered: &Entered| ask(entered, action).await;
+        let (admitted, found) = match self.pipeline.admit_asked(&asked, &arrival, ask).await {
             Ok(admitted) => admitted,
-            Err(refused) => {
+            Err(NotAdmitted::Refused(refused)) => {
                 let response = Problem::from(&refused).response(refused.decision);
                 return finished(response, refused.decision);
             }
+            Err(NotAdmitted::Senseless(problem, id)) => return finished(problem.response(id), id),
         };
         let id = admitted.decision();
-        let (feeder, headers) = (&self.feeder, &parts.headers);
-        let mut guarded = Guarded { admitted, feeder, headers, path, taken: Arc::default() };
-        let answered = act(&guarded).await;
+        let (feeder, desk, headers) = (&self.feeder, &self.desk, &parts.headers);
+        let taken = Arc::default();
+        let mut guarded = Guarded { admitted, operation, feeder, desk, headers, path, taken };
+        let answered = act(&guarded, found).await;
         let response = answered.unwrap_or_else(|problem| problem.response(id));
         guarded
             .admitted

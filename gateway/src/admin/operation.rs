@@ -10,7 +10,8 @@ pub(super) struct Operation {
     pub(super) id: &'static str,
     pub(super) method: Method,
     pub(super) path: &'static str,
-    /// The action policies decide it by, on the organisation's root.
+    /// The action policies decide it by: on the organisation's root, or where the operation finds that it must be
+    /// asked about other nodes or other actions.
     pub(super) action: &'static str,
     /// The API scopes of which a key needs one, as policies are told.
     pub(super) scopes: &'static [&'static str],
@@ -19,6 +20,29 @@ pub(super) struct Operation {
 const RESOURCES: &str = "/v1/organisations/{organisation}/resources";
 const UPLOADS: &str = "/v1/organisations/{organisation}/resource-uploads";
 const UPLOAD: &str = "/v1/organisations/{organisation}/resource-uploads/{upload}";
+
+const MEMBERS: &str = "/v1/organisations/{organisation}/members";
+const MEMBER: &str = "/v1/organisations/{organisation}/members/{member}";
+const EVENTS: &str = "/v1/organisations/{organisation}/auditlog/events";
+const AN_EVENT: &str = "/v1/organisations/{organisation}/auditlog/events/{event}";
+
+/// What decides who may administer an organisation as a whole.
+pub(super) const MANAGE: &str = "access:manage";
+
+const fn see_members(id: &'static str, path: &'static str) -> Operation {
+    let scopes = &["members:read", "members:write"];
+    Operation { id, method: Method::GET, path, action: "access:view", scopes }
+}
+
+/// Its questions are about the roles that are given and taken; this action stands for the organisation as a whole.
+const fn manage_members(id: &'static str, method: Method, path: &'static str) -> Operation {
+    Operation { id, method, path, action: MANAGE, scopes: &["members:write"] }
+}
+
+const fn see_events(id: &'static str, path: &'static str) -> Operation {
+    let scopes = &["audit-log:read", "all:read", "all:write", "all:delete"];
+    Operation { id, method: Method::GET, path, action: "audit-log:list", scopes }
+}
 
 const fn push(id: &'static str, method: Method, path: &'static str) -> Operation {
     Operation { id, method, path, action: "directory:push", scopes: &["directory:write"] }
@@ -43,13 +67,21 @@ pub(super) static CANCEL_UPLOAD: Operation = push("cancelUpload", Method::DELETE
 pub(super) static EVALUATE: Operation = ask("evaluate", "/access/v1/evaluation");
 pub(super) static EVALUATE_MANY: Operation = ask("evaluateMany", "/access/v1/evaluations");
 
+pub(super) static LIST_MEMBERS: Operation = see_members("listMembers", MEMBERS);
+pub(super) static SHOW_MEMBER: Operation = see_members("showMember", MEMBER);
+pub(super) static CREATE_MEMBER: Operation = manage_members("createMember", Method::POST, MEMBERS);
+pub(super) static CHANGE_MEMBER: Operation = manage_members("changeMember", Method::PATCH, MEMBER);
+pub(super) static REMOVE_MEMBER: Operation = manage_members("removeMember", Method::DELETE, MEMBER);
+pub(super) static LIST_EVENTS: Operation = see_events("listEvents", EVENTS);
+pub(super) static SHOW_EVENT: Operation = see_events("showEvent", AN_EVENT);
+
 /// The API scopes of which a key needs one for what is decided by `action`; nothing where no operation is.
 pub fn scopes_of(action: &str) -> Option<&'static [&'static str]> {
     OPERATIONS.iter().find(|it| it.action == action).map(|it| it.scopes)
 }
 
 /// All of them.
-pub(super) static OPERATIONS: [&Operation; 8] = [
+pub(super) static OPERATIONS: [&Operation; 15] = [
     &PUT_RESOURCES,
     &DELETE_RESOURCES,
     &BEGIN_UPLOAD,
@@ -58,6 +90,13 @@ pub(super) static OPERATIONS: [&Operation; 8] = [
     &CANCEL_UPLOAD,
     &EVALUATE,
     &EVALUATE_MANY,
+    &LIST_MEMBERS,
+    &SHOW_MEMBER,
+    &CREATE_MEMBER,
+    &CHANGE_MEMBER,
+    &REMOVE_MEMBER,
+    &LIST_EVENTS,
+    &SHOW_EVENT,
 ];
 
 #[cfg(test)]

@@ -60,6 +60,13 @@ pub(super) struct Turn {
     beside_others: OwnedRwLockReadGuard<()>,
 }
 
+impl Turn {
+    /// Whose turn it is.
+    pub(super) const fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+}
+
 /// Organisations whose turns are remembered before those that ended are forgotten: a few kilobytes.
 const TURNS_KEPT: usize = 100;
 

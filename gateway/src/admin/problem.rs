@@ -3,11 +3,12 @@
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::feeder::FeedError;
-use crate::model::{DecisionId, Refusal};
+use crate::model::{DecisionId, Refusal, Source};
 use crate::pipeline::Refused;
 use crate::store::Upload;
 
@@ -31,6 +32,23 @@ pub(super) struct ProblemBody {
     instance: String,
     /// Why the policies do not allow it, where they say.
     reason: Option<String>,
+    /// What is wrong with what was sent, field by field.
+    errors: Option<Vec<FieldError>>,
+}
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct FieldError {
+    /// The field, as `roles[2].on`.
+    pub(super) field: String,
+    /// What is wrong with it.
+    pub(super) reason: String,
+}
+
+impl FieldError {
+    pub(super) fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { field: field.into(), reason: reason.into() }
+    }
 }
 
 /// A problem before it is sent.
@@ -123,6 +141,80 @@ impl Problem {
         )
     }
 
+    /// What was sent can be read, and cannot be done: each field with what is wrong.
+    pub(super) fn invalid(errors: &[FieldError]) -> Self {
+        let told = ("invalid", "What was sent cannot be taken");
+        let problem = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            told,
+            "correct the fields in `errors` and send it again; nothing was changed",
+        );
+        problem.with("errors", json!(errors))
+    }
+
+    /// It is there already.
+    pub(super) fn exists(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, ("exists", "It is there already"), detail)
+    }
+
+    /// Another source owns it.
+    pub(super) fn owned_by(source: Source) -> Self {
+        let told = ("owned-by-another-source", "It is changed where it comes from");
+        let detail = match source {
+            Source::File => "it stands in the organisation's files: change it there",
+            Source::Scim => "the identity provider keeps it by SCIM: change it there",
+            Source::Hub => "the hub keeps it: change it there",
+            Source::Api => "it is changed with the administration API",
+        };
+        Self::new(StatusCode::CONFLICT, told, detail).with("source", source.name().into())
+    }
+
+    /// Nobody would be left who could undo it.
+    pub(super) fn last_administrator() -> Self {
+        let told = ("last-administrator", "Nobody would be left to administer the organisation");
+        let detail = "give somebody else who can sign in the right to administer it first";
+        Self::new(StatusCode::CONFLICT, told, detail)
+    }
+
+    /// The change does not say what it changes.
+    pub(super) fn match_required() -> Self {
+        let told = ("precondition-required", "The change must say what it changes");
+        let detail =
+            "send `If-Match` with the `ETag` of what was shown, or `*` to change whatever is there";
+        Self::new(StatusCode::PRECONDITION_REQUIRED, told, detail)
+    }
+
+    /// It was changed meanwhile.
+    pub(super) fn other_version(current: &str) -> Self {
+        let told = ("precondition-failed", "It was changed meanwhile");
+        let detail = "read it again, and send the change with its `ETag`";
+        Self::new(StatusCode::PRECONDITION_FAILED, told, detail).with("current", current.into())
+    }
+
+    /// The key stands for another request.
+    pub(super) fn key_used() -> Self {
+        let told = ("idempotency-key-used", "The key stands for another request");
+        let detail = "send another `Idempotency-Key` with another request";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, told, detail)
+    }
+
+    /// Other processes were quicker each time.
+    pub(super) fn overtaken() -> Self {
+        Self::unavailable("others change this organisation right now; nothing was done, try again")
+    }
+
+    /// Nothing was done.
+    pub(super) fn not_done() -> Self {
+        Self::unavailable("nothing was done; try again after Retry-After")
+    }
+
+    /// It may have been done.
+    pub(super) fn unknown_end() -> Self {
+        Self::unavailable(
+            "it is not known whether it was done, or it is not in force yet; look, then try again",
+        )
+    }
+
     /// A question that has no answer.
     pub(super) fn undecided() -> Self {
         Self::unavailable("it could not be decided: refuse, and ask again after Retry-After")
@@ -198,12 +290,8 @@ impl From<&Refused> for Problem {
                 "it is unknown, expired or revoked",
             )
             .field(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
-            Refusal::OtherTenant => told(
-                StatusCode::FORBIDDEN,
-                "other-organisation",
-                "The credential belongs to another organisation",
-                "use a credential of the organisation in the path",
-            ),
+            // Whether there is such an organisation is not for others to know.
+            Refusal::OtherTenant => Self::not_found(),
             Refusal::Denied { reason, .. } => {
                 let detail = "ask an administrator of your organisation, and quote the instance";
                 let problem =

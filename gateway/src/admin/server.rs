@@ -20,18 +20,26 @@ use tokio::sync::watch;
 
 use super::authzen_metadata::authzen_metadata;
 use super::begin::begin;
+use super::change_member::change_member;
+use super::create_member::create_member;
+use super::desk::Desk;
 use super::evaluate::evaluate;
 use super::evaluate_many::evaluate_many;
 use super::feeder::Feeder;
 use super::guard::{Door, Guarded, Peer, Shared, finished};
+use super::list_events::list_events;
+use super::list_members::list_members;
 use super::operation::{
-    BEGIN_UPLOAD, CANCEL_UPLOAD, DELETE_RESOURCES, EVALUATE, EVALUATE_MANY, Operation,
-    PUT_RESOURCES, RESUME_UPLOAD, SHOW_UPLOAD,
+    BEGIN_UPLOAD, CANCEL_UPLOAD, DELETE_RESOURCES, EVALUATE, EVALUATE_MANY, LIST_EVENTS,
+    LIST_MEMBERS, Operation, PUT_RESOURCES, RESUME_UPLOAD, SHOW_EVENT, SHOW_MEMBER, SHOW_UPLOAD,
 };
 use super::problem::{Problem, ProblemBody};
 use super::progress::{UploadBody, cancel, progress};
 use super::push::push;
+use super::remove_member::remove_member;
 use super::resume::resume;
+use super::show_event::show_event;
+use super::show_member::show_member;
 use crate::model::IdError;
 use crate::pipeline::Pipeline;
 use crate::store::UploadMode;
@@ -59,14 +67,18 @@ impl Administration {
     ///
     /// # Errors
     /// [`IdError`] never in practice: the name of its action is one.
-    pub fn new(pipeline: Arc<Pipeline>, feeder: Feeder) -> Result<Self, IdError> {
-        let door = Door::new(pipeline, feeder)?;
+    pub fn new(pipeline: Arc<Pipeline>, feeder: Feeder, desk: Desk) -> Result<Self, IdError> {
+        let door = Door::new(pipeline, feeder, desk)?;
         let router = Router::new()
             .route(PUT_RESOURCES.path, put(put_resources).delete(delete_resources))
             .route(BEGIN_UPLOAD.path, post(begin_upload))
             .route(SHOW_UPLOAD.path, get(show_upload).patch(resume_upload).delete(cancel_upload))
             .route(EVALUATE.path, post(evaluate))
             .route(EVALUATE_MANY.path, post(evaluate_many))
+            .route(LIST_MEMBERS.path, get(list_members).post(create_member))
+            .route(SHOW_MEMBER.path, get(show_member).patch(change_member).delete(remove_member))
+            .route(LIST_EVENTS.path, get(list_events))
+            .route(SHOW_EVENT.path, get(show_event))
             .route("/.well-known/authzen-configuration", get(authzen_metadata))
             .fallback(no_such_path)
             .method_not_allowed_fallback(no_such_method)

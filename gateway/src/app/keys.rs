@@ -26,8 +26,8 @@ use crate::model::{
 };
 use crate::pipeline::{Content, OrganisationSource as _, Snapshot, SourceError};
 use crate::store::{
-    DirectoryObjects, ManagedObjects, OpenError, SqliteStore, StateStore, StoredApiKeys, StoredParts,
-    StoredResources,
+    DirectoryObjects, ManagedObjects, OpenError, SqliteStore, StateStore, StoredApiKeys,
+    StoredParts, StoredResources,
 };
 
 use super::cli::CommandError;

@@ -183,7 +183,8 @@ fn run(gateway: &Gateway, loaded: &Loaded, open: Open) -> Result<(), ServeError>
     let observing = observe(gateway, &readiness).service(settings.listen.observe);
     server.add_service(open.observe.under(observing));
     if let Some(address) = settings.listen.admin {
-        let api = feeding::administration(&gateway.pipeline, &gateway.feeder, address)?;
+        let api =
+            feeding::administration(&gateway.pipeline, (&gateway.feeder, &gateway.desk), address)?;
         server.add_service(open.admin.under(api));
     }
     readiness.started();

@@ -25,6 +25,8 @@ pub enum Event {
     KeyCreated,
     /// An API key was revoked.
     KeyRevoked,
+    /// Something was changed with the administration API.
+    Changed,
     /// A configuration came into force.
     ConfigLoaded,
     /// A configuration was refused; the last good one stays.
@@ -83,6 +85,28 @@ pub struct EventRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub peer: Option<SocketAddr>,
+    /// What was changed: its kind.
+    #[serde(serialize_with = "text::maybe_word", skip_serializing_if = "Option::is_none")]
+    pub item_kind: Option<&'a str>,
+    /// What was changed: its id.
+    #[serde(serialize_with = "text::maybe_word", skip_serializing_if = "Option::is_none")]
+    pub item: Option<&'a str>,
+    /// How it was changed: `created`, `updated` or `deleted`.
+    #[serde(serialize_with = "text::maybe_word", skip_serializing_if = "Option::is_none")]
+    pub change: Option<&'a str>,
+    /// SHA-256 of what was there before, in hex.
+    #[serde(serialize_with = "text::handle", skip_serializing_if = "Option::is_none")]
+    pub before: Option<&'a str>,
+    /// SHA-256 of what is there now, in hex.
+    #[serde(serialize_with = "text::handle", skip_serializing_if = "Option::is_none")]
+    pub after: Option<&'a str>,
+    /// The audit event that tells of it.
+    #[serde(serialize_with = "text::maybe_word", skip_serializing_if = "Option::is_none")]
+    pub audit_event: Option<&'a str>,
+    /// The decision that allowed it.
+    #[serde(serialize_with = "text::shown", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub decision: Option<&'a DecisionId>,
     /// A reason code, where something failed.
     #[serde(serialize_with = "text::maybe_word", skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
@@ -114,6 +138,13 @@ impl<'a> EventRecord<'a> {
             session: None,
             snapshot: None,
             peer: None,
+            item_kind: None,
+            item: None,
+            change: None,
+            before: None,
+            after: None,
+            audit_event: None,
+            decision: None,
             reason: None,
             detail: None,
         }

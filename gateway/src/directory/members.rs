@@ -62,6 +62,20 @@ impl Members {
         self
     }
 
+    /// The same members but for one, who is `changed`, or gone.
+    #[must_use]
+    pub fn but(
+        &self,
+        organisation: &Organisation,
+        id: &MemberId,
+        changed: Option<&Member>,
+    ) -> Self {
+        let mut members = self.clone();
+        members.members.remove(id);
+        members.people.retain(|_, holder| holder != id);
+        members.with_managed(organisation, changed.cloned().into_iter().collect())
+    }
+
     /// Whose identity it is, disabled or not.
     pub fn holder(&self, person: &PersonId) -> Option<&MemberId> {
         self.people.get(person)

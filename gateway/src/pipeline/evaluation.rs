@@ -11,11 +11,15 @@ use super::recording::verdict_of;
 use super::snapshot::Snapshot;
 use crate::audit::{AskedFacts, DecisionRecord, Source, What, Who};
 use crate::authz::{Decision, Facts, Partition, PreparedPrincipal, Question, Standing};
-use crate::directory::{Member, Members};
+use crate::directory::{Member, Members, Organisation};
 use crate::model::{
     ActionId, AuthMethod, ConnectionId, DecisionId, Dependency, EntityUid, KeyId, MemberId,
     Refusal, Scopes, UnixNanos,
 };
+
+/// Members asked about before it is taken that nobody may: a tenth of a second of decisions. Who holds a role on
+/// the very node is asked first.
+const CANDIDATES_MAX: usize = 10_000;
 
 /// One question about somebody of the organisation.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +109,71 @@ impl Ground<'_> {
         }
         let reason = decision.reason().map(str::to_owned);
         Ok(Evaluated { id, allowed: decision.allowed(), code: decision.reason_code(), reason })
+    }
+
+    /// Whether anybody of `members` could sign in to `organisation` and do `action` to `resource`: somebody must be
+    /// left who can put right what a change made wrong. It is asked before the change, and nothing is recorded.
+    pub fn somebody_may(
+        &self,
+        (organisation, members): (&Organisation, &Members),
+        action: &ActionId,
+        resource: &EntityUid,
+    ) -> bool {
+        let holds = |member: &Member| member.roles.iter().any(|role| role.on == *resource);
+        let (likely, others): (Vec<_>, Vec<_>) = members.iter().partition(|member| holds(member));
+        let mut likely = likely.into_iter().chain(others).take(CANDIDATES_MAX);
+        likely.any(|member| self.member_may((organisation, member), action, resource))
+    }
+
+    fn member_may(
+        &self,
+        (organisation, member): (&Organisation, &Member),
+        action: &ActionId,
+        resource: &EntityUid,
+    ) -> bool {
+        let open = |id: &ConnectionId| organisation.connection(id).is_some_and(|it| it.enabled);
+        let Ok(subject) = EntityUid::new("User", member.id.as_str()) else { return false };
+        let standing =
+            Standing { roles: &member.roles, scopes: &[], attributes: Some(&member.attributes) };
+        let prepared = self.snapshot.prepared(&subject, &self.partition, standing);
+        let Some(principal) = prepared.filter(|_| !member.disabled) else { return false };
+        member.identities.iter().filter(|identity| open(&identity.connection)).any(|identity| {
+            let context = Facts {
+                method: AuthMethod::Session,
+                connection: Some(&identity.connection),
+                scopes: &Scopes::none(),
+                source: self.admitted.peer().ip(),
+                now: self.now,
+            };
+            let question = Question { principal: &principal, action, resource, context };
+            let tenant = Some(self.admitted.tenant());
+            self.snapshot.pdp().decide(tenant, &self.partition, &question).allowed()
+        })
+    }
+
+    /// Whether who asks may do `action` to `resource`. It is not recorded: for showing what somebody may see, never for
+    /// doing anything.
+    pub fn may(&self, action: &ActionId, resource: &EntityUid) -> bool {
+        self.admitted.may((&self.snapshot, &self.partition), action, resource, self.now)
+    }
+
+    /// The organisation, as it is administered.
+    pub fn organisation(&self) -> Option<&Arc<Organisation>> {
+        self.snapshot.directory().organisation(self.admitted.tenant())
+    }
+
+    /// Its resources.
+    pub fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
+    /// Its members.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`] when they cannot be read.
+    pub async fn members(&self) -> Result<Arc<Members>, Refusal> {
+        let content = self.snapshot.content(self.admitted.tenant(), self.now).await?;
+        Ok(Arc::clone(&content.members))
     }
 
     /// Where the subject's request came from: from who asks, unless they say.

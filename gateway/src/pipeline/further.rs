@@ -8,8 +8,8 @@ use super::live_binding::LiveBinding;
 use super::recording::Trail;
 use crate::audit::{Also, Effect};
 use crate::authz::{Decision, Partition};
-use crate::model::{Dependency, Refusal};
-use crate::routing::{CanonicalRequest, Further};
+use crate::model::{ActionId, Dependency, EntityUid, Refusal};
+use crate::routing::CanonicalRequest;
 
 /// Asks every further question, and refuses as if the first one denied had been the only one.
 pub(super) fn ask(
@@ -30,7 +30,12 @@ pub(super) fn ask(
         trail.forget_decisions();
         return Err(Refusal::Unavailable(Dependency::DecisionPoint));
     }
-    trail.also = binding.further.iter().zip(&decisions).map(|(asked, d)| told(asked, d)).collect();
+    trail.also = binding
+        .further
+        .iter()
+        .zip(&decisions)
+        .map(|(asked, d)| told(&asked.action, &asked.resource, d))
+        .collect();
     trail.also_strict = decisions.iter().any(Decision::log_strict);
     let mut answered = binding.further.iter().zip(decisions);
     let Some((denial, decision)) = answered.find(|(_, decision)| !decision.allowed()) else {
@@ -42,10 +47,11 @@ pub(super) fn ask(
     Err(refusal)
 }
 
-fn told(asked: &Further, decision: &Decision) -> Also {
+/// A question besides the first, as the record tells it.
+pub(super) fn told(action: &ActionId, resource: &EntityUid, decision: &Decision) -> Also {
     Also {
-        action: asked.action.clone(),
-        resource: asked.resource.clone(),
+        action: action.clone(),
+        resource: resource.clone(),
         effect: if decision.allowed() { Effect::Allow } else { Effect::Deny },
         reason: decision.reason_code(),
         policies: decision.determining().to_vec(),

@@ -6,14 +6,17 @@ use std::time::Instant;
 
 use super::admission::{DECISION_TIME_MAX, Pipeline, timed};
 use super::asker::Asker;
+use super::further::told;
 use super::in_force::reader;
 use super::outcome::{Arrival, Enforcement, Refused};
 use super::recording::Trail;
 use super::snapshot::Snapshot;
-use crate::audit::Recorded;
+use crate::audit::{Event, EventRecord, Recorded};
 use crate::authz::{Decision, Partition, Permit, Question};
+use crate::directory::Members;
 use crate::model::{
-    ActionId, AuthMethod, DecisionId, Dependency, EntityUid, Refusal, Scopes, TenantId, UnixNanos,
+    ActionId, AuthMethod, DecisionId, Dependency, EntityUid, Malformed, Refusal, Scopes, TenantId,
+    UnixNanos,
 };
 
 /// One operation somebody asks for.
@@ -42,7 +45,8 @@ pub struct Admitted {
     peer: SocketAddr,
     asker: Asker,
     tenant: TenantId,
-    question: Asked,
+    /// At least one.
+    questions: Vec<Asked>,
     began: Instant,
     status: Option<u16>,
     bytes_in: u64,
@@ -50,11 +54,51 @@ pub struct Admitted {
 
 /// What was asked, to be asked again.
 #[derive(Clone, Debug)]
-struct Asked {
+pub(super) struct Asked {
     action: ActionId,
     scopes: Scopes,
     resource: EntityUid,
     peer: IpAddr,
+}
+
+/// Who asks for an operation, before anything is decided: what an operation on parts of the organisation finds out
+/// from it which questions to put.
+#[derive(Debug)]
+pub struct Entered {
+    tenant: TenantId,
+    asker: Asker,
+    snapshot: Arc<Snapshot>,
+    partition: Arc<Partition>,
+    scopes: Scopes,
+    peer: IpAddr,
+    now: UnixNanos,
+}
+
+/// Why an operation was not admitted.
+#[derive(Debug)]
+pub enum NotAdmitted<P> {
+    /// It was refused; that is recorded.
+    Refused(Refused),
+    /// What was sent makes no sense; that it was refused is recorded under the id.
+    Senseless(P, DecisionId),
+}
+
+/// Questions about one operation; more would make a decision long. A member has at most as many roles.
+pub const QUESTIONS_MAX: usize = 256;
+
+/// What was changed, for the log.
+#[derive(Clone, Copy, Debug)]
+pub struct ChangeNote<'a> {
+    /// The audit event that tells of it.
+    pub audit_event: &'a str,
+    /// `created`, `updated` or `deleted`.
+    pub action: &'a str,
+    /// Kind and id of what was changed.
+    pub item: (&'a str, &'a str),
+    /// SHA-256 of what was there before.
+    pub before: Option<&'a str>,
+    /// SHA-256 of what is there now.
+    pub after: Option<&'a str>,
 }
 
 impl Pipeline {
@@ -68,22 +112,62 @@ impl Pipeline {
         operation: &Operation<'_>,
         arrival: &Arrival,
     ) -> Result<Admitted, Refused> {
-        let mut trail = Trail::new(arrival, None, self.snapshot());
-        trail.operation = Some(*operation);
-        if let Err(refusal) = self.admit_address(arrival) {
-            return Err(self.refuse_flood(&trail, refusal, false));
-        }
-        match self.decide_operation(&mut trail, operation).await {
-            Ok(admitted) => Ok(admitted),
-            Err(refusal) => Err(self.refuse_as_logged(&trail, refusal, false).await),
+        let whole = async |entered: &Entered| {
+            let root = entered.root().cloned().into_iter();
+            Ok((root.map(|root| (operation.action.clone(), root)).collect(), ()))
+        };
+        let admitted = self.admit_asked::<(), std::convert::Infallible>(operation, arrival, whole);
+        match admitted.await {
+            Ok((admitted, ())) => Ok(admitted),
+            Err(NotAdmitted::Refused(refused)) => Err(refused),
+            Err(NotAdmitted::Senseless(never, _)) => match never {},
         }
     }
 
-    async fn decide_operation(
+    /// Decides an operation on parts of an organisation: all questions that `ask` finds must be allowed.
+    ///
+    /// # Errors
+    /// [`NotAdmitted`], recorded.
+    pub async fn admit_asked<Q, P>(
+        self: &Arc<Self>,
+        operation: &Operation<'_>,
+        arrival: &Arrival,
+        ask: impl AsyncFnOnce(&Entered) -> Result<(Vec<(ActionId, EntityUid)>, Q), P>,
+    ) -> Result<(Admitted, Q), NotAdmitted<P>> {
+        let mut trail = Trail::new(arrival, None, self.snapshot());
+        trail.operation = Some(*operation);
+        if let Err(refusal) = self.admit_address(arrival) {
+            return Err(NotAdmitted::Refused(self.refuse_flood(&trail, refusal, false)));
+        }
+        let entered = match self.enter(&mut trail, operation).await {
+            Ok(entered) => entered,
+            Err(refusal) => {
+                let refused = self.refuse_as_logged(&trail, refusal, false).await;
+                return Err(NotAdmitted::Refused(refused));
+            }
+        };
+        let (questions, found) = match ask(&entered).await {
+            Ok(asked) => asked,
+            Err(senseless) => {
+                let refusal = Refusal::Malformed(Malformed::Body);
+                let refused = self.refuse_as_logged(&trail, refusal, false).await;
+                return Err(NotAdmitted::Senseless(senseless, refused.decision));
+            }
+        };
+        match self.decide_all(&mut trail, entered, questions).await {
+            Ok(admitted) => Ok((admitted, found)),
+            Err(refusal) => {
+                let refused = self.refuse_as_logged(&trail, refusal, false).await;
+                Err(NotAdmitted::Refused(refused))
+            }
+        }
+    }
+
+    async fn enter(
         self: &Arc<Self>,
         trail: &mut Trail<'_>,
         operation: &Operation<'_>,
-    ) -> Result<Admitted, Refusal> {
+    ) -> Result<Entered, Refusal> {
         let (asker, partition) = self.known(trail, operation).await?;
         let snapshot = Arc::clone(&trail.snapshot);
         trail.asker = Some(asker.clone());
@@ -94,36 +178,55 @@ impl Pipeline {
             return Err(Refusal::OtherTenant);
         }
         self.limiter.load().admit_credential(tenant, asker.credential())?;
-        // The asker was found in its organisation, so there is a root.
-        let resource = snapshot.root(Some(tenant)).cloned();
-        let resource = resource.ok_or(Refusal::Unavailable(Dependency::DecisionPoint))?;
-        trail.resource = Some(resource.clone());
-        let question = Asked {
-            action: operation.action.clone(),
-            scopes: operation.scopes.clone(),
-            resource,
-            peer: trail.arrival.peer.ip(),
-        };
-        let at = (tenant, trail.arrival.at);
-        let (decision, took) = timed(|| decide(&snapshot, (&asker, &partition), &question, at));
-        trail.evaluation = took;
-        if took > DECISION_TIME_MAX {
+        let (tenant, scopes) = (tenant.clone(), operation.scopes.clone());
+        let (peer, now) = (trail.arrival.peer.ip(), trail.arrival.at);
+        Ok(Entered { tenant, asker, snapshot, partition, scopes, peer, now })
+    }
+
+    async fn decide_all(
+        self: &Arc<Self>,
+        trail: &mut Trail<'_>,
+        entered: Entered,
+        questions: Vec<(ActionId, EntityUid)>,
+    ) -> Result<Admitted, Refusal> {
+        if questions.is_empty() || questions.len() > QUESTIONS_MAX {
             return Err(Refusal::Unavailable(Dependency::DecisionPoint));
         }
-        trail.decision = Some(decision.clone());
-        let permit = decision.into_permit().map_err(|denial| {
+        let asked = |(action, resource)| entered.asked(action, resource);
+        let questions: Vec<Asked> = questions.into_iter().map(asked).collect();
+        let (decisions, took) =
+            timed(|| questions.iter().map(|it| entered.decide(it)).collect::<Vec<_>>());
+        trail.evaluation = took;
+        if took > DECISION_TIME_MAX.saturating_mul(u32::try_from(questions.len()).unwrap_or(1)) {
+            return Err(Refusal::Unavailable(Dependency::DecisionPoint));
+        }
+        let mut answered = questions.iter().zip(decisions);
+        let first = answered.next().ok_or(Refusal::Unavailable(Dependency::DecisionPoint))?;
+        trail.action = Some(first.0.action.clone());
+        trail.resource = Some(first.0.resource.clone());
+        trail.decision = Some(first.1.clone());
+        let permit = first.1.into_permit().map_err(|denial| {
             let reason = denial.decision().reason().map(str::to_owned);
             Refusal::Denied { reason, hidden: false }
         })?;
+        for (asked, decision) in answered {
+            trail.also.push(told(&asked.action, &asked.resource, &decision));
+            trail.also_strict |= decision.log_strict();
+            if !decision.allowed() {
+                let reason = decision.reason().map(str::to_owned);
+                trail.also_denied = Some(decision);
+                return Err(Refusal::Denied { reason, hidden: false });
+            }
+        }
         let (permit, unsent) = self.record(trail, permit).await?;
         unsent.disarm();
         Ok(Admitted {
             pipeline: Arc::clone(self),
             permit,
             peer: trail.arrival.peer,
-            tenant: tenant.clone(),
-            asker,
-            question,
+            tenant: entered.tenant,
+            asker: entered.asker,
+            questions,
             began: Instant::now(),
             status: None,
             bytes_in: 0,
@@ -151,6 +254,51 @@ impl Pipeline {
             trail.snapshot = self.in_force.current(Arc::clone(&trail.snapshot), tenant, at).await?;
         }
         trail.snapshot.asker(authenticated, None, now).await
+    }
+}
+
+impl Entered {
+    /// The organisation.
+    pub const fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// The node that stands for the whole organisation.
+    pub fn root(&self) -> Option<&EntityUid> {
+        self.snapshot.root(Some(&self.tenant))
+    }
+
+    /// The action that decides who may give and take a role.
+    pub fn giving(&self, role: &str) -> Option<&ActionId> {
+        self.snapshot.changes().giving(role)
+    }
+
+    /// The organisation's resources.
+    pub const fn partition(&self) -> &Arc<Partition> {
+        &self.partition
+    }
+
+    /// The organisation's members, as they are in force.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`] when they cannot be read.
+    pub async fn members(&self) -> Result<Arc<Members>, Refusal> {
+        Ok(Arc::clone(&self.snapshot.content(&self.tenant, self.now).await?.members))
+    }
+
+    /// Whether who asks may do `action` to `resource`. It is not recorded: for showing what somebody may see, never
+    /// for doing anything.
+    pub fn may(&self, action: &ActionId, resource: &EntityUid) -> bool {
+        self.decide(&self.asked(action.clone(), resource.clone())).allowed()
+    }
+
+    fn asked(&self, action: ActionId, resource: EntityUid) -> Asked {
+        Asked { action, scopes: self.scopes.clone(), resource, peer: self.peer }
+    }
+
+    fn decide(&self, question: &Asked) -> Decision {
+        let whose = (&self.asker, &*self.partition);
+        decide(&self.snapshot, whose, question, (&self.tenant, self.now))
     }
 }
 
@@ -188,12 +336,39 @@ impl Admitted {
         self.asker.credential()
     }
 
+    /// Who asked, as a Cedar principal.
+    pub fn principal(&self) -> Option<&EntityUid> {
+        self.asker.entity()
+    }
+
+    /// Who asked, as people know them: the name of the session's person or of the key.
+    pub fn name(&self) -> String {
+        let authenticated = self.asker.authenticated();
+        let person = authenticated.session().map(|session| session.display_name.clone());
+        let key = || authenticated.api_key().map(|key| key.name.clone());
+        person.or_else(key).unwrap_or_default()
+    }
+
     pub(super) const fn pipeline(&self) -> &Arc<Pipeline> {
         &self.pipeline
     }
 
     pub(super) const fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// Whether who asks may do `action` to `resource` under `snapshot`.
+    pub(super) fn may(
+        &self,
+        (snapshot, partition): (&Snapshot, &Partition),
+        action: &ActionId,
+        resource: &EntityUid,
+        now: UnixNanos,
+    ) -> bool {
+        let scopes = self.questions.first().map_or_else(Scopes::none, |it| it.scopes.clone());
+        let (action, resource) = (action.clone(), resource.clone());
+        let question = Asked { action, scopes, resource, peer: self.peer.ip() };
+        decide(snapshot, (&self.asker, partition), &question, (&self.tenant, now)).allowed()
     }
 
     /// Whether the credential is still valid, and still may do this under the snapshot in force.
@@ -213,8 +388,10 @@ impl Admitted {
         let snapshot = in_force.current(in_force.load(), &self.tenant, at).await.ok()?;
         let asker = snapshot.asker(authenticated.clone(), None, now).await;
         let (asker, partition) = asker.ok()?;
-        let decision = decide(&snapshot, (&asker, &partition), &self.question, (&self.tenant, now));
-        decision.allowed().then_some((snapshot, partition, now))
+        let at = (&self.tenant, now);
+        let decide = |question| decide(&snapshot, (&asker, &partition), question, at);
+        let allowed = self.questions.iter().all(|question| decide(question).allowed());
+        allowed.then_some((snapshot, partition, now))
     }
 
     /// Counts `requests` more against the limit of the credential.
@@ -226,6 +403,31 @@ impl Admitted {
         (0..requests).try_for_each(|_| {
             limiter.admit_credential(&self.tenant, self.asker.credential()).map(drop)
         })
+    }
+
+    /// Writes into the log what was changed under this permit. The change has its own record where it was made, so
+    /// a log that fails now takes nothing back: the next request it cannot record is refused.
+    pub fn note_change(&self, note: &ChangeNote<'_>) {
+        let pipeline = &self.pipeline;
+        let identity = &pipeline.parts.identity;
+        let id = pipeline.new_decision_id();
+        let decision = self.decision();
+        let record = EventRecord {
+            tenant: Some(&self.tenant),
+            principal: self.asker.entity(),
+            peer: Some(self.peer),
+            item_kind: Some(note.item.0),
+            item: Some(note.item.1),
+            change: Some(note.action),
+            before: note.before,
+            after: note.after,
+            audit_event: Some(note.audit_event),
+            decision: Some(&decision),
+            ..EventRecord::of(Event::Changed, id, pipeline.now(), &identity.node, &identity.build)
+        };
+        if let Err(error) = pipeline.parts.sink.append(record.encode()) {
+            pipeline.unrecorded(&error);
+        }
     }
 
     /// Notes what was answered, after how many bytes of the request's body.

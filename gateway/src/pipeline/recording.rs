@@ -11,7 +11,7 @@ use crate::audit::{
     AccessDigest, Also, DecisionRecord, Effect, QueryKeys, Source, Verdict, What, Who,
 };
 use crate::authz::Decision;
-use crate::model::{DecisionId, EntityUid, Refusal, UnixNanos};
+use crate::model::{ActionId, DecisionId, EntityUid, Refusal, UnixNanos};
 use crate::routing::{CanonicalRequest, Protocol, Route};
 
 /// Who writes the records.
@@ -30,6 +30,8 @@ pub(super) struct Trail<'a> {
     pub(super) request: Option<&'a CanonicalRequest>,
     /// In its place, an operation of the gateway itself.
     pub(super) operation: Option<Operation<'a>>,
+    /// The action asked about, where it is another than the operation's own.
+    pub(super) action: Option<ActionId>,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) route: Option<Arc<Route>>,
     pub(super) asker: Option<Asker>,
@@ -59,6 +61,7 @@ impl<'a> Trail<'a> {
             arrival,
             request,
             operation: None,
+            action: None,
             snapshot,
             route: None,
             asker: None,
@@ -159,8 +162,9 @@ impl<'a> Trail<'a> {
             return What {
                 method: Some(operation.method),
                 path: Some(operation.path),
-                action: Some(operation.action),
+                action: self.action.as_ref().or(Some(operation.action)),
                 resource: self.resource.as_ref(),
+                also: &self.also,
                 ..What::default()
             };
         }

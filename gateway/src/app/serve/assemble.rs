@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use super::feeding::Feeds;
 use super::{ServeError, convert};
-use crate::admin::{Feeder, Overlay};
+use crate::admin::{Desk, DeskParts, Feeder, Overlay};
 use crate::app::keys::node;
 use crate::app::reload::Reloader;
 use crate::app::secrets::prepare_secrets;
@@ -27,8 +27,8 @@ use crate::pipeline::{
 };
 use crate::proxy::{CertificateStore, Generations, Listen, Services};
 use crate::store::{
-    KeyRing, SealKey, SqliteStore, StateStore, StoredApiKeys, StoredSessions, StoredTransactions,
-    Watcher, watch,
+    KeyRing, ManagedObjects, SealKey, SqliteStore, StateStore, StoredApiKeys, StoredSessions,
+    StoredTransactions, Watcher, watch,
 };
 use crate::telemetry::Metrics;
 
@@ -50,6 +50,8 @@ pub(super) struct Gateway {
     pub(super) overlay: Arc<Overlay>,
     /// Takes pushed resources.
     pub(super) feeder: Feeder,
+    /// Makes changes.
+    pub(super) desk: Desk,
     core: Handle,
 }
 
@@ -59,6 +61,7 @@ struct State {
     sessions: Arc<StoredSessions>,
     keys: Arc<StoredApiKeys>,
     transactions: Arc<StoredTransactions>,
+    ring: KeyRing,
 }
 
 impl Gateway {
@@ -95,7 +98,7 @@ impl Gateway {
                 signer: Arc::clone(&signer),
                 sign_in: SignIn::new(SignInParts {
                     relying_party: Arc::new(relying_party),
-                    transactions: state.transactions,
+                    transactions: Arc::clone(&state.transactions) as _,
                     sessions: Arc::clone(&state.sessions) as _,
                     clock: Arc::clone(&clock) as _,
                     entropy: Arc::clone(&entropy) as _,
@@ -110,6 +113,7 @@ impl Gateway {
         services.watch_health(core);
         let pipeline = Arc::new(pipeline);
         let (overlay, feeder) = feeds.start(&pipeline);
+        let desk = desk(&state, &secrets, (&overlay, core));
         let followers = vec![
             Arc::clone(&state.sessions) as _,
             Arc::clone(&state.keys) as _,
@@ -133,6 +137,7 @@ impl Gateway {
             pseudonyms,
             overlay,
             feeder,
+            desk,
             core: core.clone(),
         };
         // Not before nothing can fail any more: a process that serves beside this one may still read what it kept.
@@ -267,6 +272,21 @@ pub(super) fn assertion_keys(secrets: &Secrets) -> Result<AssertionKeys, ServeEr
     AssertionKeys::new(signing, &others).map_err(|error| broken(&error))
 }
 
+/// What makes changes.
+fn desk(state: &State, secrets: &Secrets, (overlay, core): (&Arc<Overlay>, &Handle)) -> Desk {
+    Desk::new(DeskParts {
+        objects: ManagedObjects::new(Arc::clone(&state.store)),
+        overlay: Arc::clone(overlay),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(OsEntropy),
+        runtime: core.clone(),
+        sessions: Arc::clone(&state.sessions),
+        keys: Arc::clone(&state.keys),
+        pepper: Pepper::new(&secrets.pepper),
+        ring: state.ring.clone(),
+    })
+}
+
 fn open_journal(loaded: &Loaded, identity: &Identity) -> Result<Arc<Journal>, ServeError> {
     let folder = loaded.settings.places.log_directory.clone();
     let settings = JournalSettings::new(folder, identity.node.clone(), identity.build.clone());
@@ -293,8 +313,8 @@ fn open_state(loaded: &Loaded, secrets: &Secrets) -> Result<State, ServeError> {
         convert::session_limits(&settings.sign_in),
     ));
     let keys = Arc::new(StoredApiKeys::new(Arc::clone(&store), Arc::clone(&clock) as _));
-    let transactions = Arc::new(StoredTransactions::new(Arc::clone(&store), ring, entropy));
-    Ok(State { store, sessions, keys, transactions })
+    let transactions = Arc::new(StoredTransactions::new(Arc::clone(&store), ring.clone(), entropy));
+    Ok(State { store, sessions, keys, transactions, ring })
 }
 
 fn outbound(loaded: &Loaded) -> Result<OutboundSettings, ServeError> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use super::ServeError;
+use crate::admin::{Administration, Desk, Feeder, FeederParts, Overlay, check_pushed, recover};
 use crate::app::keys::stored_parts;
-use crate::admin::{Administration, Feeder, FeederParts, Overlay, check_pushed, recover};
 use crate::directory::{Directory, Stored};
 use crate::model::{OsEntropy, SystemClock};
 use crate::pipeline::{Pipeline, SnapshotParts};
@@ -73,10 +73,10 @@ impl Feeds {
 /// [`ServeError::Assembly`], never in practice.
 pub(super) fn administration(
     pipeline: &Arc<Pipeline>,
-    feeder: &Feeder,
+    (feeder, desk): (&Feeder, &Desk),
     address: SocketAddr,
 ) -> Result<impl pingora::services::Service + use<>, ServeError> {
-    let api = Administration::new(Arc::clone(pipeline), feeder.clone())
+    let api = Administration::new(Arc::clone(pipeline), feeder.clone(), desk.clone())
         .map_err(|error| ServeError::Assembly(error.to_string()))?;
     let serve = move |stream, peer, draining| {
         let api = api.clone();

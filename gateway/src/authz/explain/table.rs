@@ -27,13 +27,18 @@ impl ChangeTable {
     /// The action that makes this change; `None` when the table does not say.
     fn action(&self, change: &Change) -> Option<&ActionId> {
         match change {
-            Change::Role { role, .. } => self.role.get(role).or_else(|| self.role.get("*")),
+            Change::Role { role, .. } => self.giving(role),
             Change::Scope { scope } => self.scope.get(scope).or_else(|| self.scope.get("*")),
             Change::Attribute { of, attribute, .. } => {
                 let first = attribute.split('.').next().unwrap_or_default();
                 self.attribute.get(&format!("{}.{first}", of.kind()))
             }
         }
+    }
+
+    /// The action that gives a role, and takes it away.
+    pub fn giving(&self, role: &str) -> Option<&ActionId> {
+        self.role.get(role).or_else(|| self.role.get("*"))
     }
 
     /// The action that makes this change, and on what it is asked: nothing where it is for nothing at or above

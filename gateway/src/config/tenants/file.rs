@@ -11,7 +11,8 @@ use toml::Spanned;
 use super::{FileProblem, Head, Variables, read_text, relative};
 use crate::directory::{Identity, Member};
 use crate::model::{
-    Connection, ConnectionId, ConnectionKey, EntityUid, MemberId, RoleAssignment, Secret, Source, TenantId,
+    Connection, ConnectionId, ConnectionKey, EntityUid, MemberId, RoleAssignment, Secret, Source,
+    TenantId,
 };
 
 /// Longest client secret read from a file; providers hand out less than a hundred bytes.

@@ -1,0 +1,122 @@
+//! Where changes are made: one at a time for each organisation, kept whole or not at all, and in force before they
+//! are answered.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use super::overlay::{Overlay, OverlayError, Turn};
+use crate::authn::Pepper;
+use crate::model::{Clock, Entropy, EntropyError, TenantId, UnixNanos};
+use crate::store::{
+    AuditEvent, KeyRing, ManagedChange, ManagedObjects, ManagedState, StoreError, StoredApiKeys,
+    StoredSessions, Swap,
+};
+
+/// What the desk works with.
+#[derive(Clone, Debug)]
+pub struct DeskParts {
+    /// What is kept.
+    pub objects: ManagedObjects,
+    /// Puts it in force.
+    pub overlay: Arc<Overlay>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// For ids.
+    pub entropy: Arc<dyn Entropy>,
+    /// Where changes are made to their end, whoever still waits.
+    pub runtime: Handle,
+    /// Who is signed in.
+    pub sessions: Arc<StoredSessions>,
+    /// The API keys.
+    pub keys: Arc<StoredApiKeys>,
+    /// What they are kept under.
+    pub pepper: Pepper,
+    /// Seals secrets that must be read back.
+    pub ring: KeyRing,
+}
+
+/// Makes changes.
+#[derive(Clone, Debug)]
+pub struct Desk(Arc<DeskParts>);
+
+/// Why a change was not made, or is not known to be.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DeskError {
+    /// Another process was quicker: read again, and decide again.
+    #[error("another process made a change meanwhile")]
+    Overtaken,
+    /// It is not known how it ended.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It is kept, but not in force yet.
+    #[error(transparent)]
+    Overlay(#[from] OverlayError),
+    /// There is no randomness.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// It broke off.
+    #[error("it broke off")]
+    Broken,
+}
+
+impl Desk {
+    /// Puts it together.
+    pub fn new(parts: DeskParts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// What is kept.
+    pub(super) fn objects(&self) -> &ManagedObjects {
+        &self.0.objects
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> UnixNanos {
+        self.0.clock.now()
+    }
+
+    /// An id for an event that happens now.
+    pub(super) fn event_id(&self, at: UnixNanos) -> Result<String, DeskError> {
+        Ok(AuditEvent::new_id(at, &*self.0.entropy)?)
+    }
+
+    /// The right to change an organisation; waits for whoever has it.
+    pub(super) async fn turn(&self, tenant: &TenantId) -> Turn {
+        self.0.overlay.turn(tenant).await
+    }
+
+    /// Takes over what other processes changed, for the holder of the turn.
+    ///
+    /// # Errors
+    /// [`DeskError::Overlay`].
+    pub(super) async fn settled(&self, turn: Turn) -> Result<Turn, DeskError> {
+        let overlay = Arc::clone(&self.0.overlay);
+        let settled = tokio::task::spawn_blocking(move || overlay.settle(&turn).map(|()| turn));
+        Ok(settled.await.map_err(|_| DeskError::Broken)??)
+    }
+
+    /// Keeps a change and puts it in force. It runs to its end even if nobody waits any more.
+    ///
+    /// # Errors
+    /// [`DeskError`].
+    pub(super) async fn commit(
+        &self,
+        turn: Turn,
+        before: ManagedState,
+        change: ManagedChange,
+    ) -> Result<(), DeskError> {
+        let parts = Arc::clone(&self.0);
+        let committed = self.0.runtime.spawn(async move {
+            let now = parts.clock.now();
+            match parts.objects.write(turn.tenant(), &before, (change, now)).await? {
+                Swap::Stored(_) => {}
+                Swap::Changed(_) => return Err(DeskError::Overtaken),
+            }
+            let overlay = Arc::clone(&parts.overlay);
+            let settled = tokio::task::spawn_blocking(move || overlay.settle(&turn)).await;
+            Ok(settled.map_err(|_| DeskError::Broken)??)
+        });
+        committed.await.map_err(|_| DeskError::Broken)?
+    }
+}
