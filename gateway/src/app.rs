@@ -2,6 +2,7 @@
 //!
 //! Floor 5. It must never decide about a request.
 
+mod admin;
 mod check;
 mod cli;
 mod feed;
@@ -15,6 +16,7 @@ mod secrets;
 mod self_signed;
 mod serve;
 
+pub use admin::{AdminClientError, AdminError, AdminProblem};
 pub use cli::{Cli, CommandError, run};
 pub use feed::FeedCommandError;
 pub use keys::KeyError;

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, ConfigErrors, Loaded};
 
+use super::admin::{AdminCommand, AdminError};
 use super::check::check;
 use super::feed::{FeedCommand, FeedCommandError};
 use super::keys::{KeyCommand, KeyError};
@@ -71,6 +72,8 @@ enum Verb {
         #[command(subcommand)]
         command: PolicyCommand,
     },
+    /// Asks a running gateway's administration API to do something, over HTTP.
+    Admin(AdminCommand),
     /// Says which version this is.
     Version,
 }
@@ -94,6 +97,9 @@ pub enum CommandError {
     /// The files are wrong.
     #[error(transparent)]
     Config(#[from] ConfigErrors),
+    /// About the administration API.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
     /// About feeds.
     #[error(transparent)]
     Feed(#[from] FeedCommandError),
@@ -120,6 +126,9 @@ pub enum CommandError {
 /// Wrong usage or configuration, as `sysexits.h` numbers it.
 const EX_USAGE: u8 = 64;
 
+/// The administration API was not reached, or failed: asking again may help.
+const UNREACHED: u8 = 2;
+
 /// Runs the command line `arguments`; results go to `out`, errors to `err`.
 pub fn run<A>(arguments: A, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode
 where
@@ -140,7 +149,7 @@ where
         }
     };
     let plain = matches!(cli.verb, Verb::Check { plain: true, .. });
-    match cli.run(out) {
+    match cli.run(out, err) {
         Ok(()) => ExitCode::SUCCESS,
         // Who closed the pipe has seen enough: `hubgate log tail | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -153,7 +162,7 @@ where
 }
 
 impl Cli {
-    fn run(self, out: &mut dyn Write) -> Result<(), CommandError> {
+    fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), CommandError> {
         match self.verb {
             Verb::Serve(config) => Ok(serve(&config.load()?)?),
             Verb::Check { config, .. } => check(&config.load()?, out),
@@ -162,6 +171,7 @@ impl Cli {
             Verb::Feed { config, command } => command.run(&config.config, out),
             Verb::Log { config, command } => command.run(&config.config, out),
             Verb::Policy { config, command } => command.run(&config.config, out),
+            Verb::Admin(command) => command.run(out, err),
             Verb::Version => Ok(writeln!(out, "hubgate {}", env!("CARGO_PKG_VERSION"))?),
         }
     }
@@ -191,6 +201,8 @@ fn exit_code(error: &CommandError) -> ExitCode {
         | CommandError::Feed(FeedCommandError::Tenant(_))
         | CommandError::Routes(_)
         | CommandError::Policy(PolicyCommandError::Usage(_)) => ExitCode::from(EX_USAGE),
+        CommandError::Admin(error) if error.is_usage() => ExitCode::from(EX_USAGE),
+        CommandError::Admin(error) if !error.is_refusal() => ExitCode::from(UNREACHED),
         _ => ExitCode::FAILURE,
     }
 }
@@ -207,6 +219,13 @@ fn report(error: &CommandError, plain: bool, err: &mut dyn Write) -> std::io::Re
         let count = errors.problems().len();
         let noun = if count == 1 { "error" } else { "errors" };
         return writeln!(err, "{count} {noun}; nothing was changed");
+    }
+    match error {
+        CommandError::Admin(AdminError::Refused(problem)) => return problem.write(err),
+        CommandError::Admin(AdminError::RefusedPlainly(problem)) => {
+            return err.write_all(&problem.body);
+        }
+        _ => {}
     }
     write!(err, "hubgate: {error}")?;
     let mut cause = std::error::Error::source(error);

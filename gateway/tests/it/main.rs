@@ -1,5 +1,6 @@
 //! The one integration binary: one file per behaviour.
 
+mod admin_cli;
 mod api_keys;
 mod architecture;
 mod audit_chain;
