@@ -75,16 +75,23 @@ async fn asked(
     }
     let before = MemberId::parse(id).ok().and_then(|id| members.member(&id)).cloned();
     let Some(before) = before else {
+        // What is wrong with the patch is told alike, or it would tell who is there.
+        let nobody = MemberId::parse("nobody").map_err(|_| Problem::not_done())?;
+        patched(MemberWritten::nobody(), patch)?.member(nobody, Source::Api)?;
         let root = entered.root().map(|root| (manage.clone(), root.clone()));
         return Ok((root.into_iter().collect(), (None, body)));
     };
-    let mut written = json!(MemberWritten::of(&before));
-    merge(&mut written, patch);
-    let written: MemberWritten = serde_json::from_value(written)
-        .map_err(|error| Problem::bad(format!("the body is not as described: {error}")))?;
+    let written = patched(MemberWritten::of(&before), patch)?;
     let after = written.member(before.id.clone(), before.source)?;
     let questions = about_change(entered, manage, (&before, &after));
     Ok((questions, (Some(Moved { before, after }), body)))
+}
+
+fn patched(written: MemberWritten, patch: Value) -> Result<MemberWritten, Problem> {
+    let mut written = json!(written);
+    merge(&mut written, patch);
+    serde_json::from_value(written)
+        .map_err(|error| Problem::bad(format!("the body is not as described: {error}")))
 }
 
 #[async_trait]

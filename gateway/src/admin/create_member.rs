@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use serde::Deserialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::body::{JSON, parsed, wants_media_type, whole};
@@ -24,13 +24,25 @@ use crate::store::{EventAction, Item, Kind, ObjectWrite, StoredMember};
 pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Somebody who becomes a member.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
 pub(super) struct NewMemberBody {
     /// The name policies and records will use: 1 to 63 of `a-z`, `0-9`, `-` and `_`.
     #[schema(example = "ada")]
     id: String,
+    #[schema(inline)]
     #[serde(flatten)]
     written: MemberWritten,
+}
+
+/// Serde cannot refuse unknown members of a flattened object, so its parts are read one after the other.
+fn read(body: &[u8]) -> Result<NewMemberBody, Problem> {
+    let mut members: Map<String, Value> = parsed(body)?;
+    let Some(Value::String(id)) = members.remove("id") else {
+        return Err(Problem::bad("the body is not as described: `id` is a text"));
+    };
+    let written = serde_json::from_value(Value::Object(members))
+        .map_err(|error| Problem::bad(format!("the body is not as described: {error}")))?;
+    Ok(NewMemberBody { id, written })
 }
 
 /// Make somebody a member
@@ -70,7 +82,7 @@ fn asked(
     manage: &ActionId,
     body: Bytes,
 ) -> Result<(Questions, (Member, Bytes)), Problem> {
-    let NewMemberBody { id, written } = parsed(&body)?;
+    let NewMemberBody { id, written } = read(&body)?;
     let id = MemberId::parse(&id)
         .map_err(|error| Problem::invalid(&[FieldError::new("id", error.to_string())]))?;
     let member = written.member(id, Source::Api)?;

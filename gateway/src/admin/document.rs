@@ -50,8 +50,8 @@ struct Paths;
 /// The answers every operation has besides its own.
 const COMMON: [(&str, &str); 5] = [
     ("401", "A credential is missing or not valid."),
-    ("403", "The policies do not allow it, or the credential belongs to another organisation."),
-    ("404", "There is nothing of this name."),
+    ("403", "The policies do not allow it."),
+    ("404", "There is nothing of this name, or not for you."),
     ("429", "Too many requests; `Retry-After` says how long to wait."),
     ("503", "Nothing was done, or it is not known: `Retry-After` says when to try again."),
 ];

@@ -122,6 +122,11 @@ pub(super) const fn status(member: &Member) -> &'static str {
 }
 
 impl MemberWritten {
+    /// What nobody in particular would be written as.
+    pub(super) fn nobody() -> Self {
+        Self { name: "nobody".to_owned(), ..Self::default() }
+    }
+
     /// What a member would be written as.
     pub(super) fn of(member: &Member) -> Self {
         let role = |it: &RoleAssignment| RoleBody { role: it.role.clone(), on: it.on.to_string() };

@@ -45,7 +45,7 @@ async fn who_may_not_push_writes_nothing() {
     let cases = [
         ("", 401, "credential_missing"),
         ("hg_abc_def", 401, "credential_invalid"),
-        (other.as_str(), 403, "other_organisation"),
+        (other.as_str(), 404, "not_found"),
         (world.gateway.api_key(), 403, "denied"),
     ];
     for (key, status, code) in cases {
@@ -55,7 +55,7 @@ async fn who_may_not_push_writes_nothing() {
         assert!(answer.field("hubgate-request-id").is_some(), "it can be quoted");
     }
     let elsewhere = world.send("PUT", "/v1/organisations/nobody/resources", &world.key, "").await;
-    assert_eq!(elsewhere.status, 403, "whether there is such an organisation is not told");
+    assert_eq!(elsewhere.status, 404, "whether there is such an organisation is not told");
     assert_eq!(world.view("t1").await, 404);
 }
 

@@ -1,6 +1,9 @@
 //! The one integration binary: one file per behaviour.
 
 mod admin_cli;
+mod admin_kill;
+mod admin_matrix;
+mod admin_members;
 mod api_keys;
 mod architecture;
 mod audit_chain;
