@@ -29,7 +29,7 @@ use crate::store::{EventAction, Kind, ObjectWrite, StoredMember};
     params(("organisation" = String, Path), ("member" = String, Path, description = "The member's id."),
         ("If-Match" = String, Header, description = "The `ETag` of what was shown, or `*`."),
         ("Idempotency-Key" = Option<String>, Header, description = "Sent again with it, the request is done once.")),
-    request_body(content = MemberWritten, content_type = "application/merge-patch+json"),
+    request_body(content = super::member::MemberPatch, content_type = "application/merge-patch+json"),
     responses((status = 200, body = MemberBody, description = "The member as it is now."),
         (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "The request cannot be read."),
         (status = 408, body = ProblemBody, content_type = "application/problem+json", description = "The body did not come in time."),

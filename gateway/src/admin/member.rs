@@ -81,16 +81,48 @@ pub(super) struct MemberWritten {
     attributes: Map<String, Value>,
 }
 
+/// What changes of a member: what is left out stays, `null` takes away.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes what a merge patch of `MemberWritten` may say")]
+pub(super) struct MemberPatch {
+    /// Shown to people.
+    name: Option<String>,
+    /// Shown to people; it never identifies anybody.
+    email: Option<String>,
+    /// A disabled member may do nothing.
+    disabled: Option<bool>,
+    /// What they may be, and where; the list is replaced whole.
+    roles: Option<Vec<RoleBody>>,
+    /// How they sign in; the list is replaced whole.
+    identities: Option<Vec<IdentityBody>>,
+    /// Further attributes policies read, in Cedar's entity JSON.
+    #[schema(value_type = Option<Object>)]
+    attributes: Option<Map<String, Value>>,
+}
+
 /// A member.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct MemberBody {
     /// The name policies and records use.
     #[schema(example = "ada")]
     id: String,
-    #[serde(flatten)]
-    written: MemberWritten,
+    /// Shown to people.
+    #[schema(example = "Ada Admin")]
+    name: String,
+    /// Shown to people; it never identifies anybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
     /// `active`, `disabled`, or `invited`: without a way to sign in.
     status: &'static str,
+    /// What they may be, and where.
+    roles: Vec<RoleBody>,
+    /// How they sign in.
+    identities: Vec<IdentityBody>,
+    /// A disabled member may do nothing.
+    disabled: bool,
+    /// Further attributes policies read, in Cedar's entity JSON.
+    #[schema(value_type = Object)]
+    attributes: Map<String, Value>,
     /// Where the member comes from, and is changed: `file`, `api` or `scim`.
     #[schema(example = "api")]
     source: &'static str,
@@ -98,12 +130,11 @@ pub(super) struct MemberBody {
 
 impl MemberBody {
     pub(super) fn of(member: &Member) -> Self {
-        Self {
-            id: member.id.to_string(),
-            written: MemberWritten::of(member),
-            status: status(member),
-            source: member.source.name(),
-        }
+        let MemberWritten { name, email, disabled, roles, identities, attributes } =
+            MemberWritten::of(member);
+        let (id, status) = (member.id.to_string(), status(member));
+        let source = member.source.name();
+        Self { id, name, email, status, roles, identities, disabled, attributes, source }
     }
 
     /// As JSON.

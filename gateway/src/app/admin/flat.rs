@@ -83,7 +83,13 @@ fn flatten(
     for (name, value) in ordered(object, shape) {
         let full = format!("{prefix}{name}");
         let shape = shape.and_then(|shape| shape.member(name));
+        // What anything may stand in has no columns.
+        let is_free = shape.is_some_and(|shape| shape.properties().is_empty());
         match value {
+            Value::Object(inner) if is_free => {
+                let text = if inner.is_empty() { "-" } else { "{…}" };
+                row.push((full, Cell { text: text.to_owned(), is_number: false }));
+            }
             Value::Object(inner) if !inner.is_empty() && depth < DEPTH_MAX => {
                 flatten(inner, shape, (format!("{full}."), depth + 1), row);
             }
@@ -155,9 +161,16 @@ fn shown(value: &Value) -> String {
         Value::String(text) if text.is_empty() => "\"\"".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(items) if items.is_empty() => "-".to_owned(),
-        Value::Array(items) => items.iter().map(shown).collect::<Vec<_>>().join(", "),
+        Value::Array(items) => items.iter().map(in_list).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
+}
+
+/// A value among others: of an object, what can be said in a word each.
+fn in_list(value: &Value) -> String {
+    let Value::Object(members) = value else { return shown(value) };
+    let words = members.values().filter(|it| !it.is_object() && !it.is_array());
+    words.map(shown).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -203,6 +216,18 @@ mod tests {
         let value = json!({"more": 1, "at": {"y": 2}, "id": "a", "type": "T"});
         let row = flattened(value.as_object().unwrap(), Some(&shape));
         assert_eq!(texts(&row), [("type", "T"), ("id", "a"), ("at.y", "2"), ("more", "1")]);
+    }
+
+    #[test]
+    fn a_cell_says_of_objects_what_fits_a_line() {
+        let schema = json!({"type": "object", "properties": {
+            "roles": {"type": "array", "items": {"type": "object"}}, "any": {"type": "object"}}});
+        let shape = Shape::read(&schema, &Value::Null);
+        let roles = json!([{"role": "admin", "on": "Operator::a"}, {"role": "b", "on": {"x": 1}}]);
+        let value = json!({"roles": roles, "any": {"deep": {"er": 1}}});
+        let row = flattened(value.as_object().unwrap(), Some(&shape));
+        let told: std::collections::BTreeMap<_, _> = texts(&row).into_iter().collect();
+        assert_eq!((told["roles"], told["any"]), ("Operator::a admin, b", "{…}"));
     }
 
     #[test]
