@@ -5,6 +5,7 @@
 
 mod body;
 mod chain;
+mod event;
 #[cfg(test)]
 mod memory;
 mod notice;
@@ -17,6 +18,7 @@ mod text;
 pub use body::RecordBody;
 pub(crate) use body::is_hostile;
 pub use chain::{ChainHash, LineError, Sealed, inspect, seal};
+pub use event::{Actor, AuditEvent, AuditEvents, EventAction, FieldChange, Item, NotKept};
 #[cfg(test)]
 pub(crate) use memory::MemorySink;
 pub use notice::{Event, EventRecord, JournalEvent, JournalRecord, Link};

@@ -5,7 +5,6 @@
 //! the process that made it, and through the change feed ([`watch()`]) in every other.
 
 mod api_keys;
-mod audit_event;
 mod cache;
 #[cfg(test)]
 mod contract;
@@ -25,7 +24,6 @@ mod transactions;
 mod watch;
 
 pub use api_keys::StoredApiKeys;
-pub use audit_event::{Actor, AuditEvent, EventAction, FieldChange, Item};
 pub use error::StoreError;
 pub use feed_head::{FeedHead, Goal, LineError, Upload, UploadMode, UploadState};
 pub use key::{Key, KeyError, Kind, Prefix};
@@ -37,7 +35,7 @@ pub use managed_parts::StoredParts;
 pub use objects::{DirectoryObjects, Head, PAGE, Place, StagedObject, StoredObject, Writes};
 pub use pushed::StoredResources;
 pub use seal::{KeyRing, KeyRingError, SealKey, SealedError};
-pub use sessions::StoredSessions;
+pub use sessions::{SessionNote, StoredSessions};
 pub use sqlite::{OpenError, SqliteStore};
 pub use state::{
     BATCH_MAX, Batch, CHANGES_KEPT, Change, Changes, Entry, Put, StateStore, Swap, VALUE_BYTES_MAX,

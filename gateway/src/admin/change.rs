@@ -12,11 +12,10 @@ use super::diff::{changes, digest, etag, hex};
 use super::guard::Guarded;
 use super::problem::Problem;
 use super::server::json_response;
+use crate::audit::{Actor, AuditEvent, EventAction, Item};
 use crate::model::{EntityUid, Secret};
 use crate::pipeline::{ChangeNote, Ground};
-use crate::store::{
-    Actor, Answered, AuditEvent, EventAction, Item, ManagedChange, ObjectWrite, StoreError,
-};
+use crate::store::{Answered, ManagedChange, ObjectWrite, StoreError};
 
 /// `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -83,6 +82,9 @@ impl Answer {
 pub(super) trait Change: Send + Sync {
     /// What it comes to on what is in force now. It may be asked again when another process was quicker.
     async fn plan(&self, guarded: &Guarded<'_>, ground: &Ground<'_>) -> Result<Plan, Problem>;
+
+    /// Told when the last plan is kept, before it is answered: for copies in memory that must go.
+    fn kept(&self, _guarded: &Guarded<'_>) {}
 }
 
 /// Makes a change.
@@ -114,6 +116,7 @@ pub(super) async fn change(
         let change = ManagedChange { objects, events: events.clone(), answered };
         match desk.commit(turn, before, change).await {
             Ok(()) => {
+                asked.kept(guarded);
                 events.iter().for_each(|event| guarded.admitted.note_change(&noted(event)));
                 return Ok(shown(answer));
             }

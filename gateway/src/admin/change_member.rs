@@ -15,10 +15,11 @@ use super::guard::{Guarded, Questions, Shared};
 use super::member::{MemberBody, MemberWritten, about_change, check};
 use super::operation::{CHANGE_MEMBER, MANAGE};
 use super::problem::{Problem, ProblemBody};
+use crate::audit::EventAction;
 use crate::directory::{Member, Members};
 use crate::model::{ActionId, MemberId, Source};
 use crate::pipeline::{Entered, Ground};
-use crate::store::{EventAction, Kind, ObjectWrite, StoredMember};
+use crate::store::{Kind, ObjectWrite, StoredMember};
 
 /// Change a member
 ///

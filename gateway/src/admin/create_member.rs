@@ -15,10 +15,11 @@ use super::guard::{Guarded, Questions, Shared};
 use super::member::{MemberBody, MemberWritten, about_roles, check};
 use super::operation::CREATE_MEMBER;
 use super::problem::{FieldError, Problem, ProblemBody};
+use crate::audit::{EventAction, Item};
 use crate::directory::Member;
 use crate::model::{ActionId, MemberId, Source};
 use crate::pipeline::{Entered, Ground};
-use crate::store::{EventAction, Item, Kind, ObjectWrite, StoredMember};
+use crate::store::{Kind, ObjectWrite, StoredMember};
 
 /// Largest body: the roles and attributes a member may have.
 pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use super::overlay::{Overlay, OverlayError, Turn};
+use crate::audit::AuditEvent;
 use crate::authn::Pepper;
 use crate::model::{Clock, Entropy, EntropyError, TenantId, UnixNanos};
 use crate::store::{
-    AuditEvent, KeyRing, ManagedChange, ManagedObjects, ManagedState, StoreError, StoredApiKeys,
+    KeyRing, ManagedChange, ManagedObjects, ManagedState, StoreError, StoredApiKeys,
     StoredSessions, Swap,
 };
 
@@ -69,6 +70,11 @@ impl Desk {
     /// What is kept.
     pub(super) fn objects(&self) -> &ManagedObjects {
         &self.0.objects
+    }
+
+    /// Who is signed in.
+    pub(super) fn sessions(&self) -> &StoredSessions {
+        &self.0.sessions
     }
 
     /// The time.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::store::FieldChange;
+use crate::audit::FieldChange;
 
 /// Longest value an event tells of whole, in bytes of JSON: an event stays a few kilobytes.
 const VALUE_BYTES_MAX: usize = 2_048;

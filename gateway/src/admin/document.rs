@@ -6,8 +6,9 @@ use utoipa::OpenApi;
 use super::operation::OPERATIONS;
 use super::problem::ProblemBody;
 use super::{
-    authzen_metadata, change_member, create_member, evaluate, evaluate_many, list_events,
-    list_members, remove_member, server, show_event, show_member,
+    authzen_metadata, change_member, create_member, end_session, end_sessions, evaluate,
+    evaluate_many, list_events, list_members, list_sessions, remove_member, server, show_event,
+    show_member,
 };
 
 /// The paths, and what is sent and answered there.
@@ -34,6 +35,9 @@ use super::{
         create_member::create_member,
         change_member::change_member,
         remove_member::remove_member,
+        list_sessions::list_sessions,
+        end_sessions::end_sessions,
+        end_session::end_session,
         list_events::list_events,
         show_event::show_event,
     ),
@@ -41,6 +45,7 @@ use super::{
     tags(
         (name = "Resources", description = "The hub's own services keep the directory in step with the hub."),
         (name = "Members", description = "Who belongs to an organisation, how they sign in and what they may be."),
+        (name = "Sessions", description = "Who is signed in."),
         (name = "Audit events", description = "What was changed, by whom, and who came and went."),
         (name = "Decisions", description = "Other services ask the decision point: AuthZEN Authorization API 1.0."),
     )

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::audit::{AuditEvent, FieldChange};
 use crate::model::UnixNanos;
-use crate::store::{AuditEvent, FieldChange};
 
 /// Something that happened, as it was then.
 #[derive(Debug, Serialize, ToSchema)]

@@ -15,9 +15,9 @@ use super::paging::Query;
 use super::problem::{Problem, ProblemBody};
 use super::server::json_response;
 use super::show_event::anywhere;
+use crate::audit::{AuditEvent, EventAction};
 use crate::model::{ActionId, EntityUid};
 use crate::pipeline::{Entered, Ground};
-use crate::store::{AuditEvent, EventAction};
 
 /// A page of events.
 #[derive(Debug, Serialize, ToSchema)]

@@ -23,6 +23,8 @@ const UPLOAD: &str = "/v1/organisations/{organisation}/resource-uploads/{upload}
 
 const MEMBERS: &str = "/v1/organisations/{organisation}/members";
 const MEMBER: &str = "/v1/organisations/{organisation}/members/{member}";
+const SESSIONS: &str = "/v1/organisations/{organisation}/sessions";
+const SESSION: &str = "/v1/organisations/{organisation}/sessions/{session}";
 const EVENTS: &str = "/v1/organisations/{organisation}/auditlog/events";
 const AN_EVENT: &str = "/v1/organisations/{organisation}/auditlog/events/{event}";
 
@@ -37,6 +39,11 @@ const fn see_members(id: &'static str, path: &'static str) -> Operation {
 /// Its questions are about the roles that are given and taken; this action stands for the organisation as a whole.
 const fn manage_members(id: &'static str, method: Method, path: &'static str) -> Operation {
     Operation { id, method, path, action: MANAGE, scopes: &["members:write"] }
+}
+
+const fn end_sessions(id: &'static str, path: &'static str) -> Operation {
+    let (action, scopes) = ("sessions:end", &["sessions:write"]);
+    Operation { id, method: Method::DELETE, path, action, scopes }
 }
 
 const fn see_events(id: &'static str, path: &'static str) -> Operation {
@@ -72,6 +79,15 @@ pub(super) static SHOW_MEMBER: Operation = see_members("showMember", MEMBER);
 pub(super) static CREATE_MEMBER: Operation = manage_members("createMember", Method::POST, MEMBERS);
 pub(super) static CHANGE_MEMBER: Operation = manage_members("changeMember", Method::PATCH, MEMBER);
 pub(super) static REMOVE_MEMBER: Operation = manage_members("removeMember", Method::DELETE, MEMBER);
+pub(super) static LIST_SESSIONS: Operation = Operation {
+    id: "listSessions",
+    method: Method::GET,
+    path: SESSIONS,
+    action: "sessions:view",
+    scopes: &["sessions:read", "sessions:write"],
+};
+pub(super) static END_SESSIONS: Operation = end_sessions("endSessions", SESSIONS);
+pub(super) static END_SESSION: Operation = end_sessions("endSession", SESSION);
 pub(super) static LIST_EVENTS: Operation = see_events("listEvents", EVENTS);
 pub(super) static SHOW_EVENT: Operation = see_events("showEvent", AN_EVENT);
 
@@ -81,7 +97,7 @@ pub fn scopes_of(action: &str) -> Option<&'static [&'static str]> {
 }
 
 /// All of them.
-pub(super) static OPERATIONS: [&Operation; 15] = [
+pub(super) static OPERATIONS: [&Operation; 18] = [
     &PUT_RESOURCES,
     &DELETE_RESOURCES,
     &BEGIN_UPLOAD,
@@ -97,6 +113,9 @@ pub(super) static OPERATIONS: [&Operation; 15] = [
     &REMOVE_MEMBER,
     &LIST_EVENTS,
     &SHOW_EVENT,
+    &LIST_SESSIONS,
+    &END_SESSIONS,
+    &END_SESSION,
 ];
 
 #[cfg(test)]

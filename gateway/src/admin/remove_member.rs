@@ -13,10 +13,11 @@ use super::guard::{Guarded, Questions, Shared};
 use super::member::{MemberBody, about_roles};
 use super::operation::REMOVE_MEMBER;
 use super::problem::{Problem, ProblemBody};
+use crate::audit::EventAction;
 use crate::directory::Member;
 use crate::model::{ActionId, MemberId, Source};
 use crate::pipeline::{Entered, Ground};
-use crate::store::{EventAction, Kind, ObjectWrite};
+use crate::store::{Kind, ObjectWrite};
 
 /// Remove a member
 ///

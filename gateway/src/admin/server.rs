@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use http::{HeaderValue, Request, StatusCode, header};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -23,15 +23,19 @@ use super::begin::begin;
 use super::change_member::change_member;
 use super::create_member::create_member;
 use super::desk::Desk;
+use super::end_session::end_session;
+use super::end_sessions::end_sessions;
 use super::evaluate::evaluate;
 use super::evaluate_many::evaluate_many;
 use super::feeder::Feeder;
 use super::guard::{Door, Guarded, Peer, Shared, finished};
 use super::list_events::list_events;
 use super::list_members::list_members;
+use super::list_sessions::list_sessions;
 use super::operation::{
-    BEGIN_UPLOAD, CANCEL_UPLOAD, DELETE_RESOURCES, EVALUATE, EVALUATE_MANY, LIST_EVENTS,
-    LIST_MEMBERS, Operation, PUT_RESOURCES, RESUME_UPLOAD, SHOW_EVENT, SHOW_MEMBER, SHOW_UPLOAD,
+    BEGIN_UPLOAD, CANCEL_UPLOAD, DELETE_RESOURCES, END_SESSION, EVALUATE, EVALUATE_MANY,
+    LIST_EVENTS, LIST_MEMBERS, LIST_SESSIONS, Operation, PUT_RESOURCES, RESUME_UPLOAD, SHOW_EVENT,
+    SHOW_MEMBER, SHOW_UPLOAD,
 };
 use super::problem::{Problem, ProblemBody};
 use super::progress::{UploadBody, cancel, progress};
@@ -77,6 +81,8 @@ impl Administration {
             .route(EVALUATE_MANY.path, post(evaluate_many))
             .route(LIST_MEMBERS.path, get(list_members).post(create_member))
             .route(SHOW_MEMBER.path, get(show_member).patch(change_member).delete(remove_member))
+            .route(LIST_SESSIONS.path, get(list_sessions).delete(end_sessions))
+            .route(END_SESSION.path, delete(end_session))
             .route(LIST_EVENTS.path, get(list_events))
             .route(SHOW_EVENT.path, get(show_event))
             .route("/.well-known/authzen-configuration", get(authzen_metadata))

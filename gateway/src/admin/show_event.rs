@@ -12,9 +12,9 @@ use super::member::may_at;
 use super::operation::SHOW_EVENT;
 use super::problem::Problem;
 use super::server::json_response;
+use crate::audit::AuditEvent;
 use crate::model::ActionId;
 use crate::pipeline::Entered;
-use crate::store::AuditEvent;
 
 /// Show an audit event
 #[utoipa::path(

@@ -22,7 +22,7 @@ use super::outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused
 use super::recording::{Identity, Trail};
 use super::sign_in::SignIn;
 use super::snapshot::{ChangeError, Snapshot, SnapshotError, SnapshotParts};
-use crate::audit::{Durability, OutcomeRecord, RecordBody, Recorded, Sink};
+use crate::audit::{AuditEvents, Durability, OutcomeRecord, RecordBody, Recorded, Sink};
 use crate::authn::{AssertionSigner, Authenticator, Statement};
 use crate::authz::{Partition, Permit};
 use crate::limits::Limiter;
@@ -46,6 +46,10 @@ pub(super) const DECISION_TIME_MAX: Duration = Duration::from_millis(50);
 /// What the pipeline works with.
 #[derive(Debug)]
 pub struct PipelineParts {
+    /// Keeps who came and who went.
+    pub events: Arc<dyn AuditEvents>,
+    /// For ids of events.
+    pub entropy: Arc<dyn Entropy>,
     /// The first snapshot.
     pub snapshot: Arc<Snapshot>,
     /// Tells who asks.

@@ -12,7 +12,7 @@ use super::outcome::{BodySource, Reply};
 use super::recording::Trail;
 use super::sign_in::{GatewayRequest, ME_PATH, Memberships, Places, SignIn, SignInEvent};
 use super::snapshot::Snapshot;
-use crate::audit::{Effect, Event, EventRecord, Verdict};
+use crate::audit::{Actor, AuditEvent, Effect, Event, EventAction, EventRecord, Item, Verdict};
 use crate::authn::Authenticated;
 use crate::directory::Members;
 use crate::model::{Dependency, Malformed, Principal, Refusal, TenantId, UnixNanos};
@@ -96,6 +96,7 @@ impl Pipeline {
         let answered = answered.inspect_err(|refusal| self.record_failed(trail, refusal))?;
         if let Some(event) = &answered.event {
             self.record_event(trail, event)?;
+            self.note_event(trail, (event, authenticated.as_ref())).await;
         }
         Ok(answered.answer)
     }
@@ -204,6 +205,52 @@ impl Pipeline {
             self.unrecorded(&error);
             Refusal::Unavailable(Dependency::Journal)
         })
+    }
+
+    /// Tells the organisation's administrators who came and who went. The log has it already, so one that is not kept
+    /// takes nobody's session.
+    async fn note_event(
+        &self,
+        trail: &Trail<'_>,
+        (event, authenticated): (&SignInEvent, Option<&Authenticated>),
+    ) {
+        let (person, session, action) = match event {
+            SignInEvent::Started { .. } => return,
+            SignInEvent::SignedIn { person, session, .. } => {
+                (person, session, EventAction::SignedIn)
+            }
+            SignInEvent::SignedOut { person, session } => (person, session, EventAction::SignedOut),
+        };
+        let directory = trail.snapshot.directory();
+        let Some(organisation) = directory.organisation(&person.tenant) else { return };
+        let known = match (event, authenticated.map(Authenticated::principal)) {
+            (SignInEvent::SignedIn { member, .. }, _) => member.clone(),
+            (_, Some(Principal::User { member, .. })) => member.clone(),
+            _ => None,
+        };
+        let content = trail.snapshot.content(&person.tenant, trail.arrival.at).await.ok();
+        let member = known.zip(content).and_then(|(id, it)| it.members.member(&id).cloned());
+        // Who is no member has no name here: an identity provider's word for them is not kept.
+        let name = member.as_ref().map_or("not a member", |member| member.name.as_str());
+        let principal = member.as_ref().map_or_else(String::new, |it| format!("User::{}", it.id));
+        let at = self.now();
+        let Ok(id) = AuditEvent::new_id(at, &*self.parts.entropy) else { return };
+        let (kind, item_id) = ("session".to_owned(), session.clone());
+        let event = AuditEvent {
+            id,
+            at,
+            action,
+            actor: Actor { principal, name: name.to_owned() },
+            item: Item { kind, id: item_id, name: person.connection.to_string() },
+            parent: Some(organisation.root().to_string()),
+            changes: Vec::new(),
+            before: None,
+            after: None,
+            decision: None,
+        };
+        if self.parts.events.note(&person.tenant, event).await.is_err() {
+            tracing::error!(tenant = %person.tenant, "who signed in or out is not in the audit events");
+        }
     }
 
     fn record_failed(&self, trail: &Trail<'_>, refusal: &Refusal) {

@@ -7,15 +7,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::audit_event::AuditEvent;
 use super::error::StoreError;
 use super::key::{Key, Kind, Prefix};
 use super::record::damaged;
 use super::state::{Batch, Put, StateStore, Swap};
+use crate::audit::{AuditEvent, AuditEvents, NotKept};
 use crate::directory::Member;
 use crate::model::{TenantId, UnixNanos};
 
@@ -235,11 +236,7 @@ impl ManagedObjects {
         self.find(tenant, Kind::Answered, name).await
     }
 
-    /// Notes what happened, where nothing that is kept here changed with it.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn note(&self, tenant: &TenantId, event: &AuditEvent) -> Result<(), StoreError> {
+    async fn write_event(&self, tenant: &TenantId, event: &AuditEvent) -> Result<(), StoreError> {
         let Put { key, value, expiry } = event_put(tenant, event)?;
         self.store.put(&key, value, expiry).await.map(drop)
     }
@@ -271,6 +268,16 @@ impl ManagedObjects {
         id: &str,
     ) -> Result<Option<AuditEvent>, StoreError> {
         self.find(tenant, Kind::AuditEvent, id).await
+    }
+}
+
+#[async_trait]
+impl AuditEvents for ManagedObjects {
+    async fn note(&self, tenant: &TenantId, event: AuditEvent) -> Result<(), NotKept> {
+        self.write_event(tenant, &event).await.map_err(|error| {
+            tracing::error!(%error, "an audit event was not kept");
+            NotKept
+        })
     }
 }
 

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::{Cache, ENTRIES_MAX};
 use super::error::StoreError;
-use super::key::{Key, Kind};
+use super::key::{Key, Kind, Prefix};
 use super::record::{damaged, locate, located, open, seal};
 use super::seal::KeyRing;
-use super::state::{Change, StateStore, Swap, Versioned};
+use super::state::{Change, Entry, StateStore, Swap, Versioned};
 use super::watch::Follower;
 use crate::authn::{NewSession, Session, SessionKey, SessionLimits, Sessions, StoreUnavailable};
 use crate::model::{Clock, EntityUid, Entropy, PersonId, Secret, TenantId, UnixNanos};
@@ -272,31 +272,69 @@ impl Follower for StoredSessions {
     }
 }
 
+fn noted(place: &Key, found: &Versioned) -> Result<SessionNote, StoreError> {
+    let key = place.id().parse().map_err(|error| damaged(place, &error))?;
+    let record: Record =
+        serde_json::from_slice(&found.value).map_err(|error| damaged(place, &error))?;
+    let Record { person, created, last_seen, .. } = record;
+    Ok(SessionNote { key, person, created, last_seen })
+}
+
+/// A session as administrators see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionNote {
+    /// Its key.
+    pub key: SessionKey,
+    /// Who signed in.
+    pub person: PersonId,
+    /// When.
+    pub created: UnixNanos,
+    /// When a request last used it, to the minute.
+    pub last_seen: UnixNanos,
+}
+
 impl StoredSessions {
-    /// Ends every session of an organisation, found by its prefix. Returns how many ended.
+    /// The sessions of an organisation by key, those after `after`, at most `limit`; ended ones may be among them until
+    /// they are swept.
     ///
     /// # Errors
-    /// [`StoreUnavailable`] when some may still be alive.
-    pub async fn remove_all(&self, tenant: &TenantId) -> Result<usize, StoreUnavailable> {
-        const PAGE: usize = 500;
-        let prefix = super::key::Prefix::of(tenant, Kind::Session);
-        let mut ended = 0;
-        loop {
-            let page =
-                self.store.scan(&prefix, None, PAGE).await.map_err(StoreUnavailable::from)?;
-            for entry in &page {
-                let key: SessionKey = entry
-                    .key
-                    .id()
-                    .parse()
-                    .map_err(|error| StoreUnavailable::from(damaged(&entry.key, &error)))?;
-                self.remove(&key).await?;
-                ended += 1;
-            }
-            if page.len() < PAGE {
-                return Ok(ended);
-            }
-        }
+    /// [`StoreError`].
+    pub async fn notes(
+        &self,
+        tenant: &TenantId,
+        after: Option<&SessionKey>,
+        limit: usize,
+    ) -> Result<Vec<SessionNote>, StoreError> {
+        let prefix = Prefix::of(tenant, Kind::Session);
+        let after =
+            after.map(|key| located(tenant, Kind::Session, &key.to_string())).transpose()?;
+        let found = self.store.scan(&prefix, after.as_ref().map(|(_, place)| place), limit).await?;
+        found.iter().map(|Entry { key, versioned }| noted(key, versioned)).collect()
+    }
+
+    /// One session of an organisation.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn note(
+        &self,
+        tenant: &TenantId,
+        key: &SessionKey,
+    ) -> Result<Option<SessionNote>, StoreError> {
+        let (_, place) = located(tenant, Kind::Session, &key.to_string())?;
+        let found = self.store.get(&place).await?;
+        found.map(|found| noted(&place, &found)).transpose()
+    }
+
+    /// When a session ends if nobody uses it again.
+    pub fn end_of(&self, note: &SessionNote) -> UnixNanos {
+        let (absolute, idle) = (self.limits.absolute, self.limits.idle);
+        note.created.plus(absolute).min(note.last_seen.plus(idle))
+    }
+
+    /// Forgets copies of a session that is gone from the store.
+    pub fn forget(&self, key: &SessionKey) {
+        self.cache.remove(key);
     }
 }
 

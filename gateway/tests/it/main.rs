@@ -2,6 +2,7 @@
 
 mod admin_cli;
 mod admin_kill;
+mod admin_live_sessions;
 mod admin_matrix;
 mod admin_members;
 mod api_keys;

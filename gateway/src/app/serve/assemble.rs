@@ -86,6 +86,8 @@ impl Gateway {
         let relying_party = OpenIdRelyingParty::new(outbound(loaded)?, Arc::clone(&clock) as _);
         let pipeline = Pipeline::new(
             PipelineParts {
+                events: Arc::new(ManagedObjects::new(Arc::clone(&state.store))),
+                entropy: Arc::clone(&entropy) as _,
                 snapshot: Arc::new(snapshot),
                 authenticator: Authenticator::new(
                     Arc::clone(&state.sessions) as _,

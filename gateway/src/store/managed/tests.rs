@@ -1,8 +1,9 @@
 //! Tests of administered objects over the embedded store.
 
 use super::*;
+use crate::audit::{Actor, EventAction, Item};
 use crate::model::{EntityUid, ManualClock, MemberId, RoleAssignment, Source};
-use crate::store::{Actor, EventAction, Item, SqliteStore};
+use crate::store::SqliteStore;
 
 fn tenant(id: &str) -> TenantId {
     TenantId::parse(id).unwrap()
@@ -137,7 +138,7 @@ async fn events_are_told_from_the_latest_and_page_by_page() {
     let world = world();
     let own = tenant("own");
     for number in 1..=5 {
-        world.objects.note(&own, &event(number)).await.unwrap();
+        world.objects.note(&own, event(number)).await.unwrap();
     }
     let numbers = |events: &[AuditEvent]| {
         events.iter().map(|event| event.item.id.clone()).collect::<Vec<_>>()

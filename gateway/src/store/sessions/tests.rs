@@ -201,7 +201,7 @@ async fn a_session_sealed_under_another_key_refuses() {
 }
 
 #[tokio::test]
-async fn ends_all_sessions_of_one_organisation_only() {
+async fn notes_tell_of_one_organisation_s_sessions_only() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
     let here = process(folder.path(), &clock);
     let mut other = new_session(&clock);
@@ -214,11 +214,14 @@ async fn ends_all_sessions_of_one_organisation_only() {
         keys.push(new.session.key);
         here.sessions.create(new).await.unwrap();
     }
-    assert_eq!(here.sessions.remove_all(&tenant()).await.unwrap(), 3);
-    for key in keys {
-        assert!(here.sessions.find(&key).await.unwrap().is_none());
-    }
-    assert!(here.sessions.find(&stays).await.unwrap().is_some());
+    keys.sort_unstable();
+    let told = here.sessions.notes(&tenant(), None, 9).await.unwrap();
+    assert_eq!(told.iter().map(|note| note.key).collect::<Vec<_>>(), keys);
+    let rest = here.sessions.notes(&tenant(), Some(&keys[0]), 1).await.unwrap();
+    assert_eq!(rest, told[1..2]);
+    assert_eq!(here.sessions.note(&tenant(), &keys[2]).await.unwrap().as_ref(), told.last());
+    assert_eq!(here.sessions.note(&tenant(), &stays).await.unwrap(), None);
+    assert_eq!(here.sessions.end_of(&told[0]), told[0].created.plus(Duration::from_hours(1)));
 }
 
 #[tokio::test]

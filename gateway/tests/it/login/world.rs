@@ -46,12 +46,28 @@ impl World {
         Self::with_limit(UNLIMITED).await
     }
 
+    /// As [`World::start`], with an administration listener.
+    pub(crate) async fn with_admin(admin: SocketAddr) -> Self {
+        Self::begin(UNLIMITED, &|stage| {
+            let (file, listen) = (stage.configuration(), format!("[listen]\nadmin = \"{admin}\""));
+            let text = std::fs::read_to_string(&file).unwrap();
+            assert!(text.contains("[listen]\n"), "{text}");
+            std::fs::write(&file, text.replacen("[listen]", &listen, 1)).unwrap();
+        })
+        .await
+    }
+
     /// As [`World::start`], with the requests a minute one address may send.
     pub(crate) async fn with_limit(requests_per_minute: u32) -> Self {
+        Self::begin(requests_per_minute, &|_| {}).await
+    }
+
+    async fn begin(requests_per_minute: u32, prepare: &dyn Fn(&Stage)) -> Self {
         let provider = provider().await;
         let upstream = RecordingUpstream::start().await.unwrap();
         for _ in 0..STARTS_MAX {
             let stage = stage(&provider, &upstream, requests_per_minute);
+            prepare(&stage);
             let mut gateway = stage.start().unwrap();
             if gateway.wait_until_ready().await.is_ok() {
                 let client = stage.client().unwrap();

@@ -3,10 +3,13 @@
 //! The decision log is the evidence; this is what people read. No field holds a secret: whoever makes an event says
 //! of a secret only that it changed.
 
+use std::fmt::Debug;
+
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::model::{DecisionId, Entropy, EntropyError, UnixNanos};
+use crate::model::{DecisionId, Entropy, EntropyError, TenantId, UnixNanos};
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -123,4 +126,19 @@ impl AuditEvent {
     pub fn is_id(text: &str) -> bool {
         text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     }
+}
+
+/// An event was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an audit event was not kept")]
+pub struct NotKept;
+
+/// Keeps events that no change of the administration API goes with: who came, and who went.
+#[async_trait]
+pub trait AuditEvents: Send + Sync + Debug {
+    /// Keeps one.
+    ///
+    /// # Errors
+    /// [`NotKept`].
+    async fn note(&self, tenant: &TenantId, event: AuditEvent) -> Result<(), NotKept>;
 }
