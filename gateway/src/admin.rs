@@ -4,12 +4,15 @@
 //! everything an administrator changes ([`Desk`]). Every operation is a file of its own. Nothing is written before the
 //! decision to allow it is on record.
 
+mod api_client;
 mod authzen;
 mod authzen_metadata;
 mod begin;
 mod body;
 mod change;
+mod change_api_client;
 mod change_member;
+mod create_api_client;
 mod create_member;
 mod desk;
 mod diff;
@@ -22,6 +25,7 @@ mod event;
 mod feeder;
 mod guard;
 mod lines;
+mod list_api_clients;
 mod list_events;
 mod list_members;
 mod list_sessions;
@@ -32,9 +36,12 @@ mod paging;
 mod problem;
 mod progress;
 mod push;
+mod remove_api_client;
 mod remove_member;
 mod resume;
+mod rotate_api_client;
 mod server;
+mod show_api_client;
 mod show_event;
 mod show_member;
 

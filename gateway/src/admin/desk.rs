@@ -77,6 +77,16 @@ impl Desk {
         &self.0.sessions
     }
 
+    /// The API keys.
+    pub(super) fn keys(&self) -> &StoredApiKeys {
+        &self.0.keys
+    }
+
+    /// What secrets of API keys are made with.
+    pub(super) fn issuing(&self) -> (&Pepper, &dyn Entropy) {
+        (&self.0.pepper, &*self.0.entropy)
+    }
+
     /// The time.
     pub(super) fn now(&self) -> UnixNanos {
         self.0.clock.now()

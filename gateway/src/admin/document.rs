@@ -6,9 +6,10 @@ use utoipa::OpenApi;
 use super::operation::OPERATIONS;
 use super::problem::ProblemBody;
 use super::{
-    authzen_metadata, change_member, create_member, end_session, end_sessions, evaluate,
-    evaluate_many, list_events, list_members, list_sessions, remove_member, server, show_event,
-    show_member,
+    authzen_metadata, change_api_client, change_member, create_api_client, create_member,
+    end_session, end_sessions, evaluate, evaluate_many, list_api_clients, list_events,
+    list_members, list_sessions, remove_api_client, remove_member, rotate_api_client, server,
+    show_api_client, show_event, show_member,
 };
 
 /// The paths, and what is sent and answered there.
@@ -35,6 +36,12 @@ use super::{
         create_member::create_member,
         change_member::change_member,
         remove_member::remove_member,
+        list_api_clients::list_api_clients,
+        show_api_client::show_api_client,
+        create_api_client::create_api_client,
+        change_api_client::change_api_client,
+        remove_api_client::remove_api_client,
+        rotate_api_client::rotate_api_client,
         list_sessions::list_sessions,
         end_sessions::end_sessions,
         end_session::end_session,
@@ -45,6 +52,7 @@ use super::{
     tags(
         (name = "Resources", description = "The hub's own services keep the directory in step with the hub."),
         (name = "Members", description = "Who belongs to an organisation, how they sign in and what they may be."),
+        (name = "API clients", description = "Credentials of programs: what they reach, and their secrets."),
         (name = "Sessions", description = "Who is signed in."),
         (name = "Audit events", description = "What was changed, by whom, and who came and went."),
         (name = "Decisions", description = "Other services ask the decision point: AuthZEN Authorization API 1.0."),

@@ -152,6 +152,11 @@ impl Door {
         finished(response, id)
     }
 
+    /// Where changes are made.
+    pub(super) const fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
     pub(super) fn new_id(&self) -> DecisionId {
         self.pipeline.new_decision_id()
     }

@@ -160,7 +160,6 @@ impl MemberWritten {
 
     /// What a member would be written as.
     pub(super) fn of(member: &Member) -> Self {
-        let role = |it: &RoleAssignment| RoleBody { role: it.role.clone(), on: it.on.to_string() };
         let identity = |it: &Identity| IdentityBody {
             connection: it.connection.to_string(),
             subject: it.subject.clone(),
@@ -169,7 +168,7 @@ impl MemberWritten {
             name: member.name.clone(),
             email: member.email.clone(),
             disabled: member.disabled,
-            roles: member.roles.iter().map(role).collect(),
+            roles: member.roles.iter().map(RoleBody::of).collect(),
             identities: member.identities.iter().map(identity).collect(),
             attributes: member.attributes.clone(),
         }
@@ -249,7 +248,11 @@ where
 }
 
 impl RoleBody {
-    fn read(&self) -> Result<RoleAssignment, (&'static str, String)> {
+    pub(super) fn of(role: &RoleAssignment) -> Self {
+        Self { role: role.role.clone(), on: role.on.to_string() }
+    }
+
+    pub(super) fn read(&self) -> Result<RoleAssignment, (&'static str, String)> {
         let on = EntityUid::parse(&self.on).map_err(|error| ("on", error.to_string()))?;
         Ok(RoleAssignment { role: self.role.clone(), on })
     }

@@ -23,6 +23,9 @@ const UPLOAD: &str = "/v1/organisations/{organisation}/resource-uploads/{upload}
 
 const MEMBERS: &str = "/v1/organisations/{organisation}/members";
 const MEMBER: &str = "/v1/organisations/{organisation}/members/{member}";
+const API_CLIENTS: &str = "/v1/organisations/{organisation}/api-clients";
+const API_CLIENT: &str = "/v1/organisations/{organisation}/api-clients/{client}";
+const ROTATION: &str = "/v1/organisations/{organisation}/api-clients/{client}/rotate";
 const SESSIONS: &str = "/v1/organisations/{organisation}/sessions";
 const SESSION: &str = "/v1/organisations/{organisation}/sessions/{session}";
 const EVENTS: &str = "/v1/organisations/{organisation}/auditlog/events";
@@ -39,6 +42,15 @@ const fn see_members(id: &'static str, path: &'static str) -> Operation {
 /// Its questions are about the roles that are given and taken; this action stands for the organisation as a whole.
 const fn manage_members(id: &'static str, method: Method, path: &'static str) -> Operation {
     Operation { id, method, path, action: MANAGE, scopes: &["members:write"] }
+}
+
+const fn see_clients(id: &'static str, path: &'static str) -> Operation {
+    let scopes = &["api-clients:read", "api-clients:write"];
+    Operation { id, method: Method::GET, path, action: "credentials:view", scopes }
+}
+
+const fn manage_clients(id: &'static str, method: Method, path: &'static str) -> Operation {
+    Operation { id, method, path, action: "credentials:manage", scopes: &["api-clients:write"] }
 }
 
 const fn end_sessions(id: &'static str, path: &'static str) -> Operation {
@@ -79,6 +91,16 @@ pub(super) static SHOW_MEMBER: Operation = see_members("showMember", MEMBER);
 pub(super) static CREATE_MEMBER: Operation = manage_members("createMember", Method::POST, MEMBERS);
 pub(super) static CHANGE_MEMBER: Operation = manage_members("changeMember", Method::PATCH, MEMBER);
 pub(super) static REMOVE_MEMBER: Operation = manage_members("removeMember", Method::DELETE, MEMBER);
+pub(super) static LIST_API_CLIENTS: Operation = see_clients("listApiClients", API_CLIENTS);
+pub(super) static SHOW_API_CLIENT: Operation = see_clients("showApiClient", API_CLIENT);
+pub(super) static CREATE_API_CLIENT: Operation =
+    manage_clients("createApiClient", Method::POST, API_CLIENTS);
+pub(super) static CHANGE_API_CLIENT: Operation =
+    manage_clients("changeApiClient", Method::PATCH, API_CLIENT);
+pub(super) static REMOVE_API_CLIENT: Operation =
+    manage_clients("removeApiClient", Method::DELETE, API_CLIENT);
+pub(super) static ROTATE_API_CLIENT: Operation =
+    manage_clients("rotateApiClient", Method::POST, ROTATION);
 pub(super) static LIST_SESSIONS: Operation = Operation {
     id: "listSessions",
     method: Method::GET,
@@ -97,7 +119,7 @@ pub fn scopes_of(action: &str) -> Option<&'static [&'static str]> {
 }
 
 /// All of them.
-pub(super) static OPERATIONS: [&Operation; 18] = [
+pub(super) static OPERATIONS: [&Operation; 24] = [
     &PUT_RESOURCES,
     &DELETE_RESOURCES,
     &BEGIN_UPLOAD,
@@ -113,6 +135,12 @@ pub(super) static OPERATIONS: [&Operation; 18] = [
     &REMOVE_MEMBER,
     &LIST_EVENTS,
     &SHOW_EVENT,
+    &LIST_API_CLIENTS,
+    &SHOW_API_CLIENT,
+    &CREATE_API_CLIENT,
+    &CHANGE_API_CLIENT,
+    &REMOVE_API_CLIENT,
+    &ROTATE_API_CLIENT,
     &LIST_SESSIONS,
     &END_SESSIONS,
     &END_SESSION,

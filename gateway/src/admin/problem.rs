@@ -169,6 +169,12 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, told, detail).with("source", source.name().into())
     }
 
+    /// It was revoked, for good.
+    pub(super) fn revoked_client() -> Self {
+        let told = ("revoked-client", "The API client was revoked");
+        Self::new(StatusCode::CONFLICT, told, "it never comes back: make another one")
+    }
+
     /// Nobody would be left who could undo it.
     pub(super) fn last_administrator() -> Self {
         let told = ("last-administrator", "Nobody would be left to administer the organisation");

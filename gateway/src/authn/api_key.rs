@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -72,14 +73,18 @@ impl<'a> ApiKeyToken<'a> {
         &self.id
     }
 
-    /// Whether the key kept as `key` is this one. Without a kept key the same work is done and the answer
-    /// is no, so that time does not tell an unknown id from a wrong secret (AS-03).
-    pub fn proves(&self, key: Option<&ApiKey>, pepper: &Pepper) -> bool {
+    /// Whether the key kept as `key` is this one at `now`: its present secret, or the one before while both count.
+    /// Without a kept key the same work is done and the answer is no, so that time does not tell an unknown id from a
+    /// wrong secret (AS-03).
+    pub fn proves(&self, key: Option<&ApiKey>, pepper: &Pepper, now: UnixNanos) -> bool {
         const NOBODY: KeyMac = KeyMac([0; 32]);
         let mac = pepper.mac(self.whole.0);
         let kept = key.map_or(&NOBODY, |key| &key.mac);
-        let equal = bool::from(mac.0.ct_eq(&kept.0));
-        equal & key.is_some_and(|key| key.id == self.id)
+        let previous = key.and_then(|key| key.previous.as_ref());
+        let before = previous.map_or(&NOBODY, |previous| &previous.mac);
+        let still = u8::from(previous.is_some_and(|previous| now < previous.until));
+        let equal = mac.0.ct_eq(&kept.0) | (mac.0.ct_eq(&before.0) & subtle::Choice::from(still));
+        bool::from(equal) & key.is_some_and(|key| key.id == self.id)
     }
 }
 
@@ -180,13 +185,45 @@ pub struct ApiKey {
     pub expires: Option<UnixNanos>,
     /// When it was revoked.
     pub revoked: Option<UnixNanos>,
+    /// A disabled key is in force again when it is enabled.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disabled: bool,
+    /// The secret before the present one, while both count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PreviousSecret>,
+}
+
+/// A secret that was replaced.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreviousSecret {
+    /// HMAC of its token.
+    pub mac: KeyMac,
+    /// When it counts no more.
+    pub until: UnixNanos,
 }
 
 impl ApiKey {
     /// Whether the key is in force at `now`. The moment of expiry is over already; a revoked key never
     /// comes back, whatever the clock says.
     pub fn in_force(&self, now: UnixNanos) -> bool {
-        self.revoked.is_none() && self.expires.is_none_or(|end| now < end)
+        self.revoked.is_none() && !self.disabled && self.expires.is_none_or(|end| now < end)
+    }
+
+    /// The same key with another secret; the present one counts for `overlap` more.
+    ///
+    /// # Errors
+    /// [`EntropyError`] when there is no randomness.
+    pub fn rotated(
+        &self,
+        overlap: Duration,
+        (pepper, entropy): (&Pepper, &dyn Entropy),
+        now: UnixNanos,
+    ) -> Result<IssuedApiKey, EntropyError> {
+        let token = new_token(self.id.as_str(), entropy)?;
+        let previous = PreviousSecret { mac: self.mac, until: now.plus(overlap) };
+        let key = Self { mac: pepper.mac(&token), previous: Some(previous), ..self.clone() };
+        Ok(IssuedApiKey { key, token: Secret::new(token) })
     }
 }
 
@@ -248,18 +285,33 @@ impl NewApiKey {
     ) -> Result<IssuedApiKey, IssueError> {
         self.check(now)?;
         let id = random_id(entropy)?;
-        let mut token = format!("{PREFIX}{id}_{}", entropy.token()?);
-        let checksum = checksum_of(&token);
-        token.push_str(&checksum);
+        let token = new_token(&id, entropy)?;
         let id = KeyId::parse(&id).map_err(|_| EntropyError)?;
         let mac = pepper.mac(&token);
         let Self { tenant, name, roles, scopes, expires } = self;
         let created = now;
-        let key = ApiKey { id, tenant, name, mac, roles, scopes, created, expires, revoked: None };
+        let (revoked, disabled, previous) = (None, false, None);
+        let key = ApiKey {
+            id,
+            tenant,
+            name,
+            mac,
+            roles,
+            scopes,
+            created,
+            expires,
+            revoked,
+            disabled,
+            previous,
+        };
         Ok(IssuedApiKey { key, token: Secret::new(token) })
     }
 
-    fn check(&self, now: UnixNanos) -> Result<(), IssueError> {
+    /// Whether such a key can be made.
+    ///
+    /// # Errors
+    /// [`IssueError`] naming what is wrong with the wish.
+    pub fn check(&self, now: UnixNanos) -> Result<(), IssueError> {
         let name = &self.name;
         if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
             return Err(IssueError::Name);
@@ -272,6 +324,13 @@ impl NewApiKey {
         }
         Ok(())
     }
+}
+
+fn new_token(id: &str, entropy: &dyn Entropy) -> Result<String, EntropyError> {
+    let mut token = format!("{PREFIX}{id}_{}", entropy.token()?);
+    let checksum = checksum_of(&token);
+    token.push_str(&checksum);
+    Ok(token)
 }
 
 /// Twelve characters of an alphabet of 32: five random bits each, without bias.

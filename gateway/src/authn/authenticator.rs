@@ -205,7 +205,7 @@ impl Authenticator {
             Some(key) => Some(key),
             None => self.keys.find(token.id()).await.map_err(unavailable)?,
         };
-        let proved = token.proves(key.as_deref(), &self.pepper);
+        let proved = token.proves(key.as_deref(), &self.pepper, now);
         let key = key.filter(|key| proved && key.in_force(now));
         key.map(Authenticated::machine).ok_or(Refusal::CredentialInvalid)
     }

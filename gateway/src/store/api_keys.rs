@@ -46,14 +46,43 @@ impl StoredApiKeys {
     }
 
     async fn write_new(&self, key: &ApiKey) -> Result<Swap, StoreError> {
-        let (index, place) = located(&key.tenant, Kind::ApiKey, key.id.as_str())?;
+        let (_, place) = located(&key.tenant, Kind::ApiKey, key.id.as_str())?;
         let value = written(&place, key)?;
         // The index first: it claims the id over all organisations, and without its record finds nothing.
-        let claim = self.store.compare_and_swap(&index, None, key.tenant.as_str().into(), None);
-        match claim.await? {
-            Swap::Changed(version) => Ok(Swap::Changed(version)),
-            Swap::Stored(_) => self.store.compare_and_swap(&place, None, value, None).await,
+        if !self.claim(key).await? {
+            return Ok(Swap::Changed(None));
         }
+        self.store.compare_and_swap(&place, None, value, None).await
+    }
+
+    /// Claims the id of a key that is about to be written: without its record it finds nothing. False when it is
+    /// taken.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn claim(&self, key: &ApiKey) -> Result<bool, StoreError> {
+        let (index, _) = located(&key.tenant, Kind::ApiKey, key.id.as_str())?;
+        let claim = self.store.compare_and_swap(&index, None, key.tenant.as_str().into(), None);
+        Ok(matches!(claim.await?, Swap::Stored(_)))
+    }
+
+    /// A key of an organisation as it is kept, with its version.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn kept(
+        &self,
+        tenant: &TenantId,
+        id: &KeyId,
+    ) -> Result<Option<(ApiKey, u64)>, StoreError> {
+        let (_, place) = located(tenant, Kind::ApiKey, id.as_str())?;
+        let found = self.store.get(&place).await?;
+        found.map(|found| Ok((read(&place, &found)?, found.version))).transpose()
+    }
+
+    /// Forgets copies of a key that was written elsewhere.
+    pub fn forget(&self, id: &KeyId) {
+        self.cache.remove(id);
     }
 
     async fn page(

@@ -18,6 +18,7 @@ pub(super) async fn keeps_the_contract(store: Arc<dyn StateStore>, clock: &Manua
     forgets_what_expired(&*store, clock).await;
     deletes_once(&*store).await;
     writes_a_batch_whole_or_not_at_all(&*store).await;
+    checks_what_else_a_batch_expects(&*store).await;
     refuses_batches_that_no_store_takes(&*store).await;
     lists_by_prefix_in_pages(&*store).await;
     tells_every_change_in_order(&*store).await;
@@ -134,6 +135,7 @@ async fn writes_a_batch_whole_or_not_at_all(store: &dyn StateStore) {
         guard: guard.clone(),
         expected,
         value: value.to_vec(),
+        checks: Vec::new(),
         puts: vec![put(one.clone(), value.to_vec())],
         deletes: vec![two.clone(), key("batch-never-there")],
     };
@@ -157,6 +159,33 @@ async fn writes_a_batch_whole_or_not_at_all(store: &dyn StateStore) {
     assert_eq!(read(store, &one).await.unwrap(), b"a");
 }
 
+async fn checks_what_else_a_batch_expects(store: &dyn StateStore) {
+    let (guard, seen, absent) = (key("checks-guard"), key("checks-seen"), key("checks-absent"));
+    let version = store.put(&seen, b"x".to_vec(), None).await.unwrap();
+    let batch = |checks| Batch {
+        guard: guard.clone(),
+        expected: None,
+        value: b"new".to_vec(),
+        checks,
+        puts: vec![put(absent.clone(), b"new".to_vec())],
+        deletes: vec![seen.clone()],
+    };
+    for wrong in
+        [(seen.clone(), None), (seen.clone(), Some(version + 1)), (absent.clone(), Some(1))]
+    {
+        let refused = store.swap_all(batch(vec![wrong])).await.unwrap();
+        assert_eq!(refused, Swap::Changed(None));
+        assert_eq!(store.get(&guard).await.unwrap(), None);
+        assert!(read(store, &seen).await.is_some());
+    }
+    let right = vec![(seen.clone(), Some(version)), (absent.clone(), None)];
+    assert!(matches!(store.swap_all(batch(right)).await.unwrap(), Swap::Stored(_)));
+    assert_eq!(
+        (read(store, &seen).await, read(store, &absent).await),
+        (None, Some(b"new".to_vec()))
+    );
+}
+
 const fn put(key: Key, value: Vec<u8>) -> Put {
     Put { key, value, expiry: None }
 }
@@ -167,6 +196,7 @@ async fn refuses_batches_that_no_store_takes(store: &dyn StateStore) {
         guard: guard.clone(),
         expected: None,
         value: Vec::new(),
+        checks: Vec::new(),
         puts,
         deletes,
     };

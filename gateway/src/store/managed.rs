@@ -78,6 +78,7 @@ pub struct ObjectWrite {
     id: String,
     value: Option<Vec<u8>>,
     counts: bool,
+    over: Option<Option<u64>>,
 }
 
 impl ObjectWrite {
@@ -90,18 +91,24 @@ impl ObjectWrite {
             key: id.to_owned(),
             cause: error.to_string(),
         })?;
-        Ok(Self { kind, id: id.to_owned(), value: Some(value), counts: true })
+        Ok(Self { kind, id: id.to_owned(), value: Some(value), counts: true, over: None })
     }
 
     /// Deletes.
     pub fn gone(kind: Kind, id: &str) -> Self {
-        Self { kind, id: id.to_owned(), value: None, counts: true }
+        Self { kind, id: id.to_owned(), value: None, counts: true, over: None }
     }
 
     /// The same write of something no decision's snapshot depends on: a credential has a cache of its own.
     #[must_use]
     pub fn beside(self) -> Self {
         Self { counts: false, ..self }
+    }
+
+    /// The same write, of what has this version now, or is not there: for objects that others write, too.
+    #[must_use]
+    pub fn over(self, version: Option<u64>) -> Self {
+        Self { over: Some(version), ..self }
     }
 }
 
@@ -203,10 +210,11 @@ impl ManagedObjects {
     ) -> Result<Swap, StoreError> {
         let guard = head_key(tenant)?;
         let mut head = before.head.clone();
-        let (mut puts, mut deletes) = (Vec::new(), Vec::new());
+        let (mut checks, mut puts, mut deletes) = (Vec::new(), Vec::new(), Vec::new());
         head.advance(&change.objects);
-        for ObjectWrite { kind, id, value, .. } in change.objects {
+        for ObjectWrite { kind, id, value, over, .. } in change.objects {
             let key = key(tenant, kind, &id)?;
+            checks.extend(over.map(|version| (key.clone(), version)));
             match value {
                 Some(value) => puts.push(Put { key, value, expiry: None }),
                 None => deletes.push(key),
@@ -221,7 +229,7 @@ impl ManagedObjects {
             puts.push(Put { key, value, expiry });
         }
         let (value, expected) = (written(&guard, &head)?, before.version);
-        self.store.swap_all(Batch { guard, expected, value, puts, deletes }).await
+        self.store.swap_all(Batch { guard, expected, value, checks, puts, deletes }).await
     }
 
     /// The answer given before under this name, within [`ANSWERED_KEPT`].

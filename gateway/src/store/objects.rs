@@ -125,7 +125,9 @@ impl DirectoryObjects {
         let gone = writes.gone.iter().map(|uid| key(tenant, Kind::Resource, uid));
         let unstaged = writes.unstaged.iter().map(|uid| key(tenant, Kind::Staged, uid));
         let deletes = gone.chain(unstaged).collect::<Result<_, _>>()?;
-        self.store.swap_all(Batch { guard, expected, value, puts, deletes }).await
+        self.store
+            .swap_all(Batch { guard, expected, value, checks: Vec::new(), puts, deletes })
+            .await
     }
 
     /// Reads objects by name; those that are not there are left out.

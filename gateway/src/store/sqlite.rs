@@ -98,7 +98,9 @@ fn check(batch: &Batch) -> Result<(), StoreError> {
     if let Some(bytes) = values.map(Vec::len).find(|bytes| *bytes > VALUE_BYTES_MAX) {
         return Err(StoreError::TooLarge { bytes, max: VALUE_BYTES_MAX });
     }
-    let mut keys = batch.puts.iter().map(|put| &put.key).chain(&batch.deletes);
+    let checked = batch.checks.iter().map(|(key, _)| key);
+    let puts = batch.puts.iter().map(|put| &put.key);
+    let mut keys = checked.chain(puts).chain(&batch.deletes);
     if keys.any(|key| key.space() != batch.guard.space()) {
         return Err(StoreError::Scattered);
     }

@@ -46,6 +46,8 @@ pub struct Batch {
     pub expected: Option<u64>,
     /// Its new value. It does not expire.
     pub value: Vec<u8>,
+    /// Further entries that must have these versions, or nothing is done; `None` expects that there is no entry.
+    pub checks: Vec<(Key, Option<u64>)>,
     /// Entries to write, whatever was there.
     pub puts: Vec<Put>,
     /// Entries to delete, if they are there.

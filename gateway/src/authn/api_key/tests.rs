@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::OsEntropy;
 
+const NOW: UnixNanos = UnixNanos::from_seconds(50);
+
 fn pepper(byte: u8) -> Pepper {
     Pepper::new(&Secret::new([byte; 32]))
 }
@@ -28,12 +30,12 @@ fn an_issued_token_proves_its_own_key_only() {
     let (mine, other) = (issue(), issue());
     let token = ApiKeyToken::parse(mine.token.expose()).unwrap();
     assert_eq!(token.id(), &mine.key.id);
-    assert!(token.proves(Some(&mine.key), &pepper(1)));
-    assert!(!token.proves(Some(&other.key), &pepper(1)));
-    assert!(!token.proves(Some(&mine.key), &pepper(2)), "another pepper");
-    assert!(!token.proves(None, &pepper(1)));
+    assert!(token.proves(Some(&mine.key), &pepper(1), NOW));
+    assert!(!token.proves(Some(&other.key), &pepper(1), NOW));
+    assert!(!token.proves(Some(&mine.key), &pepper(2), NOW), "another pepper");
+    assert!(!token.proves(None, &pepper(1), NOW));
     let renamed = ApiKey { id: other.key.id, ..mine.key };
-    assert!(!token.proves(Some(&renamed), &pepper(1)), "another id with the same MAC");
+    assert!(!token.proves(Some(&renamed), &pepper(1), NOW), "another id with the same MAC");
 }
 
 #[test]
@@ -44,6 +46,38 @@ fn a_key_is_in_force_until_it_expires_or_is_revoked() {
     assert!(!key.in_force(at(100)));
     assert!(!ApiKey { revoked: Some(at(50)), ..key.clone() }.in_force(at(20)));
     assert!(ApiKey { expires: None, ..key }.in_force(at(u64::MAX / 2)));
+}
+
+#[test]
+fn a_replaced_secret_counts_as_long_as_was_said() {
+    let at = UnixNanos::from_seconds;
+    let first = issue();
+    let hour = Duration::from_hours(1);
+    let second = first.key.rotated(hour, (&pepper(1), &OsEntropy), at(50)).unwrap();
+    assert_eq!(second.key.id, first.key.id);
+    let (old, new) = (first.token.expose(), second.token.expose());
+    assert_ne!(old, new);
+    let proves = |token: &str, key: &ApiKey, now| {
+        ApiKeyToken::parse(token).unwrap().proves(Some(key), &pepper(1), now)
+    };
+    assert!(proves(old, &second.key, at(50)) && proves(new, &second.key, at(50)));
+    assert!(proves(old, &second.key, at(50 + 3_599)) && !proves(old, &second.key, at(50 + 3_600)));
+    assert!(proves(new, &second.key, at(50 + 3_600)));
+    let third = second.key.rotated(hour, (&pepper(1), &OsEntropy), at(60)).unwrap();
+    assert!(!proves(old, &third.key, at(61)), "only the one before counts");
+    assert!(proves(new, &third.key, at(61)) && proves(third.token.expose(), &third.key, at(61)));
+    let text = serde_json::to_string(&third.key).unwrap();
+    let read: ApiKey = serde_json::from_str(&text).unwrap();
+    assert!(proves(new, &read, at(61)) && !text.contains(new));
+}
+
+#[test]
+fn a_disabled_key_is_not_in_force_and_an_old_record_is_not_disabled() {
+    let key = issue().key;
+    assert!(!ApiKey { disabled: true, ..key.clone() }.in_force(NOW));
+    let mut record = serde_json::to_value(&key).unwrap();
+    assert!(record.as_object_mut().unwrap().remove("disabled").is_none());
+    assert!(serde_json::from_value::<ApiKey>(record).unwrap().in_force(NOW));
 }
 
 #[test]
@@ -101,7 +135,7 @@ fn a_kept_key_reads_back() {
     assert!(!kept.contains(issued.token.expose().get(16..).unwrap()));
     let read: ApiKey = serde_json::from_str(&kept).unwrap();
     let token = ApiKeyToken::parse(issued.token.expose()).unwrap();
-    assert!(token.proves(Some(&read), &pepper(1)));
+    assert!(token.proves(Some(&read), &pepper(1), NOW));
     assert!(serde_json::from_str::<KeyMac>("\"AAAA\"").is_err());
 }
 

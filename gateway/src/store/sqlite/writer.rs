@@ -139,6 +139,11 @@ fn swap_all(
     if batch.expected != current {
         return Ok(Swap::Changed(current));
     }
+    for (key, expected) in &batch.checks {
+        if version(transaction, key, now)? != *expected {
+            return Ok(Swap::Changed(current));
+        }
+    }
     for key in &batch.deletes {
         delete(transaction, key, Expected::Anything, now)?;
     }

@@ -1,0 +1,249 @@
+//! API clients as the administration API shows and takes them, and who may change what of them.
+//!
+//! A key reaches the nodes its roles are on, so whoever makes or changes it is asked about each of them. Scopes for the
+//! gateway's own operations reach everything, so they are given by whoever may manage the main account's keys.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::event::timestamp;
+use super::guard::Questions;
+use super::member::RoleBody;
+use super::operation::OPERATIONS;
+use super::problem::{FieldError, Problem};
+use crate::audit::Item;
+use crate::authn::{ApiKey, NewApiKey};
+use crate::model::{ActionId, KeyId, RoleAssignment, TenantId, UnixNanos};
+use crate::pipeline::{Entered, Ground};
+
+/// The type of API clients in the schema.
+const API_CLIENT: &str = "ApiClient";
+
+/// What can be written of an API client.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApiClientWritten {
+    /// What people call it.
+    #[schema(example = "billing export")]
+    pub(super) name: String,
+    /// What it reaches: roles of API clients, as `client`.
+    #[serde(default)]
+    pub(super) roles: Vec<RoleBody>,
+    /// What it may be used for; without one it can do what needs none.
+    #[serde(default)]
+    pub(super) scopes: Vec<String>,
+    /// When it ends by itself (RFC 3339); never, unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) expires: Option<String>,
+    /// A disabled client is refused until it is enabled.
+    #[serde(default)]
+    pub(super) disabled: bool,
+}
+
+/// What changes of an API client: what is left out stays, `null` takes away.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes what a merge patch of `ApiClientWritten` may say")]
+pub(super) struct ApiClientPatch {
+    /// What people call it.
+    name: Option<String>,
+    /// What it reaches; the list is replaced whole.
+    roles: Option<Vec<RoleBody>>,
+    /// What it may be used for; the list is replaced whole.
+    scopes: Option<Vec<String>>,
+    /// When it ends by itself (RFC 3339).
+    expires: Option<String>,
+    /// A disabled client is refused until it is enabled.
+    disabled: Option<bool>,
+}
+
+/// An API client.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ApiClientBody {
+    /// The public half of its key, which records name.
+    #[schema(example = "dechzjbaaqzx")]
+    id: String,
+    /// What people call it.
+    #[schema(example = "billing export")]
+    name: String,
+    /// `active`, `disabled`, `expired` or `revoked`.
+    status: &'static str,
+    /// What it reaches.
+    roles: Vec<RoleBody>,
+    /// What it may be used for.
+    scopes: Vec<String>,
+    /// When it was made.
+    created: String,
+    /// When it ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<String>,
+    /// A disabled client is refused until it is enabled.
+    disabled: bool,
+    /// Until when the secret before the present one counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_secret_until: Option<String>,
+}
+
+/// An API client, with the secret that is shown this once.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes what an answer adds to `ApiClientBody`")]
+pub(super) struct IssuedApiClientBody {
+    #[schema(inline)]
+    client: ApiClientBody,
+    /// The key to send as `Authorization: Bearer`; it cannot be shown again.
+    token: String,
+}
+
+impl ApiClientBody {
+    /// An API client as it is at `now`, as JSON.
+    pub(super) fn shown(key: &ApiKey, now: UnixNanos) -> Value {
+        let ApiClientWritten { name, roles, scopes, expires, disabled } = ApiClientWritten::of(key);
+        let previous = key.previous.filter(|previous| now < previous.until);
+        serde_json::json!(Self {
+            id: key.id.to_string(),
+            name,
+            status: status(key, now),
+            roles,
+            scopes,
+            created: timestamp(key.created),
+            expires,
+            disabled,
+            previous_secret_until: previous.map(|previous| timestamp(previous.until)),
+        })
+    }
+}
+
+/// What a key can do at `now`, in a word.
+fn status(key: &ApiKey, now: UnixNanos) -> &'static str {
+    match (key.revoked, key.expires) {
+        (Some(_), _) => "revoked",
+        (None, Some(end)) if end <= now => "expired",
+        _ if key.disabled => "disabled",
+        _ => "active",
+    }
+}
+
+impl ApiClientWritten {
+    /// What a key would be written as.
+    pub(super) fn of(key: &ApiKey) -> Self {
+        Self {
+            name: key.name.clone(),
+            roles: key.roles.iter().map(RoleBody::of).collect(),
+            scopes: key.scopes.clone(),
+            expires: key.expires.map(timestamp),
+            disabled: key.disabled,
+        }
+    }
+
+    /// The key it describes, as far as that can be told from it alone.
+    pub(super) fn wish(&self, tenant: &TenantId, now: UnixNanos) -> Result<NewApiKey, Problem> {
+        let mut errors = Vec::new();
+        let mut roles = BTreeSet::new();
+        for (number, role) in self.roles.iter().enumerate() {
+            match role.read() {
+                Ok(role) => drop(roles.insert(role)),
+                Err((part, reason)) => {
+                    errors.push(FieldError::new(format!("roles[{number}].{part}"), reason));
+                }
+            }
+        }
+        for (number, scope) in self.scopes.iter().enumerate() {
+            let allowed =
+                |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b':' | b'.');
+            if !(1..=64).contains(&scope.len()) || !scope.bytes().all(allowed) {
+                let reason = "a scope is 1 to 64 letters, digits, `-`, `_`, `.` and `:`";
+                errors.push(FieldError::new(format!("scopes[{number}]"), reason));
+            }
+        }
+        let expires = self.expires.as_deref().map(moment).transpose().unwrap_or_else(|reason| {
+            errors.push(FieldError::new("expires", reason));
+            None
+        });
+        let scopes: BTreeSet<_> = self.scopes.iter().cloned().collect();
+        let (roles, scopes) = (roles.into_iter().collect(), scopes.into_iter().collect());
+        let wish =
+            NewApiKey { tenant: tenant.clone(), name: self.name.clone(), roles, scopes, expires };
+        if let Err(error) = wish.check(now) {
+            errors.push(FieldError::new("", error.to_string()));
+        }
+        if errors.is_empty() { Ok(wish) } else { Err(Problem::invalid(&errors)) }
+    }
+}
+
+fn moment(text: &str) -> Result<UnixNanos, &'static str> {
+    const WRONG: &str = "a time is written as `2026-11-22T10:15:30Z`";
+    let at: Timestamp = text.parse().map_err(|_| WRONG)?;
+    let seconds = u64::try_from(at.as_second()).map_err(|_| WRONG)?;
+    Ok(UnixNanos::from_seconds(seconds))
+}
+
+/// Checks what a key reaches against what is in force; roles it had `before` may have lost their node since.
+pub(super) fn check(
+    ground: &Ground<'_>,
+    roles: &[RoleAssignment],
+    before: &[RoleAssignment],
+) -> Result<(), Problem> {
+    let (partition, schema) = (ground.partition(), ground.partition().schema());
+    let mut errors = Vec::new();
+    for (number, role) in roles.iter().enumerate().filter(|(_, role)| !before.contains(role)) {
+        let field = |part: &str| format!("roles[{number}].{part}");
+        match schema.role_node(API_CLIENT, &role.role) {
+            None => errors.push(FieldError::new(field("role"), "API clients have no such role")),
+            Some(kind) if kind != role.on.kind() => {
+                let reason = format!("this role is given on a `{kind}`");
+                errors.push(FieldError::new(field("on"), reason));
+            }
+            Some(_) if !partition.contains(&role.on) => {
+                errors.push(FieldError::new(field("on"), "there is no such node"));
+            }
+            Some(_) => {}
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(&errors)) }
+}
+
+/// The questions about keys with these roles and scopes: one for each node, and one for the main account where there is
+/// none, where a node cannot be asked about, or where a scope is one of the gateway's own.
+pub(super) fn about<'k>(
+    entered: &Entered,
+    action: &ActionId,
+    roles: impl IntoIterator<Item = &'k RoleAssignment>,
+    scopes: impl IntoIterator<Item = &'k String>,
+) -> Questions {
+    let (partition, root) = (entered.partition(), entered.root());
+    let can_be_asked = |role: &RoleAssignment| {
+        partition.contains(&role.on) && partition.schema().action_accepts(action, role.on.kind())
+    };
+    let own = |scope: &String| OPERATIONS.iter().any(|it| it.scopes.contains(&scope.as_str()));
+    let mut nodes = BTreeSet::new();
+    let mut whole = scopes.into_iter().any(own);
+    for role in roles {
+        if can_be_asked(role) {
+            nodes.insert(role.on.clone());
+        } else {
+            whole = true;
+        }
+    }
+    if whole || nodes.is_empty() {
+        nodes.extend(root.cloned());
+    }
+    nodes.into_iter().map(|node| (action.clone(), node)).collect()
+}
+
+/// The id in a path; nobody's, where it can be none.
+pub(super) fn key_id(text: &str) -> Option<KeyId> {
+    KeyId::parse(text).ok()
+}
+
+/// An API client, as events tell of it.
+pub(super) fn item(key: &ApiKey) -> Item {
+    Item { kind: "api_client".to_owned(), id: key.id.to_string(), name: key.name.clone() }
+}
+
+/// The node events about it belong to: where its first role is.
+pub(super) fn parent(key: &ApiKey) -> Option<crate::model::EntityUid> {
+    key.roles.first().map(|role| role.on.clone())
+}

@@ -1,0 +1,103 @@
+//! Makes an API client, and shows its secret once.
+
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::{Request, StatusCode};
+
+use super::api_client::{
+    ApiClientBody, ApiClientWritten, IssuedApiClientBody, about, check, item, parent,
+};
+use super::body::{JSON, parsed, wants_media_type, whole};
+use super::change::{Answer, Change, EventDraft, Plan, change};
+use super::create_member::BODY_BYTES_MAX;
+use super::guard::{Guarded, Questions, Shared};
+use super::operation::CREATE_API_CLIENT;
+use super::problem::{Problem, ProblemBody};
+use crate::audit::EventAction;
+use crate::authn::NewApiKey;
+use crate::model::{ActionId, KeyId};
+use crate::pipeline::{Entered, Ground};
+use crate::store::{Kind, ObjectWrite};
+
+/// Make an API client
+///
+/// Its key is shown in this answer and never again, not even to the same request sent again.
+#[utoipa::path(
+    post, path = "/v1/organisations/{organisation}/api-clients", operation_id = "createApiClient", tag = "API clients",
+    params(("organisation" = String, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "Sent again with it, the request is done once.")),
+    request_body(content = ApiClientWritten),
+    responses((status = 201, body = IssuedApiClientBody, description = "The client with its key; `Location` is where."),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "The request cannot be read."),
+        (status = 408, body = ProblemBody, content_type = "application/problem+json", description = "The body did not come in time."),
+        (status = 413, body = ProblemBody, content_type = "application/problem+json", description = "The body is too large."),
+        (status = 415, body = ProblemBody, content_type = "application/problem+json", description = "It is not JSON."),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "The client cannot be taken; `errors` says which fields.")),
+)]
+pub(super) async fn create_api_client(
+    State(door): Shared,
+    Path(organisation): Path<String>,
+    request: Request<Body>,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let ask = async |entered: &Entered, manage: &ActionId| {
+        wants_media_type(&parts.headers, &[JSON])?;
+        let body = whole(body, BODY_BYTES_MAX).await?;
+        let written: ApiClientWritten = parsed(&body)?;
+        let wish = written.wish(entered.tenant(), door.desk().now())?;
+        let questions: Questions = about(entered, manage, &wish.roles, &wish.scopes);
+        Ok((questions, (wish, written.disabled, body)))
+    };
+    let act = async |guarded: &Guarded<'_>, (wish, disabled, body): (NewApiKey, bool, Bytes)| {
+        change(guarded, &body, &Creation { wish, disabled, made: Mutex::default() }).await
+    };
+    door.asked(&CREATE_API_CLIENT, (&parts, Some(&organisation)), ask, act).await
+}
+
+struct Creation {
+    wish: NewApiKey,
+    disabled: bool,
+    made: Mutex<Option<KeyId>>,
+}
+
+#[async_trait]
+impl Change for Creation {
+    async fn plan(&self, guarded: &Guarded<'_>, ground: &Ground<'_>) -> Result<Plan, Problem> {
+        check(ground, &self.wish.roles, &[])?;
+        let (desk, now) = (guarded.desk, guarded.desk.now());
+        let (pepper, entropy) = desk.issuing();
+        let issued = self.wish.clone().issue(pepper, entropy, now);
+        let mut issued = issued.map_err(|_| Problem::not_done())?;
+        issued.key.disabled = self.disabled;
+        let key = &issued.key;
+        if !desk.keys().claim(key).await? {
+            // Sixty random bits met twice: the client tries again.
+            return Err(Problem::overtaken());
+        }
+        *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Some(key.id.clone());
+        let shown = ApiClientBody::shown(key, now);
+        let mut answer = Answer::item(StatusCode::CREATED, shown.clone());
+        let tenant = guarded.admitted.tenant();
+        answer.location = Some(format!("/v1/organisations/{tenant}/api-clients/{}", key.id));
+        let write = ObjectWrite::put(Kind::ApiKey, key.id.as_str(), key)?.beside().over(None);
+        let event = EventDraft {
+            action: EventAction::Created,
+            item: item(key),
+            parent: parent(key),
+            before: None,
+            after: Some(shown),
+        };
+        answer.once = Some(("token", issued.token));
+        Ok(Plan { objects: vec![write], events: vec![event], answer })
+    }
+
+    fn kept(&self, guarded: &Guarded<'_>) {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.iter().for_each(|id| guarded.desk.keys().forget(id));
+    }
+}

@@ -1,0 +1,133 @@
+//! Gives an API client another secret, and shows it once.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::api_client::{ApiClientBody, IssuedApiClientBody, about, item, parent};
+use super::body::{JSON, parsed, wants_media_type, whole};
+use super::change::{Answer, Change, EventDraft, Plan, change};
+use super::create_member::BODY_BYTES_MAX;
+use super::guard::{Guarded, Shared};
+use super::operation::ROTATE_API_CLIENT;
+use super::problem::{FieldError, Problem, ProblemBody};
+use super::show_api_client::found;
+use crate::audit::EventAction;
+use crate::authn::ApiKey;
+use crate::model::ActionId;
+use crate::pipeline::{Entered, Ground};
+use crate::store::{Kind, ObjectWrite};
+
+/// Longest time both secrets count: a week, in which every program can be given the new one.
+const OVERLAP_MAX: u64 = 7 * 24 * 3_600;
+
+/// How a secret is replaced.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RotationBody {
+    /// How long the present secret counts beside the new one, in seconds, at most a week; a day unless given.
+    #[serde(default = "day")]
+    #[schema(example = 86400)]
+    overlap_seconds: u64,
+}
+
+const fn day() -> u64 {
+    24 * 3_600
+}
+
+/// Give an API client another secret
+///
+/// The new key is shown in this answer and never again. Of the secrets before it, only the last counts on.
+#[utoipa::path(
+    post, path = "/v1/organisations/{organisation}/api-clients/{client}/rotate", operation_id = "rotateApiClient", tag = "API clients",
+    params(("organisation" = String, Path), ("client" = String, Path, description = "The client's id."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Sent again with it, the request is done once.")),
+    request_body(content = RotationBody),
+    responses((status = 200, body = IssuedApiClientBody, description = "The client with its new key."),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "The request cannot be read."),
+        (status = 408, body = ProblemBody, content_type = "application/problem+json", description = "The body did not come in time."),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "It was revoked."),
+        (status = 413, body = ProblemBody, content_type = "application/problem+json", description = "The body is too large."),
+        (status = 415, body = ProblemBody, content_type = "application/problem+json", description = "It is not JSON."),
+        (status = 422, body = ProblemBody, content_type = "application/problem+json", description = "The overlap is too long.")),
+)]
+pub(super) async fn rotate_api_client(
+    State(door): Shared,
+    Path((organisation, client)): Path<(String, String)>,
+    request: Request<Body>,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let ask = async |entered: &Entered, manage: &ActionId| {
+        wants_media_type(&parts.headers, &[JSON])?;
+        let body = whole(body, BODY_BYTES_MAX).await?;
+        let RotationBody { overlap_seconds } = parsed(&body)?;
+        if overlap_seconds > OVERLAP_MAX {
+            let reason = format!("at most {OVERLAP_MAX} seconds");
+            return Err(Problem::invalid(&[FieldError::new("overlap_seconds", reason)]));
+        }
+        let found = found(&door, entered, &client).await?;
+        let key = found.as_ref().map(|(key, _)| key);
+        let roles = key.map(|key| &key.roles[..]).unwrap_or_default();
+        let scopes = key.map(|key| &key.scopes[..]).unwrap_or_default();
+        let overlap = Duration::from_secs(overlap_seconds);
+        Ok((about(entered, manage, roles, scopes), (found, overlap, body)))
+    };
+    let act = async |guarded: &Guarded<'_>, (found, overlap, body): (Found, Duration, Bytes)| {
+        let (key, version) = found.ok_or_else(Problem::not_found)?;
+        change(guarded, &body, &Rotation { key, version, overlap }).await
+    };
+    door.asked(&ROTATE_API_CLIENT, (&parts, Some(&organisation)), ask, act).await
+}
+
+type Found = Option<(ApiKey, u64)>;
+
+struct Rotation {
+    key: ApiKey,
+    version: u64,
+    overlap: Duration,
+}
+
+#[async_trait]
+impl Change for Rotation {
+    async fn plan(&self, guarded: &Guarded<'_>, _: &Ground<'_>) -> Result<Plan, Problem> {
+        if self.key.revoked.is_some() {
+            return Err(Problem::revoked_client());
+        }
+        let (desk, now) = (guarded.desk, guarded.desk.now());
+        let issued = self.key.rotated(self.overlap, desk.issuing(), now);
+        let issued = issued.map_err(|_| Problem::not_done())?;
+        let (old, new) =
+            (ApiClientBody::shown(&self.key, now), ApiClientBody::shown(&issued.key, now));
+        let mut answer = Answer::item(StatusCode::OK, new.clone());
+        let write = ObjectWrite::put(Kind::ApiKey, self.key.id.as_str(), &issued.key)?;
+        let event = EventDraft {
+            action: EventAction::Updated,
+            item: item(&self.key),
+            parent: parent(&self.key),
+            before: Some(with_secret(old, "(the secret before)")),
+            after: Some(with_secret(new, "(another secret)")),
+        };
+        answer.once = Some(("token", issued.token));
+        let objects = vec![write.beside().over(Some(self.version))];
+        Ok(Plan { objects, events: vec![event], answer })
+    }
+
+    fn kept(&self, guarded: &Guarded<'_>) {
+        guarded.desk.keys().forget(&self.key.id);
+    }
+}
+
+/// What is shown, with a word that stands for the secret: so that an event tells that it changed.
+fn with_secret(mut shown: serde_json::Value, word: &str) -> serde_json::Value {
+    if let Some(members) = shown.as_object_mut() {
+        members.insert("secret".to_owned(), word.into());
+    }
+    shown
+}

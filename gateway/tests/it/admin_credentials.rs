@@ -1,0 +1,200 @@
+//! API clients by the administration API: a secret shown once, edits in force at once, rotation with overlap, and
+//! nobody who reaches further by a key than by themselves.
+
+use hubgate_testkit::raw_client::RawAnswer;
+use serde_json::{Value, json};
+
+use crate::feeds::world::{World, head, json_of};
+
+const CLIENTS: &str = "/v1/organisations/nordvolt/api-clients";
+const ROOT: &str = "client=Operator::nordvolt";
+
+struct Issuing {
+    world: World,
+    key: String,
+}
+
+impl Issuing {
+    async fn start() -> Self {
+        let world = World::start().await;
+        let scopes = &["api-clients:write", "audit-log:read"];
+        let key = world.gateway.create_key("nordvolt", "administration", ROOT, scopes);
+        Self { world, key }
+    }
+
+    async fn send_as(
+        &self,
+        key: &str,
+        (method, path): (&str, &str),
+        fields: &[(&str, &str)],
+        body: &Value,
+    ) -> RawAnswer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let mut all = vec![("content-type", "application/json")];
+        all.extend(fields);
+        self.world.ask(&head(method, path, key, &all, body.len()), body.as_bytes()).await
+    }
+
+    async fn send(&self, to: (&str, &str), fields: &[(&str, &str)], body: &Value) -> RawAnswer {
+        self.send_as(&self.key, to, fields, body).await
+    }
+
+    /// Makes a client: its place and its token.
+    async fn create(&self, body: &Value) -> (String, String) {
+        let answer = self.send(("POST", CLIENTS), &[], body).await;
+        assert_eq!(answer.status, 201, "{}", answer.body_text());
+        let place = answer.field("location").unwrap().to_owned();
+        (place, json_of(&answer)["token"].as_str().unwrap().to_owned())
+    }
+
+    async fn change(&self, place: &str, body: &Value) -> RawAnswer {
+        self.send(("PATCH", place), &[("if-match", "*")], body).await
+    }
+
+    /// The status of a request for a team with a token.
+    async fn try_out(&self, token: &str) -> u16 {
+        self.world.gateway.get("/teams/team-harbour", token).await.status
+    }
+}
+
+fn reader() -> Value {
+    let role = json!({"role": "client", "on": "Operator::nordvolt"});
+    json!({"name": "reader", "roles": [role], "scopes": ["teams:read"]})
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_can_do_what_it_was_given_from_the_next_request_on() {
+    let it = Issuing::start().await;
+    let (place, token) = it.create(&reader()).await;
+    assert_eq!(it.try_out(&token).await, 200);
+    let shown = json_of(&it.send(("GET", &place), &[], &Value::Null).await);
+    assert_eq!((&shown["status"], &shown["token"]), (&json!("active"), &Value::Null));
+    assert!(!shown.to_string().contains(&token));
+
+    assert_eq!(it.change(&place, &json!({"scopes": []})).await.status, 200);
+    assert_eq!(it.try_out(&token).await, 403, "no scope, nothing to do");
+    assert_eq!(it.change(&place, &json!({"scopes": ["teams:read"]})).await.status, 200);
+    assert_eq!(it.try_out(&token).await, 200);
+    let east = json!({"roles": [{"role": "client", "on": "Operator::nordvolt-west"}]});
+    assert_eq!(it.change(&place, &east).await.status, 200);
+    assert_ne!(it.try_out(&token).await, 200, "another sub-account's team");
+    assert_eq!(it.change(&place, &json!({"roles": reader()["roles"]})).await.status, 200);
+    assert_eq!(it.change(&place, &json!({"disabled": true})).await.status, 200);
+    assert_eq!(it.try_out(&token).await, 401);
+    assert_eq!(it.change(&place, &json!({"disabled": false})).await.status, 200);
+    assert_eq!(it.try_out(&token).await, 200);
+    let id = place.rsplit('/').next().unwrap();
+    let listed =
+        json_of(&it.send(("GET", &format!("{CLIENTS}?scope=teams:read")), &[], &Value::Null).await);
+    assert!(listed["items"].as_array().unwrap().iter().any(|item| item["id"] == id));
+
+    assert_eq!(it.send(("DELETE", &place), &[], &Value::Null).await.status, 204);
+    assert_eq!(it.try_out(&token).await, 401);
+    assert_eq!(it.send(("GET", &place), &[], &Value::Null).await.status, 404);
+    let (_, none) = it.create(&json!({"name": "none", "roles": reader()["roles"]})).await;
+    assert_eq!(it.try_out(&none).await, 403, "scopes are none unless given");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_is_replaced_with_and_without_overlap() {
+    let it = Issuing::start().await;
+    let (place, first) = it.create(&reader()).await;
+    let rotate = format!("{place}/rotate");
+    let rotated = it.send(("POST", &rotate), &[], &json!({})).await;
+    assert_eq!(rotated.status, 200, "{}", rotated.body_text());
+    let told = json_of(&rotated);
+    assert!(told["previous_secret_until"].is_string());
+    let second = told["token"].as_str().unwrap().to_owned();
+    assert_eq!((it.try_out(&first).await, it.try_out(&second).await), (200, 200));
+    let at_once = it.send(("POST", &rotate), &[], &json!({"overlap_seconds": 0})).await;
+    let third = json_of(&at_once)["token"].as_str().unwrap().to_owned();
+    assert_eq!((it.try_out(&first).await, it.try_out(&second).await), (401, 401));
+    assert_eq!(it.try_out(&third).await, 200);
+    let long = it.send(("POST", &rotate), &[], &json!({"overlap_seconds": 604_801})).await;
+    assert_eq!(long.status, 422);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_secret_is_shown_twice_or_kept() {
+    let it = Issuing::start().await;
+    let again = [("idempotency-key", "once")];
+    let made = it.send(("POST", CLIENTS), &again, &reader()).await;
+    let token = json_of(&made)["token"].as_str().unwrap().to_owned();
+    let replayed = it.send(("POST", CLIENTS), &again, &reader()).await;
+    assert_eq!((replayed.status, replayed.field("idempotent-replayed")), (201, Some("true")));
+    let (first, second) = (json_of(&made), json_of(&replayed));
+    assert_eq!((&first["id"], &second["token"]), (&second["id"], &Value::Null));
+    let place = made.field("location").unwrap();
+    it.send(("POST", &format!("{place}/rotate")), &[], &json!({})).await;
+    let events = "/v1/organisations/nordvolt/auditlog/events?entityType=api_client";
+    let events = it.send(("GET", events), &[], &Value::Null).await;
+    let told = json_of(&events);
+    assert_eq!(told["items"].as_array().unwrap().len(), 2, "{told}");
+    assert_eq!(told["items"][0]["changes"][1]["field"], "secret", "{told}");
+    let secret = token.split('_').nth(2).unwrap();
+    assert!(!told.to_string().contains(secret));
+    let mut files = vec![it.world.gateway.folder().to_path_buf()];
+    let mut read = 0;
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        read += 1;
+        let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+        assert!(!found, "{}", path.display());
+    }
+    assert!(read > 10, "{read}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_makes_a_key_that_reaches_further_and_no_change_is_lost() {
+    let it = Issuing::start().await;
+    let east = "client=Operator::nordvolt-east";
+    let east = it.world.gateway.create_key("nordvolt", "east", east, &["api-clients:write"]);
+    let seen = it.world.gateway.create_key("nordvolt", "seen", ROOT, &["api-clients:read"]);
+    let post = ("POST", CLIENTS);
+    let within =
+        json!({"name": "e", "roles": [{"role": "client", "on": "Operator::nordvolt-east"}]});
+    assert_eq!(it.send_as(&east, post, &[], &within).await.status, 201);
+    for (key, body) in [
+        (&east, reader()),
+        (&east, json!({"name": "nothing yet"})),
+        (&seen, within.clone()),
+        (&east, json!({"name": "m", "roles": within["roles"], "scopes": ["members:write"]})),
+    ] {
+        assert_eq!(it.send_as(key, post, &[], &body).await.status, 403, "{body}");
+    }
+    let (place, _) = it.create(&reader()).await;
+    let any = [("if-match", "*")];
+    let less = json!({"roles": within["roles"]});
+    assert_eq!(it.send_as(&east, ("PATCH", &place), &any, &less).await.status, 403);
+    assert_eq!(it.send_as(&east, ("DELETE", &place), &[], &Value::Null).await.status, 403);
+    assert_eq!(it.send_as(&east, ("GET", &place), &[], &Value::Null).await.status, 403);
+    assert_eq!(it.send_as(&seen, ("GET", &place), &[], &Value::Null).await.status, 200);
+    let listed = json_of(&it.send_as(&east, ("GET", CLIENTS), &[], &Value::Null).await);
+    let names: Vec<_> = listed["items"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
+    assert_eq!(names.len(), 2, "its own and the one it made: {names:?}");
+
+    assert_eq!(it.send(("PATCH", &place), &[], &json!({"name": "x"})).await.status, 428);
+    let stale = [("if-match", "\"00000000000000000000000000000000\"")];
+    assert_eq!(it.send(("PATCH", &place), &stale, &json!({"name": "x"})).await.status, 412);
+    assert_eq!(it.change(&place, &json!({"shoe_size": 43})).await.status, 400);
+    for (wrong, field) in [
+        (json!({"roles": [{"role": "king", "on": "Operator::nordvolt"}]}), "roles[0].role"),
+        (json!({"roles": [{"role": "client", "on": "Operator::gone"}]}), "roles[0].on"),
+        (json!({"scopes": ["no scope"]}), "scopes[0]"),
+        (json!({"expires": "tomorrow"}), "expires"),
+    ] {
+        let answer = it.change(&place, &wrong).await;
+        assert_eq!(answer.status, 422, "{wrong}: {}", answer.body_text());
+        assert_eq!(json_of(&answer)["errors"][0]["field"], field);
+    }
+    // A key revoked by hand never comes back by a change.
+    let id = place.rsplit('/').next().unwrap();
+    let revoked = it.world.gateway.run(&["key", "revoke", id, "--tenant", "nordvolt"]);
+    assert!(revoked.status.success(), "{}", String::from_utf8_lossy(&revoked.stderr));
+    let back = it.change(&place, &json!({"disabled": false, "name": "back"})).await;
+    assert_eq!((back.status, &json_of(&back)["code"]), (409, &json!("revoked_client")));
+}
