@@ -117,7 +117,7 @@ impl ApiClientBody {
 }
 
 /// What a key can do at `now`, in a word.
-fn status(key: &ApiKey, now: UnixNanos) -> &'static str {
+pub(super) fn status(key: &ApiKey, now: UnixNanos) -> &'static str {
     match (key.revoked, key.expires) {
         (Some(_), _) => "revoked",
         (None, Some(end)) if end <= now => "expired",

@@ -110,14 +110,16 @@ pub(super) async fn change(
             return Ok(shown(answer));
         }
         let now = desk.now();
-        let made = |draft| event(guarded, draft, (desk.event_id(now)?, now));
+        let made = |draft| Ok(event(guarded, draft, (desk.event_id(now)?, now)));
         let events = events.into_iter().map(made).collect::<Result<Vec<_>, DeskError>>()?;
         let answered = again.as_ref().map(|again| again.keep(&answer));
         let change = ManagedChange { objects, events: events.clone(), answered };
         match desk.commit(turn, before, change).await {
             Ok(()) => {
                 asked.kept(guarded);
-                events.iter().for_each(|event| guarded.admitted.note_change(&noted(event)));
+                for event in &events {
+                    guarded.admitted.note_change(&noted(event));
+                }
                 return Ok(shown(answer));
             }
             Err(DeskError::Overtaken) => {}
@@ -179,11 +181,11 @@ fn event(
     guarded: &Guarded<'_>,
     draft: EventDraft,
     (id, at): (String, crate::model::UnixNanos),
-) -> Result<AuditEvent, DeskError> {
+) -> AuditEvent {
     let EventDraft { action, item, parent, before, after } = draft;
     let admitted = &guarded.admitted;
     let principal = admitted.principal().map(ToString::to_string).unwrap_or_default();
-    Ok(AuditEvent {
+    AuditEvent {
         id,
         at,
         action,
@@ -194,7 +196,7 @@ fn event(
         before: before.as_ref().map(digest),
         after: after.as_ref().map(digest),
         decision: Some(admitted.decision()),
-    })
+    }
 }
 
 fn noted(event: &AuditEvent) -> ChangeNote<'_> {

@@ -78,17 +78,17 @@ async fn asked(
     let Some(before) = before else {
         // What is wrong with the patch is told alike, or it would tell who is there.
         let nobody = MemberId::parse("nobody").map_err(|_| Problem::not_done())?;
-        patched(MemberWritten::nobody(), patch)?.member(nobody, Source::Api)?;
+        patched(&MemberWritten::nobody(), patch)?.member(nobody, Source::Api)?;
         let root = entered.root().map(|root| (manage.clone(), root.clone()));
         return Ok((root.into_iter().collect(), (None, body)));
     };
-    let written = patched(MemberWritten::of(&before), patch)?;
+    let written = patched(&MemberWritten::of(&before), patch)?;
     let after = written.member(before.id.clone(), before.source)?;
     let questions = about_change(entered, manage, (&before, &after));
     Ok((questions, (Some(Moved { before, after }), body)))
 }
 
-fn patched(written: MemberWritten, patch: Value) -> Result<MemberWritten, Problem> {
+fn patched(written: &MemberWritten, patch: Value) -> Result<MemberWritten, Problem> {
     let mut written = json!(written);
     merge(&mut written, patch);
     serde_json::from_value(written)

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::api_client::{ApiClientBody, about};
+use super::api_client::{self, ApiClientBody, about};
 use super::guard::{Guarded, Shared};
 use super::operation::LIST_API_CLIENTS;
 use super::paging::Query;
@@ -78,7 +78,7 @@ async fn page(
     let mut last = None;
     for key in keys.iter().filter(|key| after.as_ref().is_none_or(|after| key.id > *after)) {
         let shown = ApiClientBody::shown(key, now);
-        let fits = status.is_none_or(|status| shown["status"] == status)
+        let fits = status.is_none_or(|status| api_client::status(key, now) == status)
             && scope.is_none_or(|scope| key.scopes.iter().any(|it| it == scope));
         if !fits || !may_see(&ground, view, key) {
             continue;

@@ -224,8 +224,8 @@ impl Pipeline {
         let directory = trail.snapshot.directory();
         let Some(organisation) = directory.organisation(&person.tenant) else { return };
         let known = match (event, authenticated.map(Authenticated::principal)) {
-            (SignInEvent::SignedIn { member, .. }, _) => member.clone(),
-            (_, Some(Principal::User { member, .. })) => member.clone(),
+            (SignInEvent::SignedIn { member, .. }, _)
+            | (_, Some(Principal::User { member, .. })) => member.clone(),
             _ => None,
         };
         let content = trail.snapshot.content(&person.tenant, trail.arrival.at).await.ok();

@@ -543,10 +543,11 @@ const ANONYMOUS: &str = "Anonymous";
 /// The type of API clients there.
 const API_CLIENT: &str = "ApiClient";
 
+/// What names the state each organisation is administered in.
+type Names = BTreeMap<TenantId, [u8; 32]>;
+
 /// The organisations as they are administered.
-fn administered(
-    parts: &SnapshotParts,
-) -> Result<(Arc<Directory>, BTreeMap<TenantId, [u8; 32]>), SourceError> {
+fn administered(parts: &SnapshotParts) -> Result<(Arc<Directory>, Names), SourceError> {
     let (mut all, mut names) = (Vec::new(), BTreeMap::new());
     for organisation in parts.directory.organisations() {
         let (managed, name) = parts.source.managed(organisation)?;

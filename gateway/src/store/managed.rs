@@ -78,7 +78,14 @@ pub struct ObjectWrite {
     id: String,
     value: Option<Vec<u8>>,
     counts: bool,
-    over: Option<Option<u64>>,
+    over: Over,
+}
+
+/// What a write expects in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    Anything,
+    This(Option<u64>),
 }
 
 impl ObjectWrite {
@@ -91,12 +98,12 @@ impl ObjectWrite {
             key: id.to_owned(),
             cause: error.to_string(),
         })?;
-        Ok(Self { kind, id: id.to_owned(), value: Some(value), counts: true, over: None })
+        Ok(Self { kind, id: id.to_owned(), value: Some(value), counts: true, over: Over::Anything })
     }
 
     /// Deletes.
     pub fn gone(kind: Kind, id: &str) -> Self {
-        Self { kind, id: id.to_owned(), value: None, counts: true, over: None }
+        Self { kind, id: id.to_owned(), value: None, counts: true, over: Over::Anything }
     }
 
     /// The same write of something no decision's snapshot depends on: a credential has a cache of its own.
@@ -108,7 +115,7 @@ impl ObjectWrite {
     /// The same write, of what has this version now, or is not there: for objects that others write, too.
     #[must_use]
     pub fn over(self, version: Option<u64>) -> Self {
-        Self { over: Some(version), ..self }
+        Self { over: Over::This(version), ..self }
     }
 }
 
@@ -214,7 +221,9 @@ impl ManagedObjects {
         head.advance(&change.objects);
         for ObjectWrite { kind, id, value, over, .. } in change.objects {
             let key = key(tenant, kind, &id)?;
-            checks.extend(over.map(|version| (key.clone(), version)));
+            if let Over::This(version) = over {
+                checks.push((key.clone(), version));
+            }
             match value {
                 Some(value) => puts.push(Put { key, value, expiry: None }),
                 None => deletes.push(key),

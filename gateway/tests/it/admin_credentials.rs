@@ -1,6 +1,12 @@
 //! API clients by the administration API: a secret shown once, edits in force at once, rotation with overlap, and
 //! nobody who reaches further by a key than by themselves.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it did not expect"
+)]
+
 use hubgate_testkit::raw_client::RawAnswer;
 use serde_json::{Value, json};
 

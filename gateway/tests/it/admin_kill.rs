@@ -3,6 +3,12 @@
 //!
 //! The long run of the same test is `make crash`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it did not expect"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -75,6 +81,7 @@ async fn all(world: &World, key: &str, path: &str, cursor: &str) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stdout, reason = "the figure of the long run")]
 async fn no_acknowledged_change_is_lost_and_none_is_half() {
     let kills = std::env::var("HUBGATE_KILLS").ok().and_then(|it| it.parse().ok()).unwrap_or(KILLS);
     let mut world = World::start().await;

@@ -1,5 +1,7 @@
 //! Administrators see who is signed in, and end sessions: in force with the next request.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 use http::StatusCode;
 use hubgate_testkit::ports::free_address;
 use hubgate_testkit::raw_client::{RawAnswer, RawClient};

@@ -1,5 +1,11 @@
 //! Members by the administration API: who may change what, in force at once, told in audit events, nothing lost.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at what it did not expect"
+)]
+
 use std::collections::BTreeSet;
 
 use hubgate_testkit::raw_client::RawAnswer;

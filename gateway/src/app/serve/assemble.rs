@@ -15,7 +15,9 @@ use crate::app::reload::Reloader;
 use crate::app::secrets::prepare_secrets;
 use crate::app::self_signed::self_signed_certificate;
 use crate::audit::{Event, EventRecord, PseudonymKey, Sink, SinkError};
-use crate::authn::{AssertionKeys, AssertionSigner, Authenticator, Pepper, SigningKey};
+use crate::authn::{
+    AssertionKeys, AssertionSigner, Authenticator, Pepper, SessionLimits, SigningKey,
+};
 use crate::config::{self, FileSource, KeptFiles, Loaded, Secrets};
 use crate::directory::Stored;
 use crate::journal::{Journal, JournalSettings};
@@ -89,12 +91,7 @@ impl Gateway {
                 events: Arc::new(ManagedObjects::new(Arc::clone(&state.store))),
                 entropy: Arc::clone(&entropy) as _,
                 snapshot: Arc::new(snapshot),
-                authenticator: Authenticator::new(
-                    Arc::clone(&state.sessions) as _,
-                    Arc::clone(&state.keys) as _,
-                    Pepper::new(&secrets.pepper),
-                    limits,
-                ),
+                authenticator: authenticator(&state, &secrets, limits),
                 limiter: Arc::new(Limiter::new(convert::limits(&settings.limits))?),
                 sink: Arc::clone(&journal) as _,
                 signer: Arc::clone(&signer),
@@ -272,6 +269,12 @@ pub(super) fn assertion_keys(secrets: &Secrets) -> Result<AssertionKeys, ServeEr
         .map_err(|error| broken(&error))?;
     let signing = read(signing).map_err(|error| broken(&error))?;
     AssertionKeys::new(signing, &others).map_err(|error| broken(&error))
+}
+
+/// What tells who asks.
+fn authenticator(state: &State, secrets: &Secrets, limits: SessionLimits) -> Authenticator {
+    let (sessions, keys) = (Arc::clone(&state.sessions) as _, Arc::clone(&state.keys) as _);
+    Authenticator::new(sessions, keys, Pepper::new(&secrets.pepper), limits)
 }
 
 /// What makes changes.
