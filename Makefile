@@ -63,8 +63,9 @@ demo-check: release ## Send the demo's four requests and check what comes of eac
 load: prepare-demo release ## Compare the gateway's cost per request with a bare proxy's
 	$(RELEASE)/hubgate-loadtest compare
 
-crash: prepare-demo release ## Kill the gateway under load 100 times and look for unrecorded requests
+crash: prepare-demo release ## Kill the gateway again and again: no unrecorded request, no lost or half change
 	$(RELEASE)/hubgate-loadtest crash
+	HUBGATE_KILLS=200 cargo test --workspace --test it -- admin_kill --nocapture
 
 push: prepare-demo release ## Push a million resources through a gateway that is killed in the middle
 	$(RELEASE)/hubgate-loadtest push

@@ -91,7 +91,7 @@ pub(super) struct ApiClientBody {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "it describes what an answer adds to `ApiClientBody`")]
 pub(super) struct IssuedApiClientBody {
-    #[schema(inline)]
+    #[serde(flatten)]
     client: ApiClientBody,
     /// The key to send as `Authorization: Bearer`; it cannot be shown again.
     token: String,

@@ -158,6 +158,15 @@ pub(super) struct AnswersBody {
     pub(super) evaluations: Vec<AnswerBody>,
 }
 
+/// What questions are answered with: one that stands alone as it would be by itself.
+#[derive(Debug, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it describes what is answered to one question or to several")]
+pub(super) enum EvaluatedBody {
+    Several(AnswersBody),
+    One(AnswerBody),
+}
+
 /// Which question is meant.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part {

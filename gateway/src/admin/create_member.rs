@@ -6,13 +6,14 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::{Request, StatusCode};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::body::{JSON, parsed, wants_media_type, whole};
 use super::change::{Answer, Change, EventDraft, Plan, change};
 use super::guard::{Guarded, Questions, Shared};
-use super::member::{MemberBody, MemberWritten, about_roles, check};
+use super::member::{IdentityBody, MemberBody, MemberWritten, RoleBody, about_roles, check};
 use super::operation::CREATE_MEMBER;
 use super::problem::{FieldError, Problem, ProblemBody};
 use crate::audit::{EventAction, Item};
@@ -25,25 +26,32 @@ use crate::store::{Kind, ObjectWrite, StoredMember};
 pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Somebody who becomes a member.
-#[derive(Debug, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct NewMemberBody {
     /// The name policies and records will use: 1 to 63 of `a-z`, `0-9`, `-` and `_`.
     #[schema(example = "ada")]
     id: String,
-    #[schema(inline)]
-    #[serde(flatten)]
-    written: MemberWritten,
-}
-
-/// Serde cannot refuse unknown members of a flattened object, so its parts are read one after the other.
-fn read(body: &[u8]) -> Result<NewMemberBody, Problem> {
-    let mut members: Map<String, Value> = parsed(body)?;
-    let Some(Value::String(id)) = members.remove("id") else {
-        return Err(Problem::bad("the body is not as described: `id` is a text"));
-    };
-    let written = serde_json::from_value(Value::Object(members))
-        .map_err(|error| Problem::bad(format!("the body is not as described: {error}")))?;
-    Ok(NewMemberBody { id, written })
+    /// Shown to people.
+    #[schema(example = "Ada Admin")]
+    name: String,
+    /// Shown to people; it never identifies anybody.
+    #[serde(default)]
+    #[schema(example = "ada@nordvolt.example")]
+    email: Option<String>,
+    /// What they may be, and where.
+    #[serde(default)]
+    roles: Vec<RoleBody>,
+    /// How they sign in; nobody without one can.
+    #[serde(default)]
+    identities: Vec<IdentityBody>,
+    /// A disabled member may do nothing.
+    #[serde(default)]
+    disabled: bool,
+    /// Further attributes policies read, in Cedar's entity JSON.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    attributes: Map<String, Value>,
 }
 
 /// Make somebody a member
@@ -83,7 +91,8 @@ fn asked(
     manage: &ActionId,
     body: Bytes,
 ) -> Result<(Questions, (Member, Bytes)), Problem> {
-    let NewMemberBody { id, written } = read(&body)?;
+    let NewMemberBody { id, name, email, roles, identities, disabled, attributes } = parsed(&body)?;
+    let written = MemberWritten { name, email, disabled, roles, identities, attributes };
     let id = MemberId::parse(&id)
         .map_err(|error| Problem::invalid(&[FieldError::new("id", error.to_string())]))?;
     let member = written.member(id, Source::Api)?;

@@ -24,7 +24,7 @@ use super::server::json_response;
 #[utoipa::path(
     post, path = "/access/v1/evaluations", operation_id = "evaluateMany", tag = "Decisions",
     request_body = EvaluationsBody,
-    responses((status = 200, body = AnswersBody, description = "Decided."),
+    responses((status = 200, body = super::authzen::EvaluatedBody, description = "Decided."),
         (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "A question cannot be read; none was decided."),
         (status = 408, body = ProblemBody, content_type = "application/problem+json", description = "The body did not come in time."),
         (status = 413, body = ProblemBody, content_type = "application/problem+json", description = "The body is too large."),

@@ -65,20 +65,20 @@ pub(super) struct MemberWritten {
     /// Shown to people; it never identifies anybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "ada@nordvolt.example")]
-    email: Option<String>,
+    pub(super) email: Option<String>,
     /// A disabled member may do nothing.
     #[serde(default)]
-    disabled: bool,
+    pub(super) disabled: bool,
     /// What they may be, and where.
     #[serde(default)]
-    roles: Vec<RoleBody>,
+    pub(super) roles: Vec<RoleBody>,
     /// How they sign in; nobody without one can.
     #[serde(default)]
-    identities: Vec<IdentityBody>,
+    pub(super) identities: Vec<IdentityBody>,
     /// Further attributes policies read, in Cedar's entity JSON.
     #[serde(default)]
     #[schema(value_type = Object)]
-    attributes: Map<String, Value>,
+    pub(super) attributes: Map<String, Value>,
 }
 
 /// What changes of a member: what is left out stays, `null` takes away.
