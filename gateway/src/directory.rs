@@ -14,7 +14,7 @@ mod register;
 
 pub use managed::{ManagedParts, ManagedShape, NothingManaged, Stored};
 pub use member::{Identity, Member, principal_entity};
-pub use members::{Members, person};
+pub use members::{MEMBERS_MAX, Members, person};
 pub use organisation::{DirectoryError, Organisation, OrganisationData};
 pub use pushed::{NothingPushed, PushedError, PushedResources};
 pub use register::{Directory, RegisterError};

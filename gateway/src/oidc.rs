@@ -4,6 +4,7 @@
 //! follows no redirect and reads a bounded answer within a deadline. Every document is read by `document`,
 //! which refuses what two readers could understand differently. Fences the crate `openidconnect`.
 
+mod diagnosis;
 mod document;
 mod exchange;
 mod id_token;
@@ -15,5 +16,6 @@ mod relying_party;
 #[cfg(test)]
 mod tests;
 
+pub use diagnosis::{Step, StepEnd};
 pub use outbound::OutboundSettings;
 pub use relying_party::OpenIdRelyingParty;

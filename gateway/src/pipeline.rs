@@ -31,12 +31,14 @@ pub use asker::Asker;
 pub use evaluation::{Evaluated, Evaluation, Ground};
 pub use live_binding::LiveBinding;
 pub use navigation::{Area, Menu, Navigation};
-pub use operation::{Admitted, ChangeNote, Entered, NotAdmitted, Operation, QUESTIONS_MAX};
+pub use operation::{
+    Admitted, ChangeNote, ChangeNoter, Entered, NotAdmitted, Operation, QUESTIONS_MAX, Unasked,
+};
 pub use organisations::{Content, OrganisationSource, SourceError, Version};
 pub use outcome::{Arrival, BodySource, Enforcement, Forward, Help, Outcome, Refused, Reply};
 pub use recording::Identity;
 pub use sign_in::{
     Answered, GatewayRequest, Memberships, Offer, Places, RefusalPage, ReturnTo, SignIn,
-    SignInEvent, SignInParts, refusal_page,
+    SignInEvent, SignInParts, callback_path, refusal_page,
 };
 pub use snapshot::{ChangeError, Snapshot, SnapshotError, SnapshotParts};

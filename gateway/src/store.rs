@@ -12,6 +12,7 @@ mod error;
 mod feed_head;
 mod key;
 mod managed;
+mod managed_connections;
 mod managed_parts;
 mod objects;
 mod pushed;
@@ -29,8 +30,9 @@ pub use feed_head::{FeedHead, Goal, LineError, Upload, UploadMode, UploadState};
 pub use key::{Key, KeyError, Kind, Prefix};
 pub use managed::{
     ANSWERED_KEPT, Answered, EVENTS_KEPT, ManagedChange, ManagedHead, ManagedObjects, ManagedState,
-    ObjectWrite, StoredMember,
+    ObjectWrite, PROFILE, Profile, StoredMember, StoredShape,
 };
+pub use managed_connections::{StoredConnection, StoredDomain};
 pub use managed_parts::StoredParts;
 pub use objects::{DirectoryObjects, Head, PAGE, Place, StagedObject, StoredObject, Writes};
 pub use pushed::StoredResources;

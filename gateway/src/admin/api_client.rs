@@ -1,7 +1,8 @@
 //! API clients as the administration API shows and takes them, and who may change what of them.
 //!
-//! A key reaches the nodes its roles are on, so whoever makes or changes it is asked about each of them. Scopes for the
-//! gateway's own operations reach everything, so they are given by whoever may manage the main account's keys.
+//! A key reaches the nodes its roles are on, so whoever makes or changes it is asked about each of them, and about each
+//! role. A scope for the gateway's own operations is given by whoever may do themselves what it opens, so the scopes of
+//! the hub's own services are nobody's to give here. A key gives no scope it does not have.
 
 use std::collections::BTreeSet;
 
@@ -12,12 +13,12 @@ use utoipa::ToSchema;
 
 use super::event::timestamp;
 use super::guard::Questions;
-use super::member::RoleBody;
-use super::operation::OPERATIONS;
+use super::member::{RoleBody, role_errors};
+use super::operation::{OPERATIONS, Operation};
 use super::problem::{FieldError, Problem};
 use crate::audit::Item;
 use crate::authn::{ApiKey, NewApiKey};
-use crate::model::{ActionId, KeyId, RoleAssignment, TenantId, UnixNanos};
+use crate::model::{ActionId, EntityUid, IdError, KeyId, RoleAssignment, TenantId, UnixNanos};
 use crate::pipeline::{Entered, Ground};
 
 /// The type of API clients in the schema.
@@ -186,51 +187,77 @@ pub(super) fn check(
     roles: &[RoleAssignment],
     before: &[RoleAssignment],
 ) -> Result<(), Problem> {
-    let (partition, schema) = (ground.partition(), ground.partition().schema());
-    let mut errors = Vec::new();
-    for (number, role) in roles.iter().enumerate().filter(|(_, role)| !before.contains(role)) {
-        let field = |part: &str| format!("roles[{number}].{part}");
-        match schema.role_node(API_CLIENT, &role.role) {
-            None => errors.push(FieldError::new(field("role"), "API clients have no such role")),
-            Some(kind) if kind != role.on.kind() => {
-                let reason = format!("this role is given on a `{kind}`");
-                errors.push(FieldError::new(field("on"), reason));
-            }
-            Some(_) if !partition.contains(&role.on) => {
-                errors.push(FieldError::new(field("on"), "there is no such node"));
-            }
-            Some(_) => {}
-        }
-    }
+    let errors = role_errors(ground.partition(), API_CLIENT, roles, before);
     if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(&errors)) }
 }
 
-/// The questions about keys with these roles and scopes: one for each node, and one for the main account where there is
-/// none, where a node cannot be asked about, or where a scope is one of the gateway's own.
+/// The questions about keys with these roles: one for each node, and one for the main account where there is none, or
+/// where a node cannot be asked about.
 pub(super) fn about<'k>(
     entered: &Entered,
     action: &ActionId,
     roles: impl IntoIterator<Item = &'k RoleAssignment>,
-    scopes: impl IntoIterator<Item = &'k String>,
 ) -> Questions {
-    let (partition, root) = (entered.partition(), entered.root());
-    let can_be_asked = |role: &RoleAssignment| {
-        partition.contains(&role.on) && partition.schema().action_accepts(action, role.on.kind())
-    };
-    let own = |scope: &String| OPERATIONS.iter().any(|it| it.scopes.contains(&scope.as_str()));
-    let mut nodes = BTreeSet::new();
-    let mut whole = scopes.into_iter().any(own);
-    for role in roles {
-        if can_be_asked(role) {
-            nodes.insert(role.on.clone());
-        } else {
-            whole = true;
+    let mut roles = roles.into_iter().peekable();
+    let whole = || entered.root().map(|root| (action.clone(), root.clone()));
+    if roles.peek().is_none() {
+        return whole().into_iter().collect();
+    }
+    let asked = |role: &RoleAssignment| at(entered, action, role).or_else(whole);
+    let questions: BTreeSet<_> = roles.filter_map(asked).collect();
+    questions.into_iter().collect()
+}
+
+/// An action at the node of a role, where it can be asked about.
+fn at(
+    entered: &Entered,
+    action: &ActionId,
+    role: &RoleAssignment,
+) -> Option<(ActionId, EntityUid)> {
+    let partition = entered.partition();
+    let can_be =
+        partition.contains(&role.on) && partition.schema().action_accepts(action, role.on.kind());
+    can_be.then(|| (action.clone(), role.on.clone()))
+}
+
+/// The questions about giving a key these roles and scopes, or seeing the secret of one that has them. Besides those of
+/// [`about`]: whether each role may be given, and whether who asks may do themselves what each of the gateway's own
+/// scopes opens.
+///
+/// # Errors
+/// [`Problem`] when a key would give a scope that it does not have.
+pub(super) fn about_giving(
+    entered: &Entered,
+    manage: &ActionId,
+    (roles, scopes): (&[RoleAssignment], &[String]),
+) -> Result<Questions, Problem> {
+    let has = |own: &[String], scope: &String| own.contains(scope);
+    let foreign = entered.own_scopes().and_then(|own| scopes.iter().find(|it| !has(own, it)));
+    if let Some(scope) = foreign {
+        return Err(Problem::gives_too_much(scope));
+    }
+    let mut questions: BTreeSet<_> = about(entered, manage, roles).into_iter().collect();
+    let given = |role: &RoleAssignment| at(entered, entered.giving(&role.role)?, role);
+    questions.extend(roles.iter().filter_map(given));
+    if let Some(root) = entered.root() {
+        let whole = |action: ActionId| (action, root.clone());
+        let opened = opened_by(scopes).map_err(|_| Problem::not_done())?;
+        if !opened.is_empty() {
+            questions.insert(whole(manage.clone()));
         }
+        questions.extend(opened.into_iter().map(whole));
     }
-    if whole || nodes.is_empty() {
-        nodes.extend(root.cloned());
-    }
-    nodes.into_iter().map(|node| (action.clone(), node)).collect()
+    Ok(questions.into_iter().collect())
+}
+
+/// The actions of the gateway's own operations that these scopes open, and the hub's own with them.
+fn opened_by(scopes: &[String]) -> Result<BTreeSet<ActionId>, IdError> {
+    let opens = |operation: &&&Operation| {
+        // What the hub's own scopes open, too, is the hub's to give.
+        operation.scopes.iter().any(|scope| scopes.iter().any(|given| given == scope))
+            && operation.action != super::operation::OF_THE_HUB
+    };
+    OPERATIONS.iter().filter(opens).map(|operation| ActionId::parse(operation.action)).collect()
 }
 
 /// The id in a path; nobody's, where it can be none.
@@ -244,6 +271,6 @@ pub(super) fn item(key: &ApiKey) -> Item {
 }
 
 /// The node events about it belong to: where its first role is.
-pub(super) fn parent(key: &ApiKey) -> Option<crate::model::EntityUid> {
+pub(super) fn parent(key: &ApiKey) -> Option<EntityUid> {
     key.roles.first().map(|role| role.on.clone())
 }

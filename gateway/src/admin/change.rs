@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::desk::DeskError;
+use super::desk::{DeskError, Held};
 use super::diff::{changes, digest, etag, hex};
 use super::guard::Guarded;
 use super::problem::Problem;
@@ -36,8 +36,29 @@ pub(super) struct Plan {
     pub(super) objects: Vec<ObjectWrite>,
     /// What is told of it; nothing where nothing changed.
     pub(super) events: Vec<EventDraft>,
+    /// What is held in memory of the objects, besides what the snapshot holds.
+    pub(super) forget: Vec<Held>,
     /// What is answered.
     pub(super) answer: Answer,
+}
+
+impl Plan {
+    /// Nothing changes.
+    pub(super) const fn nothing(answer: Answer) -> Self {
+        Self { objects: Vec::new(), events: Vec::new(), forget: Vec::new(), answer }
+    }
+
+    /// One object, and what is told of it.
+    pub(super) fn one(object: ObjectWrite, event: EventDraft, answer: Answer) -> Self {
+        Self { objects: vec![object], events: vec![event], forget: Vec::new(), answer }
+    }
+
+    /// The same plan, after which `held` is read again.
+    #[must_use]
+    pub(super) fn forgetting(mut self, held: Held) -> Self {
+        self.forget.push(held);
+        self
+    }
 }
 
 /// An event before who and when are added.
@@ -82,9 +103,6 @@ impl Answer {
 pub(super) trait Change: Send + Sync {
     /// What it comes to on what is in force now. It may be asked again when another process was quicker.
     async fn plan(&self, guarded: &Guarded<'_>, ground: &Ground<'_>) -> Result<Plan, Problem>;
-
-    /// Told when the last plan is kept, before it is answered: for copies in memory that must go.
-    fn kept(&self, _guarded: &Guarded<'_>) {}
 }
 
 /// Makes a change.
@@ -97,15 +115,16 @@ pub(super) async fn change(
     let again = SentAgain::read(guarded, body)?;
     for _ in 0..TRIES {
         let turn = desk.turn(tenant).await;
+        let before = desk.objects().state(tenant).await?;
+        let turn = desk.settled(turn).await?;
+        // Not before: an answer that is given again says that it is in force.
         if let Some(again) = &again
             && let Some(answered) = desk.objects().answered(tenant, &again.name).await?
         {
             return again.replay(answered);
         }
-        let before = desk.objects().state(tenant).await?;
-        let turn = desk.settled(turn).await?;
         let ground = guarded.admitted.ground().await.ok_or_else(Problem::revoked)?;
-        let Plan { objects, events, answer } = asked.plan(guarded, &ground).await?;
+        let Plan { objects, events, forget, answer } = asked.plan(guarded, &ground).await?;
         if objects.is_empty() && events.is_empty() {
             return Ok(shown(answer));
         }
@@ -114,14 +133,10 @@ pub(super) async fn change(
         let events = events.into_iter().map(made).collect::<Result<Vec<_>, DeskError>>()?;
         let answered = again.as_ref().map(|again| again.keep(&answer));
         let change = ManagedChange { objects, events: events.clone(), answered };
-        match desk.commit(turn, before, change).await {
-            Ok(()) => {
-                asked.kept(guarded);
-                for event in &events {
-                    guarded.admitted.note_change(&noted(event));
-                }
-                return Ok(shown(answer));
-            }
+        let noter = guarded.admitted.noter();
+        let tell = move || events.iter().for_each(|event| noter.note(&noted(event)));
+        match desk.commit(turn, (before, change), (forget, tell)).await {
+            Ok(()) => return Ok(shown(answer)),
             Err(DeskError::Overtaken) => {}
             Err(error) => return Err(error.into()),
         }

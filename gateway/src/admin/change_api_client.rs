@@ -9,11 +9,12 @@ use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
 use super::api_client::{
-    ApiClientBody, ApiClientPatch, ApiClientWritten, about, check, item, parent,
+    ApiClientBody, ApiClientPatch, ApiClientWritten, about, about_giving, check, item, parent,
 };
 use super::body::{JSON, MERGE_PATCH, merge, parsed, wants_media_type, whole};
 use super::change::{Answer, Change, EventDraft, Plan, change, wants_match};
 use super::create_member::BODY_BYTES_MAX;
+use super::desk::Held;
 use super::guard::{Guarded, Questions, Shared};
 use super::operation::CHANGE_API_CLIENT;
 use super::problem::{Problem, ProblemBody};
@@ -91,10 +92,12 @@ fn asked(
     let at = if patch.get("expires").is_some() { now } else { UnixNanos::default() };
     let wish = written.wish(entered.tenant(), at)?;
     let Some((before, version)) = found else {
-        return Ok((about(entered, manage, &[], &[]), (None, body)));
+        return Ok((about(entered, manage, &[]), (None, body)));
     };
-    let roles = before.roles.iter().chain(&wish.roles);
-    let questions = about(entered, manage, roles, before.scopes.iter().chain(&wish.scopes));
+    let mut questions = about(entered, manage, &before.roles);
+    questions.extend(about_giving(entered, manage, (&wish.roles, &wish.scopes))?);
+    questions.sort_unstable();
+    questions.dedup();
     let after = ApiKey {
         name: wish.name,
         roles: wish.roles,
@@ -125,7 +128,7 @@ impl Change for Moved {
         let (old, new) = (ApiClientBody::shown(before, now), ApiClientBody::shown(after, now));
         let answer = Answer::item(StatusCode::OK, new.clone());
         if old == new {
-            return Ok(Plan { objects: Vec::new(), events: Vec::new(), answer });
+            return Ok(Plan::nothing(answer));
         }
         let write = ObjectWrite::put(Kind::ApiKey, after.id.as_str(), after)?;
         let event = EventDraft {
@@ -135,10 +138,7 @@ impl Change for Moved {
             before: Some(old),
             after: Some(new),
         };
-        Ok(Plan { objects: vec![write.beside().over(Some(*version))], events: vec![event], answer })
-    }
-
-    fn kept(&self, guarded: &Guarded<'_>) {
-        guarded.desk.keys().forget(&self.before.id);
+        let held = Held::Key(before.id.clone());
+        Ok(Plan::one(write.beside().over(Some(*version)), event, answer).forgetting(held))
     }
 }

@@ -16,7 +16,7 @@ use super::member::{MemberBody, MemberWritten, about_change, check};
 use super::operation::{CHANGE_MEMBER, MANAGE};
 use super::problem::{Problem, ProblemBody};
 use crate::audit::EventAction;
-use crate::directory::{Member, Members};
+use crate::directory::{Member, Members, Organisation};
 use crate::model::{ActionId, MemberId, Source};
 use crate::pipeline::{Entered, Ground};
 use crate::store::{Kind, ObjectWrite, StoredMember};
@@ -112,7 +112,7 @@ impl Change for Moved {
         }
         let answer = Answer::item(StatusCode::OK, shown.1.clone());
         if shown.0 == shown.1 {
-            return Ok(Plan { objects: Vec::new(), events: Vec::new(), answer });
+            return Ok(Plan::nothing(answer));
         }
         check(ground, &members, (after, Some(before)))?;
         keeps_an_administrator(ground, &members, (before, Some(after)))?;
@@ -121,17 +121,15 @@ impl Change for Moved {
             stored.find(guarded.admitted.tenant(), Kind::Member, before.id.as_str()).await?;
         let stored = stored.ok_or_else(Problem::overtaken)?;
         let stored = StoredMember { member: after.clone(), changed: guarded.desk.now(), ..stored };
-        Ok(Plan {
-            objects: vec![ObjectWrite::put(Kind::Member, before.id.as_str(), &stored)?],
-            events: vec![EventDraft {
-                action: EventAction::Updated,
-                item: item(after),
-                parent: parent(after).or_else(|| parent(before)),
-                before: Some(shown.0),
-                after: Some(shown.1),
-            }],
-            answer,
-        })
+        let event = EventDraft {
+            action: EventAction::Updated,
+            item: item(after),
+            parent: parent(after).or_else(|| parent(before)),
+            before: Some(shown.0),
+            after: Some(shown.1),
+        };
+        let write = ObjectWrite::put(Kind::Member, before.id.as_str(), &stored)?;
+        Ok(Plan::one(write, event, answer))
     }
 }
 
@@ -146,6 +144,31 @@ pub(super) fn keeps_an_administrator(
     let root = organisation.root();
     let now = members.but(organisation, &before.id, after);
     let may = |members: &Members| ground.somebody_may((organisation, members), &manage, root);
+    // Who has no administrator loses none; but it may be only from here that nobody may.
+    let seems = !before.disabled
+        && !before.identities.is_empty()
+        && before.roles.iter().any(|role| role.on == *root)
+        && after.is_none_or(|after| after.disabled || after.roles != before.roles);
+    if may(&now) || !(seems || may(members)) {
+        return Ok(());
+    }
+    Err(Problem::last_administrator())
+}
+
+/// Refuses a change after which nobody of `members` could sign in to `after` to undo it.
+pub(super) fn keeps_somebody(
+    ground: &Ground<'_>,
+    before: &Members,
+    (after, members): (&Organisation, &Members),
+) -> Result<(), Problem> {
+    let organisation = ground.organisation().ok_or_else(Problem::not_done)?;
+    let manage = ActionId::parse(MANAGE).map_err(|_| Problem::not_done())?;
+    let may = |organisation: &Organisation, members: &Members| {
+        ground.somebody_may((organisation, members), &manage, organisation.root())
+    };
     // Who has no administrator loses none.
-    if may(&now) || !may(members) { Ok(()) } else { Err(Problem::last_administrator()) }
+    if may(after, members) || !may(organisation, before) {
+        return Ok(());
+    }
+    Err(Problem::last_administrator())
 }

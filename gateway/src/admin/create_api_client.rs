@@ -1,7 +1,5 @@
 //! Makes an API client, and shows its secret once.
 
-use std::sync::{Mutex, PoisonError};
-
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -10,17 +8,18 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 
 use super::api_client::{
-    ApiClientBody, ApiClientWritten, IssuedApiClientBody, about, check, item, parent,
+    ApiClientBody, ApiClientWritten, IssuedApiClientBody, about_giving, check, item, parent,
 };
 use super::body::{JSON, parsed, wants_media_type, whole};
 use super::change::{Answer, Change, EventDraft, Plan, change};
 use super::create_member::BODY_BYTES_MAX;
+use super::desk::Held;
 use super::guard::{Guarded, Questions, Shared};
 use super::operation::CREATE_API_CLIENT;
 use super::problem::{Problem, ProblemBody};
 use crate::audit::EventAction;
 use crate::authn::NewApiKey;
-use crate::model::{ActionId, KeyId};
+use crate::model::ActionId;
 use crate::pipeline::{Entered, Ground};
 use crate::store::{Kind, ObjectWrite};
 
@@ -50,11 +49,11 @@ pub(super) async fn create_api_client(
         let body = whole(body, BODY_BYTES_MAX).await?;
         let written: ApiClientWritten = parsed(&body)?;
         let wish = written.wish(entered.tenant(), door.desk().now())?;
-        let questions: Questions = about(entered, manage, &wish.roles, &wish.scopes);
+        let questions: Questions = about_giving(entered, manage, (&wish.roles, &wish.scopes))?;
         Ok((questions, (wish, written.disabled, body)))
     };
     let act = async |guarded: &Guarded<'_>, (wish, disabled, body): (NewApiKey, bool, Bytes)| {
-        change(guarded, &body, &Creation { wish, disabled, made: Mutex::default() }).await
+        change(guarded, &body, &Creation { wish, disabled }).await
     };
     door.asked(&CREATE_API_CLIENT, (&parts, Some(&organisation)), ask, act).await
 }
@@ -62,7 +61,6 @@ pub(super) async fn create_api_client(
 struct Creation {
     wish: NewApiKey,
     disabled: bool,
-    made: Mutex<Option<KeyId>>,
 }
 
 #[async_trait]
@@ -79,7 +77,6 @@ impl Change for Creation {
             // Sixty random bits met twice: the client tries again.
             return Err(Problem::overtaken());
         }
-        *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Some(key.id.clone());
         let shown = ApiClientBody::shown(key, now);
         let mut answer = Answer::item(StatusCode::CREATED, shown.clone());
         let tenant = guarded.admitted.tenant();
@@ -93,11 +90,7 @@ impl Change for Creation {
             after: Some(shown),
         };
         answer.once = Some(("token", issued.token));
-        Ok(Plan { objects: vec![write], events: vec![event], answer })
-    }
-
-    fn kept(&self, guarded: &Guarded<'_>) {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.iter().for_each(|id| guarded.desk.keys().forget(id));
+        let held = Held::Key(key.id.clone());
+        Ok(Plan::one(write, event, answer).forgetting(held))
     }
 }

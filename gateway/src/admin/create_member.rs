@@ -17,7 +17,7 @@ use super::member::{IdentityBody, MemberBody, MemberWritten, RoleBody, about_rol
 use super::operation::CREATE_MEMBER;
 use super::problem::{FieldError, Problem, ProblemBody};
 use crate::audit::{EventAction, Item};
-use crate::directory::Member;
+use crate::directory::{MEMBERS_MAX, Member};
 use crate::model::{ActionId, MemberId, Source};
 use crate::pipeline::{Entered, Ground};
 use crate::store::{Kind, ObjectWrite, StoredMember};
@@ -113,6 +113,11 @@ impl Change for NewMember {
         if members.member(&member.id).is_some() {
             return Err(Problem::exists("there is a member of this id"));
         }
+        if members.len() >= MEMBERS_MAX {
+            return Err(Problem::exists(format!(
+                "an organisation has at most {MEMBERS_MAX} members"
+            )));
+        }
         check(ground, &members, (member, None))?;
         let now = guarded.desk.now();
         let stored = StoredMember { member: member.clone(), created: now, changed: now };
@@ -120,17 +125,15 @@ impl Change for NewMember {
         let mut answer = Answer::item(StatusCode::CREATED, shown.clone());
         let tenant = guarded.admitted.tenant();
         answer.location = Some(format!("/v1/organisations/{tenant}/members/{}", member.id));
-        Ok(Plan {
-            objects: vec![ObjectWrite::put(Kind::Member, member.id.as_str(), &stored)?],
-            events: vec![EventDraft {
-                action: EventAction::Created,
-                item: item(member),
-                parent: parent(member),
-                before: None,
-                after: Some(shown),
-            }],
-            answer,
-        })
+        let event = EventDraft {
+            action: EventAction::Created,
+            item: item(member),
+            parent: parent(member),
+            before: None,
+            after: Some(shown),
+        };
+        let write = ObjectWrite::put(Kind::Member, member.id.as_str(), &stored)?;
+        Ok(Plan::one(write, event, answer))
     }
 }
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use super::overlay::{Overlay, OverlayError, Turn};
+use super::txt::TxtRecords;
 use crate::audit::AuditEvent;
-use crate::authn::Pepper;
-use crate::model::{Clock, Entropy, EntropyError, TenantId, UnixNanos};
+use crate::authn::{Pepper, SessionKey};
+use crate::model::{Clock, Entropy, EntropyError, KeyId, TenantId, UnixNanos};
+use crate::oidc::OpenIdRelyingParty;
 use crate::store::{
     KeyRing, ManagedChange, ManagedObjects, ManagedState, StoreError, StoredApiKeys,
     StoredSessions, Swap,
@@ -35,6 +37,10 @@ pub struct DeskParts {
     pub pepper: Pepper,
     /// Seals secrets that must be read back.
     pub ring: KeyRing,
+    /// Tries connections out.
+    pub relying_party: Arc<OpenIdRelyingParty>,
+    /// Finds proofs of domains.
+    pub dns: Arc<dyn TxtRecords>,
 }
 
 /// Makes changes.
@@ -59,6 +65,24 @@ pub(super) enum DeskError {
     /// It broke off.
     #[error("it broke off")]
     Broken,
+}
+
+/// What is held in memory of what a change changes, and must be read again.
+#[derive(Clone, Debug)]
+pub(super) enum Held {
+    /// An API key.
+    Key(KeyId),
+    /// A session.
+    Session(SessionKey),
+}
+
+impl DeskParts {
+    fn forget(&self, held: &Held) {
+        match held {
+            Held::Key(id) => self.keys.forget(id),
+            Held::Session(key) => self.sessions.forget(key),
+        }
+    }
 }
 
 impl Desk {
@@ -87,6 +111,21 @@ impl Desk {
         (&self.0.pepper, &*self.0.entropy)
     }
 
+    /// What seals secrets that must be read back.
+    pub(super) fn sealing(&self) -> (&KeyRing, &dyn Entropy) {
+        (&self.0.ring, &*self.0.entropy)
+    }
+
+    /// Tries connections out.
+    pub(super) fn relying_party(&self) -> &OpenIdRelyingParty {
+        &self.0.relying_party
+    }
+
+    /// Finds proofs of domains.
+    pub(super) fn dns(&self) -> &dyn TxtRecords {
+        &*self.0.dns
+    }
+
     /// The time.
     pub(super) fn now(&self) -> UnixNanos {
         self.0.clock.now()
@@ -95,6 +134,11 @@ impl Desk {
     /// An id for an event that happens now.
     pub(super) fn event_id(&self, at: UnixNanos) -> Result<String, DeskError> {
         Ok(AuditEvent::new_id(at, &*self.0.entropy)?)
+    }
+
+    /// A text nobody guesses, for what is proved by showing it.
+    pub(super) fn token(&self) -> Result<String, DeskError> {
+        Ok(self.0.entropy.token()?)
     }
 
     /// The right to change an organisation; waits for whoever has it.
@@ -112,15 +156,15 @@ impl Desk {
         Ok(settled.await.map_err(|_| DeskError::Broken)??)
     }
 
-    /// Keeps a change and puts it in force. It runs to its end even if nobody waits any more.
+    /// Keeps a change, tells of it and puts it in force. It runs to its end even if nobody waits any more.
     ///
     /// # Errors
     /// [`DeskError`].
     pub(super) async fn commit(
         &self,
         turn: Turn,
-        before: ManagedState,
-        change: ManagedChange,
+        (before, change): (ManagedState, ManagedChange),
+        (forget, tell): (Vec<Held>, impl FnOnce() + Send + 'static),
     ) -> Result<(), DeskError> {
         let parts = Arc::clone(&self.0);
         let committed = self.0.runtime.spawn(async move {
@@ -129,6 +173,8 @@ impl Desk {
                 Swap::Stored(_) => {}
                 Swap::Changed(_) => return Err(DeskError::Overtaken),
             }
+            forget.iter().for_each(|held| parts.forget(held));
+            tell();
             let overlay = Arc::clone(&parts.overlay);
             let settled = tokio::task::spawn_blocking(move || overlay.settle(&turn)).await;
             Ok(settled.map_err(|_| DeskError::Broken)??)

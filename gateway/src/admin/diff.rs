@@ -36,6 +36,14 @@ fn shown(value: &Value) -> Value {
     Value::String(format!("({bytes} bytes)"))
 }
 
+/// What is shown, with a word that stands for the secret: so that an event tells that it changed.
+pub(super) fn with_secret(mut shown: Value, word: &str) -> Value {
+    if let Some(members) = shown.as_object_mut() {
+        members.insert("secret".to_owned(), word.into());
+    }
+    shown
+}
+
 /// SHA-256 of an item, in hex.
 pub(super) fn digest(value: &Value) -> String {
     hex(&Sha256::digest(value.to_string()))

@@ -6,10 +6,10 @@ use utoipa::OpenApi;
 use super::operation::OPERATIONS;
 use super::problem::ProblemBody;
 use super::{
-    authzen_metadata, change_api_client, change_member, create_api_client, create_member,
-    end_session, end_sessions, evaluate, evaluate_many, list_api_clients, list_events,
-    list_members, list_sessions, remove_api_client, remove_member, rotate_api_client, server,
-    show_api_client, show_event, show_member,
+    authzen_metadata, change_api_client, change_member, connections, create_api_client,
+    create_member, domains, end_session, end_sessions, evaluate, evaluate_many, list_api_clients,
+    list_events, list_members, list_sessions, remove_api_client, remove_member, rotate_api_client,
+    server, show_api_client, show_event, show_member,
 };
 
 /// The paths, and what is sent and answered there.
@@ -45,6 +45,18 @@ use super::{
         list_sessions::list_sessions,
         end_sessions::end_sessions,
         end_session::end_session,
+        connections::list::list_connections,
+        connections::show::show_connection,
+        connections::create::create_connection,
+        connections::change::change_connection,
+        connections::remove::remove_connection,
+        connections::try_out::test_connection,
+        domains::list::list_domains,
+        domains::show::show_domain,
+        domains::create::create_domain,
+        domains::change::change_domain,
+        domains::remove::remove_domain,
+        domains::verify::verify_domain,
         list_events::list_events,
         show_event::show_event,
     ),
@@ -54,6 +66,8 @@ use super::{
         (name = "Members", description = "Who belongs to an organisation, how they sign in and what they may be."),
         (name = "API clients", description = "Credentials of programs: what they reach, and their secrets."),
         (name = "Sessions", description = "Who is signed in."),
+        (name = "Connections", description = "The identity providers that people sign in by."),
+        (name = "Domains", description = "E-mail domains that lead people to their connection, proved by the DNS."),
         (name = "Audit events", description = "What was changed, by whom, and who came and went."),
         (name = "Decisions", description = "Other services ask the decision point: AuthZEN Authorization API 1.0."),
     )
@@ -68,6 +82,54 @@ const COMMON: [(&str, &str); 5] = [
     ("429", "Too many requests; `Retry-After` says how long to wait."),
     ("503", "Nothing was done, or it is not known: `Retry-After` says when to try again."),
 ];
+
+/// The answers of an operation whose request has a body.
+const OF_BODIES: [(&str, &str); 5] = [
+    ("400", "The request cannot be read."),
+    ("408", "The body did not come in time."),
+    ("413", "The body is too large."),
+    ("415", "The body is of another media type."),
+    ("422", "What was sent cannot be taken; `errors` says which fields."),
+];
+
+/// The answers of an operation that can be asked for something in particular: by a query, or by a key.
+const OF_PARAMETERS: [(&str, &str); 2] = [
+    ("400", "The request cannot be read."),
+    ("422", "The `Idempotency-Key` stands for another request."),
+];
+
+/// The answers of a change.
+const OF_CHANGES: [(&str, &str); 2] = [
+    ("409", "The state of things does not allow it; `detail` says why."),
+    ("412", "It was changed meanwhile."),
+];
+
+/// The answers of a change that must say what it changes.
+const OF_MATCHES: [(&str, &str); 1] = [("428", "`If-Match` is missing.")];
+
+/// The answers an operation has besides those its file tells of, by what it is sent.
+fn further(told: &Value) -> Vec<(&'static str, &'static str)> {
+    let parameter = |name: &str, place: &str| {
+        let all = told.get("parameters").and_then(Value::as_array).into_iter().flatten();
+        all.into_iter().find(|it| {
+            it.get("name").is_some_and(|it| name.is_empty() || it == name)
+                && it.get("in").is_some_and(|it| it == place)
+        })
+    };
+    let has_body = told.get("requestBody").is_some();
+    let key = parameter("Idempotency-Key", "header").is_some();
+    let matched = parameter("If-Match", "header");
+    let must_match = matched.is_some_and(|it| it.get("required").is_some_and(|it| it == true));
+    let mut answers = COMMON.to_vec();
+    let mut add = |wanted: bool, more: &[(&'static str, &'static str)]| {
+        answers.extend(more.iter().filter(|_| wanted));
+    };
+    add(has_body, &OF_BODIES);
+    add(key || parameter("", "query").is_some(), &OF_PARAMETERS);
+    add(key || matched.is_some(), &OF_CHANGES);
+    add(must_match, &OF_MATCHES);
+    answers
+}
 
 /// The document as JSON text, as `schemas/admin-openapi.json` holds it.
 ///
@@ -92,7 +154,10 @@ pub fn document() -> Result<String, serde_json::Error> {
             let Some(operation) = known else { continue };
             set(told, &["security"], json!([{ "apiKey": operation.scopes }]));
             set(told, &["x-cedar-action"], json!(operation.action));
-            for (status, description) in COMMON {
+            for (status, description) in further(told) {
+                if told.pointer(&format!("/responses/{status}")).is_some() {
+                    continue;
+                }
                 let problem = json!({ "$ref": "#/components/schemas/ProblemBody" });
                 let answer = json!({
                     "description": description,

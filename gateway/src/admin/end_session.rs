@@ -7,6 +7,7 @@ use axum::response::Response;
 use http::Request;
 
 use super::change::{Answer, Change, Plan, change};
+use super::desk::Held;
 use super::end_sessions::{ended, gone};
 use super::guard::{Guarded, Shared};
 use super::list_sessions::is_alive;
@@ -45,14 +46,7 @@ impl Change for Ending {
         let note = sessions.note(tenant, &self.0).await?;
         let note = note.filter(|note| is_alive(sessions, note, guarded.desk.now()));
         let note = note.ok_or_else(Problem::not_found)?;
-        Ok(Plan {
-            objects: vec![gone(&self.0)],
-            events: vec![ended(ground, &note)],
-            answer: Answer::empty(),
-        })
-    }
-
-    fn kept(&self, guarded: &Guarded<'_>) {
-        guarded.desk.sessions().forget(&self.0);
+        let plan = Plan::one(gone(&self.0), ended(ground, &note), Answer::empty());
+        Ok(plan.forgetting(Held::Session(self.0)))
     }
 }

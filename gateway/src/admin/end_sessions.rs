@@ -1,7 +1,5 @@
 //! Ends sessions: of a member, of a connection, or all.
 
-use std::sync::{Mutex, PoisonError};
-
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
@@ -12,6 +10,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::change::{Answer, Change, EventDraft, Plan, change};
+use super::desk::Held;
 use super::guard::{Guarded, Shared};
 use super::list_sessions::{Wanted, is_alive};
 use super::operation::END_SESSIONS;
@@ -57,17 +56,14 @@ pub(super) async fn end_sessions(
     let (parts, _) = request.into_parts();
     let act = async |guarded: &Guarded<'_>| {
         let read = Query::read(query.as_deref(), &["member", "connection"])?;
-        let ending = Ending { wanted: Wanted::read(&read)?, ended: Mutex::default() };
+        let ending = Ending(Wanted::read(&read)?);
         let asked = query.as_deref().unwrap_or_default();
         change(guarded, asked.as_bytes(), &ending).await
     };
     door.guarded(&END_SESSIONS, &parts, Some(&organisation), act).await
 }
 
-struct Ending {
-    wanted: Wanted,
-    ended: Mutex<Vec<SessionKey>>,
-}
+struct Ending(Wanted);
 
 #[async_trait]
 impl Change for Ending {
@@ -82,26 +78,19 @@ impl Change for Ending {
             let page = sessions.notes(tenant, after.as_ref(), ENDED_MAX).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.key);
-            let alive = |note: &SessionNote| {
-                self.wanted.takes(note, &members) && is_alive(sessions, note, now)
-            };
+            let alive =
+                |note: &SessionNote| self.0.takes(note, &members) && is_alive(sessions, note, now);
             found.extend(page.into_iter().filter(alive));
             more = found.len() > ENDED_MAX;
         }
         found.truncate(ENDED_MAX);
         let body = EndedBody { ended: found.len(), more };
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) =
-            found.iter().map(|note| note.key).collect();
         Ok(Plan {
             objects: found.iter().map(|note| gone(&note.key)).collect(),
             events: found.iter().map(|note| ended(ground, note)).collect(),
+            forget: found.iter().map(|note| Held::Session(note.key)).collect(),
             answer: Answer::item(StatusCode::OK, json!(body)),
         })
-    }
-
-    fn kept(&self, guarded: &Guarded<'_>) {
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        ended.iter().for_each(|key| guarded.desk.sessions().forget(key));
     }
 }
 

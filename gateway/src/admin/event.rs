@@ -65,10 +65,10 @@ pub(super) struct FieldChangeBody {
     /// The field.
     field: String,
     /// What it was.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     before: Option<serde_json::Value>,
     /// What it is.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     after: Option<serde_json::Value>,
 }
 

@@ -110,5 +110,5 @@ pub(super) fn about_seeing(
     key: Option<&ApiKey>,
 ) -> super::guard::Questions {
     let roles = key.map(|key| &key.roles[..]).unwrap_or_default();
-    about(entered, view, roles, std::iter::empty())
+    about(entered, view, roles)
 }

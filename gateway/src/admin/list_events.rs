@@ -160,6 +160,10 @@ impl Wanted {
                 if self.before.as_ref().is_some_and(|before| event.id >= *before) {
                     break 'pages;
                 }
+                if self.from.is_some_and(|from| moment_of(&event) < from) {
+                    // What follows is older still.
+                    break 'pages;
+                }
                 looked_at += 1;
                 let place = event.id.clone();
                 if self.takes(&event) && self.may_see(&ground, &event) {
@@ -168,6 +172,10 @@ impl Wanted {
                         break 'pages;
                     }
                     items.push(event);
+                }
+                if looked_at >= LOOKED_AT_MAX && self.before.is_some() {
+                    let detail = "`before` is too far back for this: narrow it by `toDate`, or go by `after`";
+                    return Err(Problem::bad(detail));
                 }
                 if looked_at >= LOOKED_AT_MAX {
                     next = Some(place);
@@ -187,8 +195,7 @@ impl Wanted {
     }
 
     fn takes(&self, event: &AuditEvent) -> bool {
-        let millis = i64::try_from(event.at.nanos() / 1_000_000).unwrap_or(i64::MAX);
-        let at = Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX);
+        let at = moment_of(event);
         let parent = self.parent.as_ref().map(ToString::to_string);
         parent.is_none_or(|parent| event.parent.as_ref() == Some(&parent))
             && self.principal.as_ref().is_none_or(|it| event.actor.principal == *it)
@@ -211,6 +218,11 @@ pub(super) fn may_see(ground: &Ground<'_>, view: &ActionId, event: &AuditEvent) 
             && ground.may(view, node)
     };
     node.is_some_and(|node| at(&node)) || ground.organisation().is_some_and(|it| at(it.root()))
+}
+
+fn moment_of(event: &AuditEvent) -> Timestamp {
+    let millis = i64::try_from(event.at.nanos() / 1_000_000).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
 }
 
 fn text_of(event: &AuditEvent) -> String {

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::guard::Questions;
 use super::problem::{FieldError, Problem};
+use crate::authz::Partition;
 use crate::directory::{Identity, Member, Members, person, principal_entity};
 use crate::model::{ActionId, ConnectionId, EntityUid, MemberId, RoleAssignment, Source};
 use crate::pipeline::{Entered, Ground, QUESTIONS_MAX};
@@ -277,28 +278,15 @@ pub(super) fn check(
     members: &Members,
     (member, before): (&Member, Option<&Member>),
 ) -> Result<(), Problem> {
-    let mut errors = Vec::new();
     let (partition, schema) = (ground.partition(), ground.partition().schema());
-    for (number, role) in member.roles.iter().enumerate() {
-        // What stays may have lost its node since.
-        if before.is_some_and(|before| before.roles.contains(role)) {
-            continue;
-        }
-        let field = |part: &str| format!("roles[{number}].{part}");
-        match schema.role_node(MEMBER, &role.role) {
-            None => errors.push(FieldError::new(field("role"), "there is no such role")),
-            Some(kind) if kind != role.on.kind() => {
-                let reason = format!("this role is given on a `{kind}`");
-                errors.push(FieldError::new(field("on"), reason));
-            }
-            Some(_) if !partition.contains(&role.on) => {
-                errors.push(FieldError::new(field("on"), "there is no such node"));
-            }
-            Some(_) => {}
-        }
-    }
+    let kept = before.map(|before| &before.roles[..]).unwrap_or_default();
+    let mut errors = role_errors(partition, MEMBER, &member.roles, kept);
     for (number, identity) in member.identities.iter().enumerate() {
         let field = |part: &str| format!("identities[{number}].{part}");
+        // What stays may have lost its connection since.
+        if before.is_some_and(|before| before.identities.contains(identity)) {
+            continue;
+        }
         let found = ground.organisation().and_then(|it| person(it, identity));
         let Some(person) = found else {
             errors.push(FieldError::new(field("connection"), "there is no such connection"));
@@ -318,6 +306,32 @@ pub(super) fn check(
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(&errors)) }
+}
+
+/// What is wrong with roles of a principal of type `kind`, in a list called `roles`; those in `kept` may have lost their
+/// node since.
+pub(super) fn role_errors(
+    partition: &Partition,
+    kind: &str,
+    roles: &[RoleAssignment],
+    kept: &[RoleAssignment],
+) -> Vec<FieldError> {
+    let wrong = |role: &RoleAssignment| match partition.schema().role_node(kind, &role.role) {
+        None => Some(("role", format!("a `{kind}` has no such role"))),
+        Some(node) if node != role.on.kind() => {
+            Some(("on", format!("this role is given on a `{node}`")))
+        }
+        Some(_) if !partition.contains(&role.on) => {
+            Some(("on", "there is no such node".to_owned()))
+        }
+        Some(_) => None,
+    };
+    let new = roles.iter().enumerate().filter(|(_, role)| !kept.contains(role));
+    let told = new.filter_map(|(number, role)| {
+        let (part, reason) = wrong(role)?;
+        Some(FieldError::new(format!("roles[{number}].{part}"), reason))
+    });
+    told.collect()
 }
 
 /// The questions about giving or taking `roles`; about the whole organisation, where there are none or one cannot be
@@ -354,12 +368,17 @@ pub(super) fn about_change(
     let given = after.roles.iter().filter(|role| !before.roles.contains(role));
     let taken = before.roles.iter().filter(|role| !after.roles.contains(role));
     let moved = given.chain(taken);
-    let mut questions = if same_person(before, after) {
+    let same = same_person(before, after);
+    let mut moved = moved.peekable();
+    // What was sent again, and is so already, is asked about as a change of who the member is.
+    let mut questions = if same && moved.peek().is_some() {
         about_roles(entered, manage, moved)
     } else {
         about_roles(entered, manage, before.roles.iter().chain(moved))
     };
-    if before.attributes != after.attributes {
+    // What a member reaches without a role, by attributes for one, no role's own action decides.
+    let reaches_further = before.roles.is_empty() || !before.attributes.is_empty();
+    if before.attributes != after.attributes || (!same && reaches_further) {
         questions.extend(entered.root().map(|root| (manage.clone(), root.clone())));
     }
     questions

@@ -31,6 +31,13 @@ const SESSION: &str = "/v1/organisations/{organisation}/sessions/{session}";
 const EVENTS: &str = "/v1/organisations/{organisation}/auditlog/events";
 const AN_EVENT: &str = "/v1/organisations/{organisation}/auditlog/events/{event}";
 
+const CONNECTIONS: &str = "/v1/organisations/{organisation}/connections";
+const CONNECTION: &str = "/v1/organisations/{organisation}/connections/{connection}";
+const CONNECTION_TEST: &str = "/v1/organisations/{organisation}/connections/{connection}/test";
+const DOMAINS: &str = "/v1/organisations/{organisation}/domains";
+const DOMAIN: &str = "/v1/organisations/{organisation}/domains/{domain}";
+const DOMAIN_PROOF: &str = "/v1/organisations/{organisation}/domains/{domain}/verify";
+
 /// What decides who may administer an organisation as a whole.
 pub(super) const MANAGE: &str = "access:manage";
 
@@ -53,14 +60,26 @@ const fn manage_clients(id: &'static str, method: Method, path: &'static str) ->
     Operation { id, method, path, action: "credentials:manage", scopes: &["api-clients:write"] }
 }
 
+const fn see_connections(id: &'static str, path: &'static str) -> Operation {
+    let scopes = &["connections:read", "connections:write"];
+    Operation { id, method: Method::GET, path, action: "connections:view", scopes }
+}
+
+const fn manage_connections(id: &'static str, method: Method, path: &'static str) -> Operation {
+    Operation { id, method, path, action: "connections:manage", scopes: &["connections:write"] }
+}
+
 const fn end_sessions(id: &'static str, path: &'static str) -> Operation {
     let (action, scopes) = ("sessions:end", &["sessions:write"]);
     Operation { id, method: Method::DELETE, path, action, scopes }
 }
 
+/// The one action here that is an operation of the hub as well, opened by its scopes.
+pub(super) const OF_THE_HUB: &str = "audit-log:list";
+
 const fn see_events(id: &'static str, path: &'static str) -> Operation {
     let scopes = &["audit-log:read", "all:read", "all:write", "all:delete"];
-    Operation { id, method: Method::GET, path, action: "audit-log:list", scopes }
+    Operation { id, method: Method::GET, path, action: OF_THE_HUB, scopes }
 }
 
 const fn push(id: &'static str, method: Method, path: &'static str) -> Operation {
@@ -113,13 +132,34 @@ pub(super) static END_SESSION: Operation = end_sessions("endSession", SESSION);
 pub(super) static LIST_EVENTS: Operation = see_events("listEvents", EVENTS);
 pub(super) static SHOW_EVENT: Operation = see_events("showEvent", AN_EVENT);
 
+pub(super) static LIST_CONNECTIONS: Operation = see_connections("listConnections", CONNECTIONS);
+pub(super) static SHOW_CONNECTION: Operation = see_connections("showConnection", CONNECTION);
+pub(super) static CREATE_CONNECTION: Operation =
+    manage_connections("createConnection", Method::POST, CONNECTIONS);
+pub(super) static CHANGE_CONNECTION: Operation =
+    manage_connections("changeConnection", Method::PATCH, CONNECTION);
+pub(super) static REMOVE_CONNECTION: Operation =
+    manage_connections("removeConnection", Method::DELETE, CONNECTION);
+pub(super) static TEST_CONNECTION: Operation =
+    manage_connections("testConnection", Method::POST, CONNECTION_TEST);
+pub(super) static LIST_DOMAINS: Operation = see_connections("listDomains", DOMAINS);
+pub(super) static SHOW_DOMAIN: Operation = see_connections("showDomain", DOMAIN);
+pub(super) static CREATE_DOMAIN: Operation =
+    manage_connections("createDomain", Method::POST, DOMAINS);
+pub(super) static CHANGE_DOMAIN: Operation =
+    manage_connections("changeDomain", Method::PATCH, DOMAIN);
+pub(super) static REMOVE_DOMAIN: Operation =
+    manage_connections("removeDomain", Method::DELETE, DOMAIN);
+pub(super) static VERIFY_DOMAIN: Operation =
+    manage_connections("verifyDomain", Method::POST, DOMAIN_PROOF);
+
 /// The API scopes of which a key needs one for what is decided by `action`; nothing where no operation is.
 pub fn scopes_of(action: &str) -> Option<&'static [&'static str]> {
     OPERATIONS.iter().find(|it| it.action == action).map(|it| it.scopes)
 }
 
 /// All of them.
-pub(super) static OPERATIONS: [&Operation; 24] = [
+pub(super) static OPERATIONS: [&Operation; 36] = [
     &PUT_RESOURCES,
     &DELETE_RESOURCES,
     &BEGIN_UPLOAD,
@@ -144,6 +184,18 @@ pub(super) static OPERATIONS: [&Operation; 24] = [
     &LIST_SESSIONS,
     &END_SESSIONS,
     &END_SESSION,
+    &LIST_CONNECTIONS,
+    &SHOW_CONNECTION,
+    &CREATE_CONNECTION,
+    &CHANGE_CONNECTION,
+    &REMOVE_CONNECTION,
+    &TEST_CONNECTION,
+    &LIST_DOMAINS,
+    &SHOW_DOMAIN,
+    &CREATE_DOMAIN,
+    &CHANGE_DOMAIN,
+    &REMOVE_DOMAIN,
+    &VERIFY_DOMAIN,
 ];
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::feeder::FeedError;
-use crate::model::{DecisionId, Refusal, Source};
-use crate::pipeline::Refused;
+use crate::model::{DecisionId, Dependency, Malformed, Refusal, Source};
+use crate::pipeline::{Refused, Unasked};
 use crate::store::Upload;
 
 /// What was not done, and why (RFC 9457). Some have further members.
@@ -141,6 +141,15 @@ impl Problem {
         )
     }
 
+    /// A key would give what it does not have.
+    pub(super) fn gives_too_much(scope: &str) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            ("denied", "The policies do not allow this"),
+            format!("an API client gives no scope it does not have: `{scope}`"),
+        )
+    }
+
     /// What was sent can be read, and cannot be done: each field with what is wrong.
     pub(super) fn invalid(errors: &[FieldError]) -> Self {
         let told = ("invalid", "What was sent cannot be taken");
@@ -173,6 +182,27 @@ impl Problem {
     pub(super) fn revoked_client() -> Self {
         let told = ("revoked-client", "The API client was revoked");
         Self::new(StatusCode::CONFLICT, told, "it never comes back: make another one")
+    }
+
+    /// A connection that cannot be enabled.
+    pub(super) fn fails(field: Option<&str>, reason: &str) -> Self {
+        let told = ("connection-fails", "Nobody could sign in by this connection");
+        let detail = format!("{reason}; nothing was changed");
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, told, detail);
+        let errors: Vec<_> =
+            field.map(|field| FieldError::new(field, reason)).into_iter().collect();
+        problem.with("errors", json!(errors))
+    }
+
+    /// Something else needs it.
+    pub(super) fn in_use(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, ("in-use", "It is still needed"), detail)
+    }
+
+    /// A domain that is not proved.
+    pub(super) fn unproved(detail: impl Into<String>) -> Self {
+        let told = ("unproved-domain", "The domain is not verified");
+        Self::new(StatusCode::CONFLICT, told, detail)
     }
 
     /// Nobody would be left who could undo it.
@@ -268,6 +298,19 @@ impl Problem {
             response.headers_mut().insert(name, value);
         }
         response
+    }
+}
+
+impl Unasked for Problem {
+    fn refusal(&self) -> Refusal {
+        match self.status {
+            StatusCode::FORBIDDEN => {
+                Refusal::Denied { reason: Some(self.detail.clone()), hidden: false }
+            }
+            StatusCode::NOT_FOUND => Refusal::OtherTenant,
+            StatusCode::SERVICE_UNAVAILABLE => Refusal::Unavailable(Dependency::Store),
+            _ => Refusal::Malformed(Malformed::Body),
+        }
     }
 }
 

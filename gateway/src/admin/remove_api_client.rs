@@ -8,6 +8,7 @@ use http::Request;
 
 use super::api_client::{ApiClientBody, about, item, parent};
 use super::change::{Answer, Change, EventDraft, Plan, change, takes_match};
+use super::desk::Held;
 use super::guard::{Guarded, Shared};
 use super::operation::REMOVE_API_CLIENT;
 use super::problem::{Problem, ProblemBody};
@@ -36,10 +37,8 @@ pub(super) async fn remove_api_client(
     let (parts, _) = request.into_parts();
     let ask = async |entered: &Entered, manage: &ActionId| {
         let found = found(&door, entered, &client).await?;
-        let key = found.as_ref().map(|(key, _)| key);
-        let roles = key.map(|key| &key.roles[..]).unwrap_or_default();
-        let scopes = key.map(|key| &key.scopes[..]).unwrap_or_default();
-        Ok((about(entered, manage, roles, scopes), found))
+        let roles = found.as_ref().map(|(key, _)| &key.roles[..]).unwrap_or_default();
+        Ok((about(entered, manage, roles), found))
     };
     let act = async |guarded: &Guarded<'_>, found: Option<(ApiKey, u64)>| {
         let (key, version) = found.ok_or_else(Problem::not_found)?;
@@ -56,8 +55,15 @@ struct Removal {
 #[async_trait]
 impl Change for Removal {
     async fn plan(&self, guarded: &Guarded<'_>, _: &Ground<'_>) -> Result<Plan, Problem> {
-        let shown = ApiClientBody::shown(&self.key, guarded.desk.now());
+        let (desk, now) = (guarded.desk, guarded.desk.now());
+        let kept = desk.keys().kept(guarded.admitted.tenant(), &self.key.id).await?;
+        let (found, at) = kept.ok_or_else(Problem::not_found)?;
+        let shown = ApiClientBody::shown(&found, now);
         takes_match(guarded.headers, &shown)?;
+        if at != self.version {
+            // What was decided was the removal of something else.
+            return Err(Problem::overtaken());
+        }
         let event = EventDraft {
             action: EventAction::Deleted,
             item: item(&self.key),
@@ -68,10 +74,7 @@ impl Change for Removal {
         // The claim on the id stays: it finds nothing, and nobody else is given it.
         let gone = ObjectWrite::gone(Kind::ApiKey, self.key.id.as_str());
         let gone = gone.beside().over(Some(self.version));
-        Ok(Plan { objects: vec![gone], events: vec![event], answer: Answer::empty() })
-    }
-
-    fn kept(&self, guarded: &Guarded<'_>) {
-        guarded.desk.keys().forget(&self.key.id);
+        let held = Held::Key(self.key.id.clone());
+        Ok(Plan::one(gone, event, Answer::empty()).forgetting(held))
     }
 }

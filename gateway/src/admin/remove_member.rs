@@ -17,7 +17,7 @@ use crate::audit::EventAction;
 use crate::directory::Member;
 use crate::model::{ActionId, MemberId, Source};
 use crate::pipeline::{Entered, Ground};
-use crate::store::{Kind, ObjectWrite};
+use crate::store::{Kind, ObjectWrite, StoredMember};
 
 /// Remove a member
 ///
@@ -55,6 +55,24 @@ async fn asked(
     Ok((about_roles(entered, manage, roles), found))
 }
 
+/// Removes what the administration API kept under the id of another source's member: once that one is gone, it would
+/// be in force again.
+async fn hidden(guarded: &Guarded<'_>, found: &Member) -> Result<Plan, Problem> {
+    let (objects, tenant) = (guarded.desk.objects(), guarded.admitted.tenant());
+    let stored: Option<StoredMember> =
+        objects.find(tenant, Kind::Member, found.id.as_str()).await?;
+    let stored = stored.ok_or_else(|| Problem::owned_by(found.source))?;
+    let event = EventDraft {
+        action: EventAction::Deleted,
+        item: item(&stored.member),
+        parent: parent(&stored.member),
+        before: Some(MemberBody::shown(&stored.member)),
+        after: None,
+    };
+    let write = ObjectWrite::gone(Kind::Member, found.id.as_str());
+    Ok(Plan::one(write, event, Answer::empty()))
+}
+
 struct Removal(Member);
 
 #[async_trait]
@@ -69,19 +87,17 @@ impl Change for Removal {
             return Err(Problem::overtaken());
         }
         if found.source != Source::Api {
-            return Err(Problem::owned_by(found.source));
+            return hidden(guarded, found).await;
         }
         keeps_an_administrator(ground, &members, (found, None))?;
-        Ok(Plan {
-            objects: vec![ObjectWrite::gone(Kind::Member, found.id.as_str())],
-            events: vec![EventDraft {
-                action: EventAction::Deleted,
-                item: item(found),
-                parent: parent(found),
-                before: Some(shown),
-                after: None,
-            }],
-            answer: Answer::empty(),
-        })
+        let event = EventDraft {
+            action: EventAction::Deleted,
+            item: item(found),
+            parent: parent(found),
+            before: Some(shown),
+            after: None,
+        };
+        let write = ObjectWrite::gone(Kind::Member, found.id.as_str());
+        Ok(Plan::one(write, event, Answer::empty()))
     }
 }

@@ -11,10 +11,12 @@ use http::{Request, StatusCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::api_client::{ApiClientBody, IssuedApiClientBody, about, item, parent};
+use super::api_client::{ApiClientBody, IssuedApiClientBody, about_giving, item, parent};
 use super::body::{JSON, parsed, wants_media_type, whole};
 use super::change::{Answer, Change, EventDraft, Plan, change};
 use super::create_member::BODY_BYTES_MAX;
+use super::desk::Held;
+use super::diff::with_secret;
 use super::guard::{Guarded, Shared};
 use super::operation::ROTATE_API_CLIENT;
 use super::problem::{FieldError, Problem, ProblemBody};
@@ -73,11 +75,13 @@ pub(super) async fn rotate_api_client(
             return Err(Problem::invalid(&[FieldError::new("overlap_seconds", reason)]));
         }
         let found = found(&door, entered, &client).await?;
+        let overlap = Duration::from_secs(overlap_seconds);
+        // Whoever is shown the secret can do what the key can.
         let key = found.as_ref().map(|(key, _)| key);
         let roles = key.map(|key| &key.roles[..]).unwrap_or_default();
         let scopes = key.map(|key| &key.scopes[..]).unwrap_or_default();
-        let overlap = Duration::from_secs(overlap_seconds);
-        Ok((about(entered, manage, roles, scopes), (found, overlap, body)))
+        let questions = about_giving(entered, manage, (roles, scopes))?;
+        Ok((questions, (found, overlap, body)))
     };
     let act = async |guarded: &Guarded<'_>, (found, overlap, body): (Found, Duration, Bytes)| {
         let (key, version) = found.ok_or_else(Problem::not_found)?;
@@ -97,10 +101,16 @@ struct Rotation {
 #[async_trait]
 impl Change for Rotation {
     async fn plan(&self, guarded: &Guarded<'_>, _: &Ground<'_>) -> Result<Plan, Problem> {
-        if self.key.revoked.is_some() {
+        let (desk, now) = (guarded.desk, guarded.desk.now());
+        let kept = desk.keys().kept(guarded.admitted.tenant(), &self.key.id).await?;
+        let (found, at) = kept.ok_or_else(Problem::not_found)?;
+        if found.revoked.is_some() {
             return Err(Problem::revoked_client());
         }
-        let (desk, now) = (guarded.desk, guarded.desk.now());
+        if at != self.version {
+            // What was decided was another key's rotation.
+            return Err(Problem::overtaken());
+        }
         let issued = self.key.rotated(self.overlap, desk.issuing(), now);
         let issued = issued.map_err(|_| Problem::not_done())?;
         let (old, new) =
@@ -115,19 +125,7 @@ impl Change for Rotation {
             after: Some(with_secret(new, "(another secret)")),
         };
         answer.once = Some(("token", issued.token));
-        let objects = vec![write.beside().over(Some(self.version))];
-        Ok(Plan { objects, events: vec![event], answer })
+        let held = Held::Key(self.key.id.clone());
+        Ok(Plan::one(write.beside().over(Some(self.version)), event, answer).forgetting(held))
     }
-
-    fn kept(&self, guarded: &Guarded<'_>) {
-        guarded.desk.keys().forget(&self.key.id);
-    }
-}
-
-/// What is shown, with a word that stands for the secret: so that an event tells that it changed.
-fn with_secret(mut shown: serde_json::Value, word: &str) -> serde_json::Value {
-    if let Some(members) = shown.as_object_mut() {
-        members.insert("secret".to_owned(), word.into());
-    }
-    shown
 }

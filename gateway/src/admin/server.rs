@@ -10,7 +10,6 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use axum::routing::{delete, get, post, put};
 use http::{HeaderValue, Request, StatusCode, header};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -18,38 +17,19 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
-use super::authzen_metadata::authzen_metadata;
 use super::begin::begin;
-use super::change_api_client::change_api_client;
-use super::change_member::change_member;
-use super::create_api_client::create_api_client;
-use super::create_member::create_member;
 use super::desk::Desk;
-use super::end_session::end_session;
-use super::end_sessions::end_sessions;
-use super::evaluate::evaluate;
-use super::evaluate_many::evaluate_many;
 use super::feeder::Feeder;
 use super::guard::{Door, Guarded, Peer, Shared, finished};
-use super::list_api_clients::list_api_clients;
-use super::list_events::list_events;
-use super::list_members::list_members;
-use super::list_sessions::list_sessions;
 use super::operation::{
-    BEGIN_UPLOAD, CANCEL_UPLOAD, DELETE_RESOURCES, END_SESSION, EVALUATE, EVALUATE_MANY,
-    LIST_API_CLIENTS, LIST_EVENTS, LIST_MEMBERS, LIST_SESSIONS, Operation, PUT_RESOURCES,
-    RESUME_UPLOAD, ROTATE_API_CLIENT, SHOW_API_CLIENT, SHOW_EVENT, SHOW_MEMBER, SHOW_UPLOAD,
+    BEGIN_UPLOAD, CANCEL_UPLOAD, DELETE_RESOURCES, Operation, PUT_RESOURCES, RESUME_UPLOAD,
+    SHOW_UPLOAD,
 };
 use super::problem::{Problem, ProblemBody};
 use super::progress::{UploadBody, cancel, progress};
 use super::push::push;
-use super::remove_api_client::remove_api_client;
-use super::remove_member::remove_member;
 use super::resume::resume;
-use super::rotate_api_client::rotate_api_client;
-use super::show_api_client::show_api_client;
-use super::show_event::show_event;
-use super::show_member::show_member;
+use super::routes::routes;
 use crate::model::IdError;
 use crate::pipeline::Pipeline;
 use crate::store::UploadMode;
@@ -79,25 +59,7 @@ impl Administration {
     /// [`IdError`] never in practice: the name of its action is one.
     pub fn new(pipeline: Arc<Pipeline>, feeder: Feeder, desk: Desk) -> Result<Self, IdError> {
         let door = Door::new(pipeline, feeder, desk)?;
-        let router = Router::new()
-            .route(PUT_RESOURCES.path, put(put_resources).delete(delete_resources))
-            .route(BEGIN_UPLOAD.path, post(begin_upload))
-            .route(SHOW_UPLOAD.path, get(show_upload).patch(resume_upload).delete(cancel_upload))
-            .route(EVALUATE.path, post(evaluate))
-            .route(EVALUATE_MANY.path, post(evaluate_many))
-            .route(LIST_MEMBERS.path, get(list_members).post(create_member))
-            .route(SHOW_MEMBER.path, get(show_member).patch(change_member).delete(remove_member))
-            .route(LIST_API_CLIENTS.path, get(list_api_clients).post(create_api_client))
-            .route(
-                SHOW_API_CLIENT.path,
-                get(show_api_client).patch(change_api_client).delete(remove_api_client),
-            )
-            .route(ROTATE_API_CLIENT.path, post(rotate_api_client))
-            .route(LIST_SESSIONS.path, get(list_sessions).delete(end_sessions))
-            .route(END_SESSION.path, delete(end_session))
-            .route(LIST_EVENTS.path, get(list_events))
-            .route(SHOW_EVENT.path, get(show_event))
-            .route("/.well-known/authzen-configuration", get(authzen_metadata))
+        let router = routes()
             .fallback(no_such_path)
             .method_not_allowed_fallback(no_such_method)
             .with_state(Arc::new(door));

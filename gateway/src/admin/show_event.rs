@@ -46,10 +46,8 @@ pub(super) async fn show_event(
 /// The question for the first node where `view` is allowed; for the root, where there is none.
 pub(super) fn anywhere(entered: &Entered, view: &ActionId) -> Questions {
     let Some(root) = entered.root() else { return Questions::new() };
-    let schema = entered.partition().schema();
-    let kinds = schema.types().into_iter().filter(|kind| schema.action_accepts(view, kind));
-    let nodes = kinds.flat_map(|kind| entered.partition().of_kind(kind));
-    let mut nodes = std::iter::once(root).chain(nodes);
+    // Roles inherit down: who may see nothing at their own nodes may see nothing anywhere.
+    let mut nodes = std::iter::once(root).chain(entered.own_nodes());
     let at = nodes.find(|node| may_at(entered, view, node)).unwrap_or(root);
     vec![(view.clone(), at.clone())]
 }

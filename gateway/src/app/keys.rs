@@ -26,7 +26,7 @@ use crate::model::{
 };
 use crate::pipeline::{Content, OrganisationSource as _, Snapshot, SourceError};
 use crate::store::{
-    DirectoryObjects, ManagedObjects, OpenError, SqliteStore, StateStore, StoredApiKeys,
+    DirectoryObjects, KeyRing, ManagedObjects, OpenError, SqliteStore, StateStore, StoredApiKeys,
     StoredParts, StoredResources,
 };
 
@@ -164,11 +164,15 @@ pub(super) fn open_keys(
     Ok((StoredApiKeys::new(Arc::new(store), Arc::new(SystemClock)), runtime))
 }
 
-/// What `store` has of organisations, read on `runtime`.
-pub(in crate::app) fn stored_parts(store: Arc<dyn StateStore>, runtime: &Handle) -> Stored {
+/// What `store` has of organisations, read on `runtime`; `ring` opens the secrets of connections.
+pub(in crate::app) fn stored_parts(
+    store: Arc<dyn StateStore>,
+    ring: Option<KeyRing>,
+    runtime: &Handle,
+) -> Stored {
     let objects = DirectoryObjects::new(Arc::clone(&store));
     let pushed = Arc::new(StoredResources::new(objects, runtime.clone()));
-    let managed = Arc::new(StoredParts::new(ManagedObjects::new(store), runtime.clone()));
+    let managed = Arc::new(StoredParts::new(ManagedObjects::new(store), ring, runtime.clone()));
     Stored { pushed, managed }
 }
 
@@ -217,7 +221,7 @@ impl OpenedStore {
             .build()
             .map_err(KeyError::Runtime)?;
         let store = Arc::new(SqliteStore::open(file, Arc::new(SystemClock))?);
-        let stored = stored_parts(store, runtime.handle());
+        let stored = stored_parts(store, None, runtime.handle());
         Ok(Some(Self { stored, _runtime: runtime }))
     }
 }

@@ -73,19 +73,25 @@ impl<'a> ApiKeyToken<'a> {
         &self.id
     }
 
-    /// Whether the key kept as `key` is this one at `now`: its present secret, or the one before while both count.
-    /// Without a kept key the same work is done and the answer is no, so that time does not tell an unknown id from a
-    /// wrong secret (AS-03).
-    pub fn proves(&self, key: Option<&ApiKey>, pepper: &Pepper, now: UnixNanos) -> bool {
-        const NOBODY: KeyMac = KeyMac([0; 32]);
+    /// The secret this proves, if the key kept as `key` is this one at `now`: its present one, or the one before while
+    /// both count. Without a kept key the same work is done and the answer is no, so that time does not tell an unknown
+    /// id from a wrong secret (AS-03).
+    pub fn proof(&self, key: Option<&ApiKey>, pepper: &Pepper, now: UnixNanos) -> Option<KeyMac> {
         let mac = pepper.mac(self.whole.0);
-        let kept = key.map_or(&NOBODY, |key| &key.mac);
-        let previous = key.and_then(|key| key.previous.as_ref());
-        let before = previous.map_or(&NOBODY, |previous| &previous.mac);
-        let still = u8::from(previous.is_some_and(|previous| now < previous.until));
-        let equal = mac.0.ct_eq(&kept.0) | (mac.0.ct_eq(&before.0) & subtle::Choice::from(still));
-        bool::from(equal) & key.is_some_and(|key| key.id == self.id)
+        let equal = counts(key, &mac, now);
+        (equal & key.is_some_and(|key| key.id == self.id)).then_some(mac)
     }
+}
+
+/// Whether `mac` is of a secret that counts for `key` at `now`, in time that does not tell.
+fn counts(key: Option<&ApiKey>, mac: &KeyMac, now: UnixNanos) -> bool {
+    const NOBODY: KeyMac = KeyMac([0; 32]);
+    let kept = key.map_or(&NOBODY, |key| &key.mac);
+    let previous = key.and_then(|key| key.previous.as_ref());
+    let before = previous.map_or(&NOBODY, |previous| &previous.mac);
+    let still = u8::from(previous.is_some_and(|previous| now < previous.until));
+    let equal = mac.0.ct_eq(&kept.0) | (mac.0.ct_eq(&before.0) & subtle::Choice::from(still));
+    bool::from(equal) & key.is_some()
 }
 
 struct Redacted<'a>(&'a str);
@@ -135,7 +141,7 @@ impl fmt::Debug for Pepper {
 }
 
 /// HMAC-SHA-256 of a whole token under the pepper. Compared in constant time by
-/// [`ApiKeyToken::proves`] and nowhere else: it has no equality of its own.
+/// [`ApiKeyToken::proof`] and [`ApiKey::counts`] and nowhere else: it has no equality of its own.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct KeyMac([u8; 32]);
@@ -208,6 +214,11 @@ impl ApiKey {
     /// comes back, whatever the clock says.
     pub fn in_force(&self, now: UnixNanos) -> bool {
         self.revoked.is_none() && !self.disabled && self.expires.is_none_or(|end| now < end)
+    }
+
+    /// Whether the secret with this MAC still counts at `now`.
+    pub fn counts(&self, mac: &KeyMac, now: UnixNanos) -> bool {
+        counts(Some(self), mac, now)
     }
 
     /// The same key with another secret; the present one counts for `overlap` more.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-use super::api_key::{ApiKey, ApiKeyToken, ApiKeys, Pepper};
+use super::api_key::{ApiKey, ApiKeyToken, ApiKeys, KeyMac, Pepper};
 use super::cookies::{Presented, session_cookie};
 use super::session::{
     Session, SessionId, SessionLimits, Sessions, StoreUnavailable, TOUCH_INTERVAL,
@@ -28,7 +28,8 @@ pub struct Authenticated {
 enum Proof {
     Nothing,
     Session(Arc<Session>),
-    ApiKey(Arc<ApiKey>),
+    /// The key as it was found, and the secret that was proved.
+    ApiKey(Arc<ApiKey>, KeyMac),
 }
 
 impl Authenticated {
@@ -39,9 +40,9 @@ impl Authenticated {
         Self { principal, proof: Proof::Session(session) }
     }
 
-    fn machine(key: Arc<ApiKey>) -> Self {
+    fn machine(key: Arc<ApiKey>, mac: KeyMac) -> Self {
         let principal = Principal::ApiClient { tenant: key.tenant.clone(), key: key.id.clone() };
-        Self { principal, proof: Proof::ApiKey(key) }
+        Self { principal, proof: Proof::ApiKey(key, mac) }
     }
 
     /// The one who asks. A person's membership is `None` until [`Authenticated::with_member`].
@@ -64,7 +65,7 @@ impl Authenticated {
         match self.proof {
             Proof::Nothing => AuthMethod::None,
             Proof::Session(_) => AuthMethod::Session,
-            Proof::ApiKey(_) => AuthMethod::ApiKey,
+            Proof::ApiKey(..) => AuthMethod::ApiKey,
         }
     }
 
@@ -72,14 +73,14 @@ impl Authenticated {
     pub const fn session(&self) -> Option<&Arc<Session>> {
         match &self.proof {
             Proof::Session(session) => Some(session),
-            Proof::Nothing | Proof::ApiKey(_) => None,
+            Proof::Nothing | Proof::ApiKey(..) => None,
         }
     }
 
     /// The API key, where there is one.
     pub const fn api_key(&self) -> Option<&Arc<ApiKey>> {
         match &self.proof {
-            Proof::ApiKey(key) => Some(key),
+            Proof::ApiKey(key, _) => Some(key),
             Proof::Nothing | Proof::Session(_) => None,
         }
     }
@@ -90,7 +91,7 @@ impl Authenticated {
         match &self.proof {
             Proof::Nothing => String::new(),
             Proof::Session(session) => session.key.to_string(),
-            Proof::ApiKey(key) => key.id.to_string(),
+            Proof::ApiKey(key, _) => key.id.to_string(),
         }
     }
 }
@@ -144,19 +145,24 @@ impl Authenticator {
         }
     }
 
-    /// Whether the credential behind `authenticated` is still in force, for requests that live long.
-    /// A silent store means no.
-    pub async fn still_valid(&self, authenticated: &Authenticated, now: UnixNanos) -> bool {
+    /// Who asks as they are now, for requests that live long: nobody, once the credential or the secret that was proved
+    /// is not in force any more; with what the key is given now, not what it was given then. A silent store means no.
+    pub async fn renewed(
+        &self,
+        authenticated: &Authenticated,
+        now: UnixNanos,
+    ) -> Option<Authenticated> {
         match &authenticated.proof {
-            Proof::Nothing => true,
+            Proof::Nothing => Some(authenticated.clone()),
             Proof::Session(session) => {
-                let found = self.sessions.find(&session.key).await;
-                matches!(found, Ok(Some(found))
-                    if self.limits.allow(&found, now) && found.person == session.person)
+                let found = self.sessions.find(&session.key).await.ok()??;
+                let same = self.limits.allow(&found, now) && found.person == session.person;
+                same.then(|| authenticated.clone())
             }
-            Proof::ApiKey(key) => {
-                let found = self.keys.find(&key.id).await;
-                matches!(found, Ok(Some(found)) if found.in_force(now) && found.tenant == key.tenant)
+            Proof::ApiKey(key, mac) => {
+                let found = self.keys.find(&key.id).await.ok()??;
+                let same = found.tenant == key.tenant && found.in_force(now);
+                (same && found.counts(mac, now)).then(|| Authenticated::machine(found, *mac))
             }
         }
     }
@@ -205,9 +211,10 @@ impl Authenticator {
             Some(key) => Some(key),
             None => self.keys.find(token.id()).await.map_err(unavailable)?,
         };
-        let proved = token.proves(key.as_deref(), &self.pepper, now);
-        let key = key.filter(|key| proved && key.in_force(now));
-        key.map(Authenticated::machine).ok_or(Refusal::CredentialInvalid)
+        let proved = token.proof(key.as_deref(), &self.pepper, now);
+        let key = key.filter(|key| key.in_force(now)).zip(proved);
+        let (key, mac) = key.ok_or(Refusal::CredentialInvalid)?;
+        Ok(Authenticated::machine(key, mac))
     }
 }
 

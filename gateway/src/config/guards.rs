@@ -1,5 +1,6 @@
 //! `[sign_in]`, `[outbound]`, `[limits]` and `[telemetry]`.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +35,9 @@ pub(super) struct OutboundFile {
     /// PEM file with certificate authorities trusted for these calls besides the web's.
     #[serde(skip_serializing_if = "Option::is_none")]
     ca_file: Option<String>,
+    /// Name servers asked for the records that prove an e-mail domain, as `192.0.2.53:53`. Those of the
+    /// system unless given.
+    name_servers: Vec<String>,
 }
 
 /// How many requests are let in.
@@ -157,6 +161,8 @@ pub struct OutboundSettings {
     pub allow: Vec<IpNet>,
     /// More certificate authorities.
     pub ca_file: Option<PathBuf>,
+    /// Name servers for proofs of e-mail domains; the system's where there are none.
+    pub name_servers: Vec<SocketAddr>,
 }
 
 /// One limit.
@@ -208,7 +214,11 @@ impl OutboundFile {
             Some(path) => Some(section.existing_file("ca_file", path)?),
             None => None,
         };
-        Some(OutboundSettings { allow, ca_file })
+        let name_servers = section.keep_all("name_servers", &self.name_servers, |text| {
+            text.parse::<SocketAddr>()
+                .map_err(|_| "expected an address and a port, as `192.0.2.53:53`")
+        });
+        Some(OutboundSettings { allow, ca_file, name_servers })
     }
 }
 

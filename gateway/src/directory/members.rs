@@ -7,7 +7,7 @@ use super::organisation::{DirectoryError, Organisation};
 use crate::model::{EntityUid, MemberId, PersonId};
 
 /// Most members of one organisation.
-pub(super) const MEMBERS_MAX: usize = 100_000;
+pub const MEMBERS_MAX: usize = 100_000;
 
 /// The members of one organisation, checked. Never changes.
 #[derive(Clone, Debug)]

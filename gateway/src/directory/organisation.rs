@@ -130,6 +130,17 @@ impl Organisation {
         managed
     }
 
+    /// The same organisation, with `connection` in the place of the one of this id, or without it.
+    #[must_use]
+    pub fn with_connection(&self, id: &ConnectionId, connection: Option<Connection>) -> Self {
+        let mut changed = self.clone();
+        match connection {
+            Some(connection) => drop(changed.connections.insert(id.clone(), Arc::new(connection))),
+            None => drop(changed.connections.remove(id)),
+        }
+        changed
+    }
+
     /// Its id.
     pub const fn id(&self) -> &TenantId {
         &self.id

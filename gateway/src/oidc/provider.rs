@@ -23,6 +23,13 @@ pub(super) struct Known {
     fetched: UnixNanos,
 }
 
+impl Known {
+    /// What was just read, to try a connection out with.
+    pub(super) const fn tried(metadata: Metadata, keys: CoreJsonWebKeySet, now: UnixNanos) -> Self {
+        Self { metadata, keys, fetched: now }
+    }
+}
+
 /// One connection's provider. A connection with another issuer or other trust anchors is another one.
 #[derive(Debug)]
 pub(super) struct Provider {

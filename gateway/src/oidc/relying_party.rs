@@ -12,6 +12,7 @@ use crate::authn::{
 };
 use crate::model::{Clock, Connection, ConnectionKey};
 
+use super::diagnosis::{self, Step};
 use super::exchange;
 use super::id_token::{self, Expected, IdTokenError};
 use super::outbound::OutboundSettings;
@@ -30,6 +31,12 @@ impl OpenIdRelyingParty {
     /// Makes a relying party that goes where `settings` allow.
     pub fn new(settings: OutboundSettings, clock: Arc<dyn Clock>) -> Self {
         Self { settings, clock, providers: Mutex::default() }
+    }
+
+    /// Tries a connection out: whether its provider answers as it must, and knows the client. Nobody signs in.
+    pub async fn diagnose(&self, connection: &Connection, redirect_uri: &str) -> Vec<Step> {
+        let at = (redirect_uri, self.clock.now());
+        diagnosis::diagnose(&self.settings, connection, at).await
     }
 
     fn provider(&self, connection: &Connection) -> Result<Arc<Provider>, SignInError> {

@@ -489,19 +489,20 @@ impl Pipeline {
     /// Whether what a live stream was allowed by still allows it, now and under the snapshot in force.
     pub async fn still_allowed(&self, binding: &LiveBinding) -> bool {
         let now = self.now();
-        let authenticated = binding.asker.authenticated();
-        if !self.parts.authenticator.still_valid(authenticated, now).await {
+        let authenticator = &self.parts.authenticator;
+        let Some(authenticated) = authenticator.renewed(binding.asker.authenticated(), now).await
+        else {
             return false;
-        }
+        };
         let mut snapshot = self.snapshot();
         if let Some(tenant) = &binding.tenant {
-            let at = (reader(authenticated), now);
+            let at = (reader(&authenticated), now);
             let Ok(current) = self.in_force.current(snapshot, tenant, at).await else {
                 return false;
             };
             snapshot = current;
         }
-        let asker = snapshot.asker(authenticated.clone(), binding.tenant.as_ref(), now).await;
+        let asker = snapshot.asker(authenticated, binding.tenant.as_ref(), now).await;
         let Ok((asker, partition)) = asker else { return false };
         let Some(route) = snapshot.routes().route(binding.route.id()) else { return false };
         binding.allowed(&snapshot, route, (&asker, &partition), now)

@@ -11,7 +11,7 @@ use super::recording::verdict_of;
 use super::snapshot::Snapshot;
 use crate::audit::{AskedFacts, DecisionRecord, Source, What, Who};
 use crate::authz::{Decision, Facts, Partition, PreparedPrincipal, Question, Standing};
-use crate::directory::{Member, Members, Organisation};
+use crate::directory::{Identity, Member, Members, Organisation, person};
 use crate::model::{
     ActionId, AuthMethod, ConnectionId, DecisionId, Dependency, EntityUid, KeyId, MemberId,
     Refusal, Scopes, UnixNanos,
@@ -122,12 +122,12 @@ impl Ground<'_> {
         let holds = |member: &Member| member.roles.iter().any(|role| role.on == *resource);
         let (likely, others): (Vec<_>, Vec<_>) = members.iter().partition(|member| holds(member));
         let mut likely = likely.into_iter().chain(others).take(CANDIDATES_MAX);
-        likely.any(|member| self.member_may((organisation, member), action, resource))
+        likely.any(|member| self.member_may((organisation, members, member), action, resource))
     }
 
     fn member_may(
         &self,
-        (organisation, member): (&Organisation, &Member),
+        (organisation, members, member): (&Organisation, &Members, &Member),
         action: &ActionId,
         resource: &EntityUid,
     ) -> bool {
@@ -137,7 +137,11 @@ impl Ground<'_> {
             Standing { roles: &member.roles, scopes: &[], attributes: Some(&member.attributes) };
         let prepared = self.snapshot.prepared(&subject, &self.partition, standing);
         let Some(principal) = prepared.filter(|_| !member.disabled) else { return false };
-        member.identities.iter().filter(|identity| open(&identity.connection)).any(|identity| {
+        let own = |it: &&Identity| {
+            person(organisation, it).is_some_and(|it| members.holder(&it) == Some(&member.id))
+        };
+        let ways = member.identities.iter().filter(|it| open(&it.connection));
+        ways.filter(own).any(|identity| {
             let context = Facts {
                 method: AuthMethod::Session,
                 connection: Some(&identity.connection),
@@ -160,6 +164,36 @@ impl Ground<'_> {
     /// The organisation, as it is administered.
     pub fn organisation(&self) -> Option<&Arc<Organisation>> {
         self.snapshot.directory().organisation(self.admitted.tenant())
+    }
+
+    /// The hosts its people come by: its own, or where it has none those that belong to nobody alone.
+    pub fn sign_in_hosts(&self) -> Vec<String> {
+        let directory = self.snapshot.directory();
+        let own = self.organisation().map(|it| it.hosts().to_vec()).unwrap_or_default();
+        if !own.is_empty() {
+            return own;
+        }
+        let hosts = self.snapshot.routes().hosts();
+        let mut shared: Vec<String> = hosts
+            .filter(|host| directory.organisation_for_host(host).is_none())
+            .map(str::to_owned)
+            .collect();
+        shared.sort_unstable();
+        shared
+    }
+
+    /// Whether another organisation signs its people in by this client of this issuer.
+    pub fn registered_elsewhere(&self, issuer: &str, client_id: &str) -> bool {
+        let tenant = self.admitted.tenant();
+        let others = self.snapshot.directory().organisations().filter(|it| it.id() != tenant);
+        let mut connections = others.flat_map(|it| it.connections());
+        connections.any(|it| it.issuer == issuer && it.client_id == client_id)
+    }
+
+    /// Whether an e-mail domain leads to another organisation.
+    pub fn domain_leads_elsewhere(&self, domain: &str) -> bool {
+        let found = self.snapshot.directory().connection_for_domain(domain);
+        found.is_some_and(|connection| connection.key.tenant != *self.admitted.tenant())
     }
 
     /// Its resources.

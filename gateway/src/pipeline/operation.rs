@@ -52,6 +52,16 @@ pub struct Admitted {
     bytes_in: u64,
 }
 
+/// Writes down what is changed under a permit.
+#[derive(Clone, Debug)]
+pub struct ChangeNoter {
+    pipeline: Arc<Pipeline>,
+    tenant: TenantId,
+    principal: Option<EntityUid>,
+    peer: SocketAddr,
+    decision: DecisionId,
+}
+
 /// What was asked, to be asked again.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
@@ -82,6 +92,16 @@ pub enum NotAdmitted<P> {
     /// What was sent makes no sense; that it was refused is recorded under the id.
     Senseless(P, DecisionId),
 }
+
+/// What is wrong with an operation before anything is asked about it.
+pub trait Unasked {
+    /// How the refusal is recorded.
+    fn refusal(&self) -> Refusal {
+        Refusal::Malformed(Malformed::Body)
+    }
+}
+
+impl Unasked for std::convert::Infallible {}
 
 /// Questions about one operation; more would make a decision long. A member has at most as many roles.
 pub const QUESTIONS_MAX: usize = 256;
@@ -128,7 +148,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`NotAdmitted`], recorded.
-    pub async fn admit_asked<Q, P>(
+    pub async fn admit_asked<Q, P: Unasked>(
         self: &Arc<Self>,
         operation: &Operation<'_>,
         arrival: &Arrival,
@@ -149,8 +169,7 @@ impl Pipeline {
         let (questions, found) = match ask(&entered).await {
             Ok(asked) => asked,
             Err(senseless) => {
-                let refusal = Refusal::Malformed(Malformed::Body);
-                let refused = self.refuse_as_logged(&trail, refusal, false).await;
+                let refused = self.refuse_as_logged(&trail, senseless.refusal(), false).await;
                 return Err(NotAdmitted::Senseless(senseless, refused.decision));
             }
         };
@@ -273,6 +292,16 @@ impl Entered {
         self.snapshot.changes().giving(role)
     }
 
+    /// The nodes that who asks was given roles on: what they may do, they may do there and below.
+    pub fn own_nodes(&self) -> impl Iterator<Item = &EntityUid> {
+        self.asker.roles().iter().map(|role| &role.on)
+    }
+
+    /// The API scopes of who asks, where that is an API client.
+    pub fn own_scopes(&self) -> Option<&[String]> {
+        self.asker.authenticated().api_key().map(|key| &key.scopes[..])
+    }
+
     /// The organisation's resources.
     pub const fn partition(&self) -> &Arc<Partition> {
         &self.partition
@@ -379,14 +408,12 @@ impl Admitted {
     /// What is in force now, if the credential is still valid and may still do this.
     pub(super) async fn still(&self) -> Option<(Arc<Snapshot>, Arc<Partition>, UnixNanos)> {
         let now = self.pipeline.now();
-        let authenticated = self.asker.authenticated();
-        if !self.pipeline.parts.authenticator.still_valid(authenticated, now).await {
-            return None;
-        }
-        let at = (reader(authenticated), now);
+        let authenticator = &self.pipeline.parts.authenticator;
+        let authenticated = authenticator.renewed(self.asker.authenticated(), now).await?;
+        let at = (reader(&authenticated), now);
         let in_force = &self.pipeline.in_force;
         let snapshot = in_force.current(in_force.load(), &self.tenant, at).await.ok()?;
-        let asker = snapshot.asker(authenticated.clone(), None, now).await;
+        let asker = snapshot.asker(authenticated, None, now).await;
         let (asker, partition) = asker.ok()?;
         let at = (&self.tenant, now);
         let decide = |question| decide(&snapshot, (&asker, &partition), question, at);
@@ -405,28 +432,14 @@ impl Admitted {
         })
     }
 
-    /// Writes into the log what was changed under this permit. The change has its own record where it was made, so
-    /// a log that fails now takes nothing back: the next request it cannot record is refused.
-    pub fn note_change(&self, note: &ChangeNote<'_>) {
-        let pipeline = &self.pipeline;
-        let identity = &pipeline.parts.identity;
-        let id = pipeline.new_decision_id();
-        let decision = self.decision();
-        let record = EventRecord {
-            tenant: Some(&self.tenant),
-            principal: self.asker.entity(),
-            peer: Some(self.peer),
-            item_kind: Some(note.item.0),
-            item: Some(note.item.1),
-            change: Some(note.action),
-            before: note.before,
-            after: note.after,
-            audit_event: Some(note.audit_event),
-            decision: Some(&decision),
-            ..EventRecord::of(Event::Changed, id, pipeline.now(), &identity.node, &identity.build)
-        };
-        if let Err(error) = pipeline.parts.sink.append(record.encode()) {
-            pipeline.unrecorded(&error);
+    /// What writes into the log what is changed under this permit, also when nobody waits for the answer any more.
+    pub fn noter(&self) -> ChangeNoter {
+        ChangeNoter {
+            pipeline: Arc::clone(&self.pipeline),
+            tenant: self.tenant.clone(),
+            principal: self.asker.entity().cloned(),
+            peer: self.peer,
+            decision: self.decision(),
         }
     }
 
@@ -434,6 +447,32 @@ impl Admitted {
     pub const fn answered(&mut self, status: u16, bytes_in: u64) {
         self.status = Some(status);
         self.bytes_in = bytes_in;
+    }
+}
+
+impl ChangeNoter {
+    /// Writes a change down. It has its own record where it was made, so a log that fails now takes nothing back: the
+    /// next request it cannot record is refused.
+    pub fn note(&self, note: &ChangeNote<'_>) {
+        let pipeline = &self.pipeline;
+        let identity = &pipeline.parts.identity;
+        let id = pipeline.new_decision_id();
+        let record = EventRecord {
+            tenant: Some(&self.tenant),
+            principal: self.principal.as_ref(),
+            peer: Some(self.peer),
+            item_kind: Some(note.item.0),
+            item: Some(note.item.1),
+            change: Some(note.action),
+            before: note.before,
+            after: note.after,
+            audit_event: Some(note.audit_event),
+            decision: Some(&self.decision),
+            ..EventRecord::of(Event::Changed, id, pipeline.now(), &identity.node, &identity.build)
+        };
+        if let Err(error) = pipeline.parts.sink.append(record.encode()) {
+            pipeline.unrecorded(&error);
+        }
     }
 }
 

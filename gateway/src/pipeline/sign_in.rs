@@ -26,7 +26,7 @@ use async_trait::async_trait;
 
 use crate::authn::{LoginTransactions, RelyingParty, SessionLimits, Sessions};
 use crate::directory::{Directory, Members};
-use crate::model::{Clock, Dependency, EntityUid, Entropy, Refusal, TenantId};
+use crate::model::{Clock, ConnectionKey, Dependency, EntityUid, Entropy, Refusal, TenantId};
 
 use super::answer::{Answer, STYLE_PATH};
 use super::navigation::Menu;
@@ -158,4 +158,11 @@ const SIGN_OUT_PATH: &str = "/.hubgate/sign-out";
 const SIGNED_OUT_PATH: &str = "/.hubgate/signed-out";
 pub(super) const ME_PATH: &str = "/.hubgate/me";
 const CALLBACK_PREFIX: &str = "/.hubgate/callback/";
+
+/// Where the provider of a connection sends people back to, on whichever host they came by. The path names the pair,
+/// so that a provider that is sent somebody else's authorization response cannot pass it on as its own (MT-01).
+pub fn callback_path(connection: &ConnectionKey) -> String {
+    format!("{CALLBACK_PREFIX}{}/{}", connection.tenant, connection.id)
+}
+
 const PATHS: [&str; 5] = [SIGN_IN_PATH, SIGN_OUT_PATH, SIGNED_OUT_PATH, ME_PATH, STYLE_PATH];

@@ -201,6 +201,11 @@ impl RouteTable {
         self.hosts.contains_key(host)
     }
 
+    /// All hosts that are served, in no order.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.hosts.keys().map(String::as_str)
+    }
+
     /// The route of that name.
     pub fn route(&self, id: &RouteId) -> Option<&Arc<Route>> {
         self.by_id.get(id)

@@ -23,7 +23,7 @@ pub struct StoredApiKeys {
 /// Keys read at once when listing.
 const PAGE: usize = 500;
 
-/// How often a revocation is tried against other writers of the same key. Only revocations write a key.
+/// How often a revocation is tried against other writers of the same key. Few others write one.
 const REVOKE_TRIES: usize = 8;
 
 impl StoredApiKeys {

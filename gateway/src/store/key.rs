@@ -35,10 +35,22 @@ pub enum Kind {
     AuditEvent,
     /// The answer to a request that may be sent again, by the hash of its key.
     Answered,
+    /// A connection to an identity provider, by id.
+    Connection,
+    /// An e-mail domain, by name.
+    Domain,
+    /// What the platform says of an organisation; one entry, `profile`.
+    Profile,
+    /// How people are provisioned; one entry, `settings`.
+    Provisioning,
+    /// A user as an identity provider provisioned it, by id.
+    ScimUser,
+    /// A group as an identity provider provisioned it, by id.
+    ScimGroup,
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 16] = [
         Self::Session,
         Self::ApiKey,
         Self::Login,
@@ -49,6 +61,12 @@ impl Kind {
         Self::Member,
         Self::AuditEvent,
         Self::Answered,
+        Self::Connection,
+        Self::Domain,
+        Self::Profile,
+        Self::Provisioning,
+        Self::ScimUser,
+        Self::ScimGroup,
     ];
 
     /// The word in the key.
@@ -64,6 +82,12 @@ impl Kind {
             Self::Member => "member",
             Self::AuditEvent => "audit-event",
             Self::Answered => "answered",
+            Self::Connection => "connection",
+            Self::Domain => "domain",
+            Self::Profile => "profile",
+            Self::Provisioning => "provisioning",
+            Self::ScimUser => "scim-user",
+            Self::ScimGroup => "scim-group",
         }
     }
 }

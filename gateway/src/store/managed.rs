@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::StoreError;
 use super::key::{Key, Kind, Prefix};
+use super::managed_connections::{StoredConnection, StoredDomain};
 use super::record::damaged;
 use super::state::{Batch, Put, StateStore, Swap};
 use crate::audit::{AuditEvent, AuditEvents, NotKept};
@@ -50,11 +51,37 @@ pub struct StoredMember {
     pub changed: UnixNanos,
 }
 
+/// What the platform says of an organisation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Why it is suspended, for people; nothing where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<String>,
+    /// When that was last changed.
+    #[serde(default)]
+    pub changed: UnixNanos,
+}
+
+/// The one profile of an organisation.
+pub const PROFILE: &str = "profile";
+
+/// What every request may need of an administered organisation, as it is kept.
+#[derive(Clone, Debug, Default)]
+pub struct StoredShape {
+    /// Connections to identity providers.
+    pub connections: Vec<StoredConnection>,
+    /// E-mail domains.
+    pub domains: Vec<StoredDomain>,
+    /// What the platform says.
+    pub profile: Profile,
+}
+
 /// An answer that is given again when its request is sent again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answered {
-    /// SHA-256 over who asked and what, in hex: the same key with another request is a mistake.
+    /// SHA-256 over what was asked, in hex: the same key with another request is a mistake.
     pub request: String,
     /// Its status code.
     pub status: u16,
@@ -181,28 +208,62 @@ impl ManagedObjects {
         tenant: &TenantId,
         kind: Kind,
     ) -> Result<(Vec<T>, [u8; 32]), StoreError> {
+        self.at_one_moment(tenant, || self.every(tenant, kind)).await
+    }
+
+    /// Reads what every request may need of an organisation, as it is at one moment, and names the state it is of.
+    /// Where nothing was ever administered, that costs one look.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn shape(&self, tenant: &TenantId) -> Result<(StoredShape, [u8; 32]), StoreError> {
+        if self.state(tenant).await?.version.is_none() {
+            return Ok((StoredShape::default(), ManagedHead::default().digest));
+        }
+        let shape = || async {
+            Ok(StoredShape {
+                connections: self.every(tenant, Kind::Connection).await?,
+                domains: self.every(tenant, Kind::Domain).await?,
+                profile: self.find(tenant, Kind::Profile, PROFILE).await?.unwrap_or_default(),
+            })
+        };
+        self.at_one_moment(tenant, shape).await
+    }
+
+    /// Pages are read one by one: only an unchanged head says that they are of one moment.
+    async fn at_one_moment<T, F: Future<Output = Result<T, StoreError>>>(
+        &self,
+        tenant: &TenantId,
+        read: impl Fn() -> F,
+    ) -> Result<(T, [u8; 32]), StoreError> {
         const READINGS_MAX: usize = 8;
-        let prefix = Prefix::of(tenant, kind);
         for _ in 0..READINGS_MAX {
             let before = self.state(tenant).await?;
-            let mut all = Vec::new();
-            let mut after = None;
-            loop {
-                let page = self.store.scan(&prefix, after.as_ref(), PAGE).await?;
-                for entry in &page {
-                    all.push(read(&entry.key, &entry.versioned.value)?);
-                }
-                after = page.last().map(|entry| entry.key.clone());
-                if page.len() < PAGE {
-                    break;
-                }
-            }
-            // Pages are read one by one: only an unchanged head says that they are of one moment.
+            let found = read().await?;
             if self.state(tenant).await?.head == before.head {
-                return Ok((all, before.head.digest));
+                return Ok((found, before.head.digest));
             }
         }
         Err(StoreError::Failed(String::from("it changes faster than it can be read")))
+    }
+
+    async fn every<T: DeserializeOwned>(
+        &self,
+        tenant: &TenantId,
+        kind: Kind,
+    ) -> Result<Vec<T>, StoreError> {
+        let prefix = Prefix::of(tenant, kind);
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.store.scan(&prefix, after.as_ref(), PAGE).await?;
+            for entry in &page {
+                all.push(read(&entry.key, &entry.versioned.value)?);
+            }
+            if page.len() < PAGE {
+                return Ok(all);
+            }
+            after = page.last().map(|entry| entry.key.clone());
+        }
     }
 
     /// Writes a change, all or nothing, if the state is still `before`.

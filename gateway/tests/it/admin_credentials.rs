@@ -23,7 +23,7 @@ struct Issuing {
 impl Issuing {
     async fn start() -> Self {
         let world = World::start().await;
-        let scopes = &["api-clients:write", "audit-log:read"];
+        let scopes = &["api-clients:write", "audit-log:read", "teams:read"];
         let key = world.gateway.create_key("nordvolt", "administration", ROOT, scopes);
         Self { world, key }
     }

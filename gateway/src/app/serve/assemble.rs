@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use super::feeding::Feeds;
 use super::{ServeError, convert};
-use crate::admin::{Desk, DeskParts, Feeder, Overlay};
+use crate::admin::{Desk, DeskParts, Feeder, NameServers, Overlay};
 use crate::app::keys::node;
 use crate::app::reload::Reloader;
 use crate::app::secrets::prepare_secrets;
@@ -82,10 +82,11 @@ impl Gateway {
         let state = open_state(loaded, &secrets)?;
         let signer =
             Arc::new(AssertionSigner::new(ASSERTION_ISSUER.to_owned(), assertion_keys(&secrets)?));
-        let feeds = Feeds::of(Arc::clone(&state.store), core);
+        let feeds = Feeds::of(Arc::clone(&state.store), state.ring.clone(), core);
         let snapshot = first_snapshot(loaded, &feeds, &pseudonyms)?;
         let limits = convert::session_limits(&settings.sign_in);
-        let relying_party = OpenIdRelyingParty::new(outbound(loaded)?, Arc::clone(&clock) as _);
+        let relying_party =
+            Arc::new(OpenIdRelyingParty::new(outbound(loaded)?, Arc::clone(&clock) as _));
         let pipeline = Pipeline::new(
             PipelineParts {
                 events: Arc::new(ManagedObjects::new(Arc::clone(&state.store))),
@@ -96,7 +97,7 @@ impl Gateway {
                 sink: Arc::clone(&journal) as _,
                 signer: Arc::clone(&signer),
                 sign_in: SignIn::new(SignInParts {
-                    relying_party: Arc::new(relying_party),
+                    relying_party: Arc::clone(&relying_party) as _,
                     transactions: Arc::clone(&state.transactions) as _,
                     sessions: Arc::clone(&state.sessions) as _,
                     clock: Arc::clone(&clock) as _,
@@ -112,7 +113,7 @@ impl Gateway {
         services.watch_health(core);
         let pipeline = Arc::new(pipeline);
         let (overlay, feeder) = feeds.start(&pipeline);
-        let desk = desk(&state, &secrets, (&overlay, core));
+        let desk = desk((&state, &secrets), (&overlay, relying_party, loaded), core);
         let followers = vec![
             Arc::clone(&state.sessions) as _,
             Arc::clone(&state.keys) as _,
@@ -278,7 +279,11 @@ fn authenticator(state: &State, secrets: &Secrets, limits: SessionLimits) -> Aut
 }
 
 /// What makes changes.
-fn desk(state: &State, secrets: &Secrets, (overlay, core): (&Arc<Overlay>, &Handle)) -> Desk {
+fn desk(
+    (state, secrets): (&State, &Secrets),
+    (overlay, relying_party, loaded): (&Arc<Overlay>, Arc<OpenIdRelyingParty>, &Loaded),
+    core: &Handle,
+) -> Desk {
     Desk::new(DeskParts {
         objects: ManagedObjects::new(Arc::clone(&state.store)),
         overlay: Arc::clone(overlay),
@@ -289,6 +294,8 @@ fn desk(state: &State, secrets: &Secrets, (overlay, core): (&Arc<Overlay>, &Hand
         keys: Arc::clone(&state.keys),
         pepper: Pepper::new(&secrets.pepper),
         ring: state.ring.clone(),
+        relying_party,
+        dns: Arc::new(NameServers::new(&loaded.settings.outbound.name_servers)),
     })
 }
 

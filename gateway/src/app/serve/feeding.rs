@@ -12,7 +12,7 @@ use crate::directory::{Directory, Stored};
 use crate::model::{OsEntropy, SystemClock};
 use crate::pipeline::{Pipeline, SnapshotParts};
 use crate::proxy::HandOver;
-use crate::store::{DirectoryObjects, StateStore};
+use crate::store::{DirectoryObjects, KeyRing, StateStore};
 
 /// The feeds of all organisations, before anything serves.
 #[derive(Debug)]
@@ -23,8 +23,8 @@ pub(super) struct Feeds {
 }
 
 impl Feeds {
-    pub(super) fn of(store: Arc<dyn StateStore>, core: &Handle) -> Self {
-        let stored = stored_parts(Arc::clone(&store), core);
+    pub(super) fn of(store: Arc<dyn StateStore>, ring: KeyRing, core: &Handle) -> Self {
+        let stored = stored_parts(Arc::clone(&store), Some(ring), core);
         Self { objects: DirectoryObjects::new(store), stored, core: core.clone() }
     }
 

@@ -319,7 +319,7 @@ async fn a_silent_store_refuses_and_ends_streams() {
         let refusal = world.ask(&[line], MADE).await.unwrap_err();
         assert_eq!(refusal, Refusal::Unavailable(Dependency::Store));
     }
-    assert!(!world.authenticator.still_valid(&person, at(MADE)).await);
+    assert!(world.authenticator.renewed(&person, at(MADE)).await.is_none());
 }
 
 #[tokio::test]
@@ -338,7 +338,7 @@ async fn a_stream_ends_with_its_credential() {
     let person = world.ask(&[(COOKIE, &world.cookie())], MADE).await.unwrap();
     let machine = world.ask(&[(AUTHORIZATION, &world.bearer())], MADE).await.unwrap();
     let nobody = world.ask(&[], MADE).await.unwrap();
-    let valid = |who, now| world.authenticator.still_valid(who, at(now));
+    let valid = async |who, now| world.authenticator.renewed(who, at(now)).await.is_some();
     assert!(valid(&person, MADE + 3599).await && !valid(&person, MADE + 3600).await);
     assert!(valid(&machine, 4999).await && !valid(&machine, 5000).await);
     assert!(valid(&nobody, MADE).await);

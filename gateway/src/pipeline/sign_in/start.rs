@@ -124,11 +124,9 @@ pub(super) fn hash(text: &str) -> String {
     })
 }
 
-/// The callback of a connection. Its path names the pair, so that a provider that is sent somebody
-/// else's authorization response cannot pass it on as its own (MT-01).
+/// The callback of a connection, on the host of the request.
 pub(super) fn redirect_uri(request: &GatewayRequest<'_>, connection: &Connection) -> String {
-    let path = format!("{}{}/{}", super::CALLBACK_PREFIX, connection.key.tenant, connection.key.id);
-    request.absolute(&path)
+    request.absolute(&super::callback_path(&connection.key))
 }
 
 /// Turns a failure of the relying party into a refusal; the detail goes to the gateway's own log.

@@ -1,0 +1,95 @@
+//! Which operation is where: the paths of the operations' table, each with what serves it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{delete, get, post, put};
+
+use super::authzen_metadata::authzen_metadata;
+use super::change_api_client::change_api_client;
+use super::change_member::change_member;
+use super::connections::change::change_connection;
+use super::connections::create::create_connection;
+use super::connections::list::list_connections;
+use super::connections::remove::remove_connection;
+use super::connections::show::show_connection;
+use super::connections::try_out::test_connection;
+use super::create_api_client::create_api_client;
+use super::create_member::create_member;
+use super::domains::change::change_domain;
+use super::domains::create::create_domain;
+use super::domains::list::list_domains;
+use super::domains::remove::remove_domain;
+use super::domains::show::show_domain;
+use super::domains::verify::verify_domain;
+use super::end_session::end_session;
+use super::end_sessions::end_sessions;
+use super::evaluate::evaluate;
+use super::evaluate_many::evaluate_many;
+use super::guard::Door;
+use super::list_api_clients::list_api_clients;
+use super::list_events::list_events;
+use super::list_members::list_members;
+use super::list_sessions::list_sessions;
+use super::operation::{
+    BEGIN_UPLOAD, END_SESSION, EVALUATE, EVALUATE_MANY, LIST_API_CLIENTS, LIST_CONNECTIONS,
+    LIST_DOMAINS, LIST_EVENTS, LIST_MEMBERS, LIST_SESSIONS, PUT_RESOURCES, ROTATE_API_CLIENT,
+    SHOW_API_CLIENT, SHOW_CONNECTION, SHOW_DOMAIN, SHOW_EVENT, SHOW_MEMBER, SHOW_UPLOAD,
+    TEST_CONNECTION, VERIFY_DOMAIN,
+};
+use super::remove_api_client::remove_api_client;
+use super::remove_member::remove_member;
+use super::rotate_api_client::rotate_api_client;
+use super::server::{
+    begin_upload, cancel_upload, delete_resources, put_resources, resume_upload, show_upload,
+};
+use super::show_api_client::show_api_client;
+use super::show_event::show_event;
+use super::show_member::show_member;
+
+/// Everything there is.
+pub(super) fn routes() -> Router<Arc<Door>> {
+    services().merge(people()).merge(sign_in())
+}
+
+/// What the hub's own services use.
+fn services() -> Router<Arc<Door>> {
+    Router::new()
+        .route(PUT_RESOURCES.path, put(put_resources).delete(delete_resources))
+        .route(BEGIN_UPLOAD.path, post(begin_upload))
+        .route(SHOW_UPLOAD.path, get(show_upload).patch(resume_upload).delete(cancel_upload))
+        .route(EVALUATE.path, post(evaluate))
+        .route(EVALUATE_MANY.path, post(evaluate_many))
+        .route("/.well-known/authzen-configuration", get(authzen_metadata))
+}
+
+/// Who may do what, and what they did.
+fn people() -> Router<Arc<Door>> {
+    Router::new()
+        .route(LIST_MEMBERS.path, get(list_members).post(create_member))
+        .route(SHOW_MEMBER.path, get(show_member).patch(change_member).delete(remove_member))
+        .route(LIST_API_CLIENTS.path, get(list_api_clients).post(create_api_client))
+        .route(
+            SHOW_API_CLIENT.path,
+            get(show_api_client).patch(change_api_client).delete(remove_api_client),
+        )
+        .route(ROTATE_API_CLIENT.path, post(rotate_api_client))
+        .route(LIST_SESSIONS.path, get(list_sessions).delete(end_sessions))
+        .route(END_SESSION.path, delete(end_session))
+        .route(LIST_EVENTS.path, get(list_events))
+        .route(SHOW_EVENT.path, get(show_event))
+}
+
+/// How people sign in.
+fn sign_in() -> Router<Arc<Door>> {
+    Router::new()
+        .route(LIST_CONNECTIONS.path, get(list_connections).post(create_connection))
+        .route(
+            SHOW_CONNECTION.path,
+            get(show_connection).patch(change_connection).delete(remove_connection),
+        )
+        .route(TEST_CONNECTION.path, post(test_connection))
+        .route(LIST_DOMAINS.path, get(list_domains).post(create_domain))
+        .route(SHOW_DOMAIN.path, get(show_domain).patch(change_domain).delete(remove_domain))
+        .route(VERIFY_DOMAIN.path, post(verify_domain))
+}
