@@ -237,7 +237,12 @@ pub(super) fn about_giving(
         return Err(Problem::gives_too_much(scope));
     }
     let mut questions: BTreeSet<_> = about(entered, manage, roles).into_iter().collect();
-    let given = |role: &RoleAssignment| at(entered, entered.giving(&role.role)?, role);
+    let schema = entered.partition().schema();
+    let given = |role: &RoleAssignment| {
+        // Whoever may manage the key is told that there is no such role.
+        schema.role_node(API_CLIENT, &role.role)?;
+        at(entered, entered.giving(&role.role)?, role)
+    };
     questions.extend(roles.iter().filter_map(given));
     if let Some(root) = entered.root() {
         let whole = |action: ActionId| (action, root.clone());

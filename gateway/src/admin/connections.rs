@@ -248,7 +248,7 @@ pub(super) async fn works(
     ground: &Ground<'_>,
     (stored, secret): (&StoredConnection, &Secret<String>),
 ) -> Result<(), Problem> {
-    let connection = stored.without_secret(guarded.admitted.tenant(), Vec::new());
+    let connection = stored.without_secret(guarded.admitted.tenant());
     let connection = Connection { client_secret: secret.clone(), ..connection };
     let steps = tried(guarded, ground, &connection).await;
     let failed = steps.iter().find(|step| step.end == StepEnd::Failed);

@@ -135,7 +135,7 @@ impl OrganisationSource for FileSource {
         organisation: &Arc<Organisation>,
     ) -> Result<(Arc<Organisation>, [u8; 32]), SourceError> {
         let (shape, name) = self.stored.managed.shape(organisation.id()).map_err(of_pushed)?;
-        let is_plain = !shape.suspended && shape.connections.is_empty();
+        let is_plain = !shape.suspended && shape.connections.is_empty() && shape.domains.is_empty();
         let managed =
             if is_plain { Arc::clone(organisation) } else { Arc::new(organisation.managed(shape)) };
         Ok((managed, name))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::member::Member;
 use super::pushed::{NothingPushed, PushedError, PushedResources};
-use crate::model::{Connection, TenantId};
+use crate::model::{Connection, ConnectionId, TenantId};
 
 /// What every request may need of an administered organisation.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,8 @@ pub struct ManagedShape {
     pub suspended: bool,
     /// Connections its administrators added.
     pub connections: Vec<Connection>,
+    /// Verified e-mail domains, with the connection each leads to.
+    pub domains: Vec<(String, ConnectionId)>,
 }
 
 /// Where administered parts of organisations are kept. All methods may block: they are called off the threads that

@@ -127,6 +127,13 @@ impl Organisation {
             let place = managed.connections.entry(connection.key.id.clone());
             place.or_insert_with(|| Arc::new(connection));
         }
+        for (domain, id) in shape.domains {
+            let Some(connection) = managed.connections.get_mut(&id) else { continue };
+            let domains = &mut Arc::make_mut(connection).email_domains;
+            if !domains.contains(&domain) {
+                domains.push(domain);
+            }
+        }
         managed
     }
 

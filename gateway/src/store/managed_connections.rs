@@ -70,23 +70,18 @@ impl StoredConnection {
         seal(ring, entropy, &place, (CLIENT_SECRET, secret))
     }
 
-    /// The connection, its secret opened.
+    /// The connection, its secret opened. No domain leads to it yet.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when the seal does not open.
-    pub fn opened(
-        &self,
-        ring: &KeyRing,
-        tenant: &TenantId,
-        email_domains: Vec<String>,
-    ) -> Result<Connection, StoreError> {
+    pub fn opened(&self, ring: &KeyRing, tenant: &TenantId) -> Result<Connection, StoreError> {
         let (_, place) = located(tenant, Kind::Connection, self.id.as_str())?;
         let client_secret = open(ring, &place, CLIENT_SECRET, &self.sealed_secret)?;
-        Ok(Connection { client_secret, ..self.without_secret(tenant, email_domains) })
+        Ok(Connection { client_secret, ..self.without_secret(tenant) })
     }
 
     /// The connection with an empty secret, for what shows or checks it and signs nobody in.
-    pub fn without_secret(&self, tenant: &TenantId, email_domains: Vec<String>) -> Connection {
+    pub fn without_secret(&self, tenant: &TenantId) -> Connection {
         Connection {
             key: ConnectionKey { tenant: tenant.clone(), id: self.id.clone() },
             display_name: self.display_name.clone(),
@@ -94,7 +89,7 @@ impl StoredConnection {
             client_id: self.client_id.clone(),
             client_secret: Secret::new(String::new()),
             scopes: self.scopes.clone(),
-            email_domains,
+            email_domains: Vec::new(),
             // Only the platform may trust further authorities (DI-06).
             ca_pem: None,
             enabled: self.enabled,

@@ -8,7 +8,7 @@ use super::managed::{ManagedObjects, StoredMember, StoredShape};
 use super::managed_connections::{StoredConnection, StoredDomain};
 use super::seal::KeyRing;
 use crate::directory::{ManagedParts, ManagedShape, Member, PushedError};
-use crate::model::{Connection, TenantId};
+use crate::model::{Connection, ConnectionId, TenantId};
 
 /// Reads what is administered from the store.
 ///
@@ -28,23 +28,23 @@ impl StoredParts {
         Self { objects, ring, runtime }
     }
 
-    fn connections(&self, tenant: &TenantId, shape: &StoredShape) -> Vec<Connection> {
-        let opened = |stored: &StoredConnection| {
-            let own = |domain: &&StoredDomain| {
-                domain.verified.is_some() && domain.connection.as_ref() == Some(&stored.id)
-            };
-            let domains = shape.domains.iter().filter(own).map(|domain| domain.name.clone());
-            match &self.ring {
-                Some(ring) => stored.opened(ring, tenant, domains.collect()),
-                None => Ok(stored.without_secret(tenant, domains.collect())),
-            }
+    fn connections(&self, tenant: &TenantId, stored: &[StoredConnection]) -> Vec<Connection> {
+        let opened = |stored: &StoredConnection| match &self.ring {
+            Some(ring) => stored.opened(ring, tenant),
+            None => Ok(stored.without_secret(tenant)),
         };
         let told = |found: Result<Connection, StoreError>| {
             // One connection that cannot be read must not take the organisation with it: nobody signs in by it.
             found.inspect_err(|error| tracing::error!(%tenant, %error, "a connection is left out"))
         };
-        shape.connections.iter().map(opened).filter_map(|found| told(found).ok()).collect()
+        stored.iter().map(opened).filter_map(|found| told(found).ok()).collect()
     }
+}
+
+/// The domains that are proved, with where each leads.
+fn proved(stored: Vec<StoredDomain>) -> Vec<(String, ConnectionId)> {
+    let proved = stored.into_iter().filter(|domain| domain.verified.is_some());
+    proved.filter_map(|domain| Some((domain.name, domain.connection?))).collect()
 }
 
 impl ManagedParts for StoredParts {
@@ -56,8 +56,10 @@ impl ManagedParts for StoredParts {
     fn shape(&self, tenant: &TenantId) -> Result<(ManagedShape, [u8; 32]), PushedError> {
         let read = self.runtime.block_on(self.objects.shape(tenant));
         let (shape, name) = read.map_err(|error| failed(tenant, &error))?;
-        let connections = self.connections(tenant, &shape);
-        Ok((ManagedShape { suspended: shape.profile.suspended.is_some(), connections }, name))
+        let StoredShape { connections, domains, profile } = shape;
+        let connections = self.connections(tenant, &connections);
+        let (suspended, domains) = (profile.suspended.is_some(), proved(domains));
+        Ok((ManagedShape { suspended, connections, domains }, name))
     }
 
     fn members(&self, tenant: &TenantId) -> Result<(Vec<Member>, [u8; 32]), PushedError> {

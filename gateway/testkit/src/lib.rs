@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod demo;
 pub mod demo_hub;
 pub mod https_client;
+pub mod name_server;
 pub mod openid_provider;
 pub mod population;
 pub mod ports;

@@ -21,7 +21,7 @@ use url::Url;
 
 use world::{Browser, SESSION, STRANGER, World, parameter, subject_of};
 
-const TEAM: &str = "/api/v1/teams/team-fleet";
+pub(crate) const TEAM: &str = "/api/v1/teams/team-fleet";
 
 #[tokio::test]
 async fn a_browser_signs_in_and_comes_back_to_where_it_wanted() {

@@ -1,6 +1,7 @@
 //! The one integration binary: one file per behaviour.
 
 mod admin_cli;
+mod admin_connections;
 mod admin_credentials;
 mod admin_kill;
 mod admin_live_sessions;

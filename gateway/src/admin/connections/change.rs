@@ -19,7 +19,7 @@ use crate::admin::guard::{Guarded, Shared};
 use crate::admin::operation::CHANGE_CONNECTION;
 use crate::admin::problem::{FieldError, Problem};
 use crate::audit::EventAction;
-use crate::model::{ConnectionId, Secret, Source};
+use crate::model::{Connection, ConnectionId, Secret, Source};
 use crate::pipeline::Ground;
 use crate::store::{Kind, ObjectWrite, StoredConnection};
 
@@ -111,7 +111,7 @@ fn moved(
     };
     let other_secret = written.client_secret.is_some();
     let secret = match written.client_secret {
-        None => before.opened(ring, tenant, Vec::new())?.client_secret,
+        None => before.opened(ring, tenant)?.client_secret,
         Some(secret) => {
             let secret = Secret::new(secret);
             let place = (tenant, &before.id);
@@ -136,7 +136,8 @@ impl Change for Moved {
         let in_force = organisation.connection(&before.id).ok_or_else(Problem::not_done)?;
         let domains = &in_force.email_domains;
         let shown = |stored: &StoredConnection| {
-            let connection = stored.without_secret(tenant, domains.clone());
+            let email_domains = domains.clone();
+            let connection = Connection { email_domains, ..stored.without_secret(tenant) };
             ConnectionBody::shown(ground, &connection, Some(stored))
         };
         wants_match(guarded.headers, &shown(&found))?;
@@ -159,8 +160,8 @@ impl Change for Moved {
         }
         is_free(ground, after)?;
         if before.enabled && !after.enabled {
-            let changed = after.without_secret(tenant, domains.clone());
-            let changed = organisation.with_connection(&before.id, Some(changed));
+            let changed = Some(after.without_secret(tenant));
+            let changed = organisation.with_connection(&before.id, changed);
             keeps_somebody(ground, &members, (&changed, &members))?;
         }
         let (old, new) = if *other_secret {

@@ -126,7 +126,7 @@ impl Change for Creation {
             return Err(Problem::exists(detail));
         }
         is_free(ground, stored)?;
-        let connection = stored.without_secret(tenant, Vec::new());
+        let connection = stored.without_secret(tenant);
         let shown = ConnectionBody::shown(ground, &connection, Some(stored));
         let mut answer = Answer::item(StatusCode::CREATED, shown.clone());
         answer.location = Some(format!("/v1/organisations/{tenant}/connections/{}", stored.id));

@@ -48,11 +48,20 @@ impl World {
 
     /// As [`World::start`], with an administration listener.
     pub(crate) async fn with_admin(admin: SocketAddr) -> Self {
+        Self::with_settings(&[("listen", format!("admin = \"{admin}\""))]).await
+    }
+
+    /// As [`World::start`], with more settings in sections of the configuration.
+    pub(crate) async fn with_settings(more: &[(&str, String)]) -> Self {
         Self::begin(UNLIMITED, &|stage| {
-            let (file, listen) = (stage.configuration(), format!("[listen]\nadmin = \"{admin}\""));
-            let text = std::fs::read_to_string(&file).unwrap();
-            assert!(text.contains("[listen]\n"), "{text}");
-            std::fs::write(&file, text.replacen("[listen]", &listen, 1)).unwrap();
+            let file = stage.configuration();
+            let mut text = std::fs::read_to_string(&file).unwrap();
+            for (section, lines) in more {
+                let head = format!("[{section}]\n");
+                assert!(text.contains(&head), "{text}");
+                text = text.replacen(&head, &format!("{head}{lines}\n"), 1);
+            }
+            std::fs::write(&file, text).unwrap();
         })
         .await
     }
@@ -136,7 +145,7 @@ async fn provider() -> OpenIdProvider {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         host: PROVIDER_HOST.into(),
         users: ["ada", "sam", STRANGER].map(user).into(),
-        clients: ["nordvolt", "solarpark"].map(client).into(),
+        clients: ["nordvolt", "solarpark", "more"].map(client).into(),
         algorithm: Algorithm::Es256,
     };
     OpenIdProvider::start(settings).await.unwrap()
