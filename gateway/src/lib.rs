@@ -17,5 +17,6 @@ pub mod oidc;
 pub mod pipeline;
 pub mod proxy;
 pub mod routing;
+pub mod scim;
 pub mod store;
 pub mod telemetry;

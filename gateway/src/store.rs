@@ -15,6 +15,7 @@ mod managed;
 mod managed_connections;
 mod managed_parts;
 mod objects;
+mod provisioning;
 mod pushed;
 mod record;
 mod seal;
@@ -30,11 +31,15 @@ pub use feed_head::{FeedHead, Goal, LineError, Upload, UploadMode, UploadState};
 pub use key::{Key, KeyError, Kind, Prefix};
 pub use managed::{
     ANSWERED_KEPT, Answered, EVENTS_KEPT, ManagedChange, ManagedHead, ManagedObjects, ManagedState,
-    ObjectWrite, PROFILE, Profile, StoredMember, StoredShape,
+    ObjectWrite, PROFILE, Profile, StoredMember, StoredPeople, StoredShape,
 };
 pub use managed_connections::{StoredConnection, StoredDomain};
 pub use managed_parts::StoredParts;
 pub use objects::{DirectoryObjects, Head, PAGE, Place, StagedObject, StoredObject, Writes};
+pub use provisioning::{
+    GroupRoles, PROVISIONING, Provisioning, StoredGroup, StoredUser, SubjectFrom, index_id,
+    membership_id,
+};
 pub use pushed::StoredResources;
 pub use seal::{KeyRing, KeyRingError, SealKey, SealedError};
 pub use sessions::{SessionNote, StoredSessions};

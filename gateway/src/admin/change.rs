@@ -84,12 +84,14 @@ pub(super) struct Answer {
     /// A member of the body that is shown now and never again.
     pub(super) once: Option<(&'static str, Secret<String>)>,
     pub(super) location: Option<String>,
+    /// Its `ETag`; that of the body, unless given.
+    pub(super) tag: Option<String>,
 }
 
 impl Answer {
     /// The item as it is now.
     pub(super) const fn item(status: StatusCode, body: Value) -> Self {
-        Self { status, body, once: None, location: None }
+        Self { status, body, once: None, location: None, tag: None }
     }
 
     /// Nothing to show.
@@ -176,8 +178,9 @@ pub(super) fn item_response(status: StatusCode, item: &Value) -> Response {
 }
 
 fn shown(answer: Answer) -> Response {
-    let Answer { status, mut body, once, location } = answer;
-    let tag = HeaderValue::from_str(&etag(&body)).ok().filter(|_| body.is_object());
+    let Answer { status, mut body, once, location, tag } = answer;
+    let tag = tag.unwrap_or_else(|| etag(&body));
+    let tag = HeaderValue::from_str(&tag).ok().filter(|_| body.is_object());
     if let (Some((key, secret)), Some(members)) = (once, body.as_object_mut()) {
         members.insert(key.to_owned(), Value::String(secret.expose().to_owned()));
     }
@@ -265,7 +268,7 @@ impl SentAgain {
         }
         let status = StatusCode::from_u16(answered.status).unwrap_or(StatusCode::OK);
         let body = serde_json::from_str(&answered.body).unwrap_or(Value::Null);
-        let answer = Answer { status, body, once: None, location: answered.location };
+        let answer = Answer { location: answered.location, ..Answer::item(status, body) };
         let mut response = shown(answer);
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
         Ok(response)

@@ -9,7 +9,9 @@ use super::overlay::{Overlay, OverlayError, Turn};
 use super::txt::TxtRecords;
 use crate::audit::AuditEvent;
 use crate::authn::{Pepper, SessionKey};
-use crate::model::{Clock, Entropy, EntropyError, KeyId, TenantId, UnixNanos};
+use crate::model::{
+    Clock, DecisionId, Entropy, EntropyError, KeyId, MemberId, TenantId, UnixNanos,
+};
 use crate::oidc::OpenIdRelyingParty;
 use crate::store::{
     KeyRing, ManagedChange, ManagedObjects, ManagedState, StoreError, StoredApiKeys,
@@ -134,6 +136,14 @@ impl Desk {
     /// An id for an event that happens now.
     pub(super) fn event_id(&self, at: UnixNanos) -> Result<String, DeskError> {
         Ok(AuditEvent::new_id(at, &*self.0.entropy)?)
+    }
+
+    /// An id for a member that is made now; none is given twice.
+    pub(super) fn new_member_id(&self) -> Result<MemberId, DeskError> {
+        let mut random = [0_u8; 10];
+        self.0.entropy.fill(&mut random)?;
+        let id = DecisionId::from_parts(self.now(), random).to_string();
+        MemberId::parse(&id).map_err(|_| DeskError::Broken)
     }
 
     /// A text nobody guesses, for what is proved by showing it.

@@ -8,8 +8,8 @@ use super::problem::ProblemBody;
 use super::{
     authzen_metadata, change_api_client, change_member, connections, create_api_client,
     create_member, domains, end_session, end_sessions, evaluate, evaluate_many, list_api_clients,
-    list_events, list_members, list_sessions, remove_api_client, remove_member, rotate_api_client,
-    server, show_api_client, show_event, show_member,
+    list_events, list_members, list_sessions, provisioning, remove_api_client, remove_member,
+    rotate_api_client, scim, server, show_api_client, show_event, show_member,
 };
 
 /// The paths, and what is sent and answered there.
@@ -57,6 +57,26 @@ use super::{
         domains::change::change_domain,
         domains::remove::remove_domain,
         domains::verify::verify_domain,
+        provisioning::show::show_provisioning,
+        provisioning::replace::replace_provisioning,
+        provisioning::remove::remove_provisioning,
+        scim::discovery::show_service_provider,
+        scim::discovery::list_resource_types,
+        scim::discovery::show_resource_type,
+        scim::discovery::list_schemas,
+        scim::discovery::show_schema,
+        scim::users::list_users,
+        scim::users::show_user,
+        scim::users::create_user,
+        scim::users::replace_user,
+        scim::users::patch_user,
+        scim::users::delete_user,
+        scim::groups::list_groups,
+        scim::groups::show_group,
+        scim::groups::create_group,
+        scim::groups::replace_group,
+        scim::groups::patch_group,
+        scim::groups::delete_group,
         list_events::list_events,
         show_event::show_event,
     ),
@@ -68,6 +88,8 @@ use super::{
         (name = "Sessions", description = "Who is signed in."),
         (name = "Connections", description = "The identity providers that people sign in by."),
         (name = "Domains", description = "E-mail domains that lead people to their connection, proved by the DNS."),
+        (name = "Provisioning", description = "What an identity provider's people and groups are given."),
+        (name = "SCIM", description = "The identity provider keeps people and groups in step (RFC 7644). Errors are SCIM's."),
         (name = "Audit events", description = "What was changed, by whom, and who came and went."),
         (name = "Decisions", description = "Other services ask the decision point: AuthZEN Authorization API 1.0."),
     )
@@ -158,11 +180,15 @@ pub fn document() -> Result<String, serde_json::Error> {
                 if told.pointer(&format!("/responses/{status}")).is_some() {
                     continue;
                 }
-                let problem = json!({ "$ref": "#/components/schemas/ProblemBody" });
-                let answer = json!({
-                    "description": description,
-                    "content": { "application/problem+json": { "schema": problem } },
-                });
+                let answer = if path.starts_with("/scim/") {
+                    // RFC 7644 §3.12.
+                    let schema = json!({ "type": "object" });
+                    json!({ "application/scim+json": { "schema": schema } })
+                } else {
+                    let problem = json!({ "$ref": "#/components/schemas/ProblemBody" });
+                    json!({ "application/problem+json": { "schema": problem } })
+                };
+                let answer = json!({ "description": description, "content": answer });
                 set(told, &["responses", status], answer);
             }
         }

@@ -38,6 +38,12 @@ const DOMAINS: &str = "/v1/organisations/{organisation}/domains";
 const DOMAIN: &str = "/v1/organisations/{organisation}/domains/{domain}";
 const DOMAIN_PROOF: &str = "/v1/organisations/{organisation}/domains/{domain}/verify";
 
+const PROVISIONING: &str = "/v1/organisations/{organisation}/provisioning";
+const SCIM_USERS: &str = "/scim/v2/Users";
+const SCIM_USER: &str = "/scim/v2/Users/{user}";
+const SCIM_GROUPS: &str = "/scim/v2/Groups";
+const SCIM_GROUP: &str = "/scim/v2/Groups/{group}";
+
 /// What decides who may administer an organisation as a whole.
 pub(super) const MANAGE: &str = "access:manage";
 
@@ -67,6 +73,16 @@ const fn see_connections(id: &'static str, path: &'static str) -> Operation {
 
 const fn manage_connections(id: &'static str, method: Method, path: &'static str) -> Operation {
     Operation { id, method, path, action: "connections:manage", scopes: &["connections:write"] }
+}
+
+const fn settle_provisioning(id: &'static str, method: Method) -> Operation {
+    let (path, scopes) = (PROVISIONING, &["provisioning:write"]);
+    Operation { id, method, path, action: "provisioning:manage", scopes }
+}
+
+/// What the identity provider itself asks for, reading as well as writing.
+const fn provision(id: &'static str, method: Method, path: &'static str) -> Operation {
+    Operation { id, method, path, action: "provisioning:sync", scopes: &["scim:write"] }
 }
 
 const fn end_sessions(id: &'static str, path: &'static str) -> Operation {
@@ -153,13 +169,55 @@ pub(super) static REMOVE_DOMAIN: Operation =
 pub(super) static VERIFY_DOMAIN: Operation =
     manage_connections("verifyDomain", Method::POST, DOMAIN_PROOF);
 
+pub(super) static SHOW_PROVISIONING: Operation = Operation {
+    id: "showProvisioning",
+    method: Method::GET,
+    path: PROVISIONING,
+    action: "provisioning:view",
+    scopes: &["provisioning:read", "provisioning:write"],
+};
+pub(super) static REPLACE_PROVISIONING: Operation =
+    settle_provisioning("replaceProvisioning", Method::PUT);
+pub(super) static REMOVE_PROVISIONING: Operation =
+    settle_provisioning("removeProvisioning", Method::DELETE);
+pub(super) static SHOW_SERVICE_PROVIDER: Operation =
+    provision("showServiceProvider", Method::GET, "/scim/v2/ServiceProviderConfig");
+pub(super) static LIST_SCIM_RESOURCE_TYPES: Operation =
+    provision("listScimResourceTypes", Method::GET, "/scim/v2/ResourceTypes");
+pub(super) static SHOW_SCIM_RESOURCE_TYPE: Operation =
+    provision("showScimResourceType", Method::GET, "/scim/v2/ResourceTypes/{type}");
+pub(super) static LIST_SCIM_SCHEMAS: Operation =
+    provision("listScimSchemas", Method::GET, "/scim/v2/Schemas");
+pub(super) static SHOW_SCIM_SCHEMA: Operation =
+    provision("showScimSchema", Method::GET, "/scim/v2/Schemas/{schema}");
+pub(super) static LIST_SCIM_USERS: Operation = provision("listScimUsers", Method::GET, SCIM_USERS);
+pub(super) static SHOW_SCIM_USER: Operation = provision("showScimUser", Method::GET, SCIM_USER);
+pub(super) static CREATE_SCIM_USER: Operation =
+    provision("createScimUser", Method::POST, SCIM_USERS);
+pub(super) static REPLACE_SCIM_USER: Operation =
+    provision("replaceScimUser", Method::PUT, SCIM_USER);
+pub(super) static PATCH_SCIM_USER: Operation = provision("patchScimUser", Method::PATCH, SCIM_USER);
+pub(super) static DELETE_SCIM_USER: Operation =
+    provision("deleteScimUser", Method::DELETE, SCIM_USER);
+pub(super) static LIST_SCIM_GROUPS: Operation =
+    provision("listScimGroups", Method::GET, SCIM_GROUPS);
+pub(super) static SHOW_SCIM_GROUP: Operation = provision("showScimGroup", Method::GET, SCIM_GROUP);
+pub(super) static CREATE_SCIM_GROUP: Operation =
+    provision("createScimGroup", Method::POST, SCIM_GROUPS);
+pub(super) static REPLACE_SCIM_GROUP: Operation =
+    provision("replaceScimGroup", Method::PUT, SCIM_GROUP);
+pub(super) static PATCH_SCIM_GROUP: Operation =
+    provision("patchScimGroup", Method::PATCH, SCIM_GROUP);
+pub(super) static DELETE_SCIM_GROUP: Operation =
+    provision("deleteScimGroup", Method::DELETE, SCIM_GROUP);
+
 /// The API scopes of which a key needs one for what is decided by `action`; nothing where no operation is.
 pub fn scopes_of(action: &str) -> Option<&'static [&'static str]> {
     OPERATIONS.iter().find(|it| it.action == action).map(|it| it.scopes)
 }
 
 /// All of them.
-pub(super) static OPERATIONS: [&Operation; 36] = [
+pub(super) static OPERATIONS: [&Operation; 56] = [
     &PUT_RESOURCES,
     &DELETE_RESOURCES,
     &BEGIN_UPLOAD,
@@ -196,6 +254,26 @@ pub(super) static OPERATIONS: [&Operation; 36] = [
     &CHANGE_DOMAIN,
     &REMOVE_DOMAIN,
     &VERIFY_DOMAIN,
+    &SHOW_PROVISIONING,
+    &REPLACE_PROVISIONING,
+    &REMOVE_PROVISIONING,
+    &SHOW_SERVICE_PROVIDER,
+    &LIST_SCIM_RESOURCE_TYPES,
+    &SHOW_SCIM_RESOURCE_TYPE,
+    &LIST_SCIM_SCHEMAS,
+    &SHOW_SCIM_SCHEMA,
+    &SHOW_SCIM_USER,
+    &CREATE_SCIM_USER,
+    &REPLACE_SCIM_USER,
+    &PATCH_SCIM_USER,
+    &DELETE_SCIM_USER,
+    &SHOW_SCIM_GROUP,
+    &CREATE_SCIM_GROUP,
+    &REPLACE_SCIM_GROUP,
+    &PATCH_SCIM_GROUP,
+    &DELETE_SCIM_GROUP,
+    &LIST_SCIM_USERS,
+    &LIST_SCIM_GROUPS,
 ];
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::feeder::FeedError;
 use crate::model::{DecisionId, Dependency, Malformed, Refusal, Source};
 use crate::pipeline::{Refused, Unasked};
+use crate::scim::ScimError;
 use crate::store::Upload;
 
 /// What was not done, and why (RFC 9457). Some have further members.
@@ -66,6 +67,15 @@ pub(super) struct Problem {
 struct Extra {
     more: Map<String, Value>,
     fields: Vec<(header::HeaderName, HeaderValue)>,
+    scim_type: Option<&'static str>,
+}
+
+/// What a problem says, for clients that read it in another form.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub(super) status: StatusCode,
+    pub(super) detail: String,
+    pub(super) scim_type: Option<&'static str>,
 }
 
 /// `type`: ours, but for the ones the resumable-upload draft registers.
@@ -282,7 +292,8 @@ impl Problem {
         } else {
             format!("{OURS}{}", self.kind)
         };
-        let Extra { more: mut body, fields } = *self.extra;
+        let Extra { more: mut body, fields, scim_type } = *self.extra;
+        let told = Told { status: self.status, detail: self.detail.clone(), scim_type };
         body.insert("type".into(), kind.into());
         body.insert("title".into(), self.title.into());
         body.insert("status".into(), self.status.as_u16().into());
@@ -292,12 +303,24 @@ impl Problem {
         // The line's end is for people with `curl`: JSON does not mind.
         let mut response = Response::new(Body::from(Value::Object(body).to_string() + "\n"));
         *response.status_mut() = self.status;
+        response.extensions_mut().insert(told);
         let media_type = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, media_type);
         for (name, value) in fields {
             response.headers_mut().insert(name, value);
         }
         response
+    }
+}
+
+impl From<ScimError> for Problem {
+    fn from(error: ScimError) -> Self {
+        let ScimError { status, scim_type, detail } = error;
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+        let told = ("scim", "The provider's request was not done");
+        let mut problem = Self::new(status, told, detail);
+        problem.extra.scim_type = scim_type;
+        problem
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{delete, get, post, put};
+use axum::middleware::map_response;
+use axum::routing::{any, delete, get, post, put};
 
 use super::authzen_metadata::authzen_metadata;
 use super::change_api_client::change_api_client;
@@ -33,13 +34,28 @@ use super::list_members::list_members;
 use super::list_sessions::list_sessions;
 use super::operation::{
     BEGIN_UPLOAD, END_SESSION, EVALUATE, EVALUATE_MANY, LIST_API_CLIENTS, LIST_CONNECTIONS,
-    LIST_DOMAINS, LIST_EVENTS, LIST_MEMBERS, LIST_SESSIONS, PUT_RESOURCES, ROTATE_API_CLIENT,
-    SHOW_API_CLIENT, SHOW_CONNECTION, SHOW_DOMAIN, SHOW_EVENT, SHOW_MEMBER, SHOW_UPLOAD,
-    TEST_CONNECTION, VERIFY_DOMAIN,
+    LIST_DOMAINS, LIST_EVENTS, LIST_MEMBERS, LIST_SCIM_GROUPS, LIST_SCIM_RESOURCE_TYPES,
+    LIST_SCIM_SCHEMAS, LIST_SCIM_USERS, LIST_SESSIONS, PUT_RESOURCES, ROTATE_API_CLIENT,
+    SHOW_API_CLIENT, SHOW_CONNECTION, SHOW_DOMAIN, SHOW_EVENT, SHOW_MEMBER, SHOW_PROVISIONING,
+    SHOW_SCIM_GROUP, SHOW_SCIM_RESOURCE_TYPE, SHOW_SCIM_SCHEMA, SHOW_SCIM_USER,
+    SHOW_SERVICE_PROVIDER, SHOW_UPLOAD, TEST_CONNECTION, VERIFY_DOMAIN,
 };
+use super::provisioning::remove::remove_provisioning;
+use super::provisioning::replace::replace_provisioning;
+use super::provisioning::show::show_provisioning;
 use super::remove_api_client::remove_api_client;
 use super::remove_member::remove_member;
 use super::rotate_api_client::rotate_api_client;
+use super::scim::discovery::{
+    list_resource_types, list_schemas, show_resource_type, show_schema, show_service_provider,
+};
+use super::scim::groups::{
+    create_group, delete_group, list_groups, patch_group, replace_group, show_group,
+};
+use super::scim::users::{
+    create_user, delete_user, list_users, patch_user, replace_user, show_user,
+};
+use super::scim::{as_scim, no_such_place};
 use super::server::{
     begin_upload, cancel_upload, delete_resources, put_resources, resume_upload, show_upload,
 };
@@ -49,7 +65,7 @@ use super::show_member::show_member;
 
 /// Everything there is.
 pub(super) fn routes() -> Router<Arc<Door>> {
-    services().merge(people()).merge(sign_in())
+    services().merge(people()).merge(sign_in()).merge(provisioning())
 }
 
 /// What the hub's own services use.
@@ -92,4 +108,32 @@ fn sign_in() -> Router<Arc<Door>> {
         .route(LIST_DOMAINS.path, get(list_domains).post(create_domain))
         .route(SHOW_DOMAIN.path, get(show_domain).patch(change_domain).delete(remove_domain))
         .route(VERIFY_DOMAIN.path, post(verify_domain))
+}
+
+/// How people are provisioned, and by whom.
+fn provisioning() -> Router<Arc<Door>> {
+    let scim = Router::new()
+        .route(SHOW_SERVICE_PROVIDER.path, get(show_service_provider))
+        .route(LIST_SCIM_RESOURCE_TYPES.path, get(list_resource_types))
+        .route(SHOW_SCIM_RESOURCE_TYPE.path, get(show_resource_type))
+        .route(LIST_SCIM_SCHEMAS.path, get(list_schemas))
+        .route(SHOW_SCIM_SCHEMA.path, get(show_schema))
+        .route(LIST_SCIM_USERS.path, get(list_users).post(create_user))
+        .route(
+            SHOW_SCIM_USER.path,
+            get(show_user).put(replace_user).patch(patch_user).delete(delete_user),
+        )
+        .route(LIST_SCIM_GROUPS.path, get(list_groups).post(create_group))
+        .route(
+            SHOW_SCIM_GROUP.path,
+            get(show_group).put(replace_group).patch(patch_group).delete(delete_group),
+        )
+        .route("/scim/v2/{*rest}", any(no_such_place))
+        .layer(map_response(as_scim));
+    Router::new()
+        .route(
+            SHOW_PROVISIONING.path,
+            get(show_provisioning).put(replace_provisioning).delete(remove_provisioning),
+        )
+        .merge(scim)
 }

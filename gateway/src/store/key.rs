@@ -47,10 +47,14 @@ pub enum Kind {
     ScimUser,
     /// A group as an identity provider provisioned it, by id.
     ScimGroup,
+    /// Finds a provisioned user or group by the hash of a name.
+    ScimName,
+    /// Says that a provisioned user is in a group, by both ids.
+    ScimMembership,
 }
 
 impl Kind {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 18] = [
         Self::Session,
         Self::ApiKey,
         Self::Login,
@@ -67,6 +71,8 @@ impl Kind {
         Self::Provisioning,
         Self::ScimUser,
         Self::ScimGroup,
+        Self::ScimName,
+        Self::ScimMembership,
     ];
 
     /// The word in the key.
@@ -88,6 +94,8 @@ impl Kind {
             Self::Provisioning => "provisioning",
             Self::ScimUser => "scim-user",
             Self::ScimGroup => "scim-group",
+            Self::ScimName => "scim-name",
+            Self::ScimMembership => "scim-membership",
         }
     }
 }

@@ -4,22 +4,26 @@
 //! Every change goes with a change of the organisation's one [`ManagedHead`], in one batch with its audit event and
 //! with the answer to a request that may be sent again: all of it counts, or nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::error::StoreError;
 use super::key::{Key, Kind, Prefix};
 use super::managed_connections::{StoredConnection, StoredDomain};
+use super::provisioning::{PROVISIONING, Provisioning, StoredGroup, StoredUser};
 use super::record::damaged;
 use super::state::{Batch, Put, StateStore, Swap};
 use crate::audit::{AuditEvent, AuditEvents, NotKept};
 use crate::directory::Member;
-use crate::model::{TenantId, UnixNanos};
+use crate::model::{MemberId, TenantId, UnixNanos};
+use crate::scim::{self, Document};
 
 /// How far the administration of one organisation has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +79,43 @@ pub struct StoredShape {
     pub domains: Vec<StoredDomain>,
     /// What the platform says.
     pub profile: Profile,
+}
+
+/// Everybody the administration made a member, as they are kept.
+#[derive(Clone, Debug, Default)]
+pub struct StoredPeople {
+    /// Members by the administration API.
+    pub members: Vec<StoredMember>,
+    /// How people are provisioned, where they are.
+    pub provisioning: Option<Provisioning>,
+    /// Users by SCIM.
+    pub users: Vec<StoredUser>,
+    /// Their groups.
+    pub groups: Vec<StoredGroup>,
+}
+
+impl StoredPeople {
+    /// The members they come to.
+    pub fn into_members(self) -> Vec<Member> {
+        let Self { members, provisioning, users, groups } = self;
+        let groups: BTreeMap<&str, &StoredGroup> =
+            groups.iter().map(|group| (group.id.as_str(), group)).collect();
+        let mut all: Vec<Member> = members.into_iter().map(|stored| stored.member).collect();
+        if let Some(settings) = &provisioning {
+            all.extend(users.iter().map(|user| user.member(shown_as(user), settings, &groups)));
+        }
+        all
+    }
+}
+
+/// The name and the address people are shown of a user.
+fn shown_as(user: &StoredUser) -> (String, Option<String>) {
+    let document = Document::read(scim::Kind::User, &Value::Object(user.document.clone()));
+    // What was kept was read before.
+    document.map_or_else(
+        |_| (user.id.to_string(), None),
+        |document| (document.display_name(), document.primary_email().map(str::to_owned)),
+    )
 }
 
 /// An answer that is given again when its request is sent again.
@@ -228,6 +269,78 @@ impl ManagedObjects {
             })
         };
         self.at_one_moment(tenant, shape).await
+    }
+
+    /// Reads everybody the organisation's administration made a member, as they are at one moment, and names the state
+    /// they are of.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn members(&self, tenant: &TenantId) -> Result<(StoredPeople, [u8; 32]), StoreError> {
+        if self.state(tenant).await?.version.is_none() {
+            return Ok((StoredPeople::default(), ManagedHead::default().digest));
+        }
+        let people = || async {
+            let provisioning = self.find(tenant, Kind::Provisioning, PROVISIONING).await?;
+            let settled = provisioning.is_some();
+            Ok(StoredPeople {
+                members: self.every(tenant, Kind::Member).await?,
+                provisioning,
+                // Without settings nobody can have been provisioned.
+                users: if settled { self.every(tenant, Kind::ScimUser).await? } else { Vec::new() },
+                groups: if settled {
+                    self.every(tenant, Kind::ScimGroup).await?
+                } else {
+                    Vec::new()
+                },
+            })
+        };
+        self.at_one_moment(tenant, people).await
+    }
+
+    /// The ids of all users in a provisioned group, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn in_group(
+        &self,
+        tenant: &TenantId,
+        group: &str,
+        limit: usize,
+    ) -> Result<Vec<MemberId>, StoreError> {
+        let start = format!("{group}.");
+        let prefix = Prefix::of(tenant, Kind::ScimMembership);
+        let (mut found, mut after) = (Vec::new(), key(tenant, Kind::ScimMembership, &start)?);
+        loop {
+            let page = self.store.scan(&prefix, Some(&after), PAGE).await?;
+            for entry in &page {
+                let Some(user) = entry.key.id().strip_prefix(&start) else { return Ok(found) };
+                if found.len() == limit {
+                    return Ok(found);
+                }
+                found.push(MemberId::parse(user).map_err(|error| damaged(&entry.key, &error))?);
+            }
+            let Some(last) = page.last().filter(|_| page.len() == PAGE) else { return Ok(found) };
+            after = last.key.clone();
+        }
+    }
+
+    /// A page of objects of a kind: those after the id `after`, at most as many as are read at once.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn page<T: DeserializeOwned>(
+        &self,
+        tenant: &TenantId,
+        kind: Kind,
+        after: Option<&str>,
+    ) -> Result<(Vec<T>, Option<String>), StoreError> {
+        let after = after.map(|id| key(tenant, kind, id)).transpose()?;
+        let page = self.store.scan(&Prefix::of(tenant, kind), after.as_ref(), PAGE).await?;
+        let next = page.last().filter(|_| page.len() == PAGE).map(|it| it.key.id().to_owned());
+        let objects: Result<Vec<T>, StoreError> =
+            page.iter().map(|entry| read(&entry.key, &entry.versioned.value)).collect();
+        Ok((objects?, next))
     }
 
     /// Pages are read one by one: only an unchanged head says that they are of one moment.

@@ -3,8 +3,7 @@
 use tokio::runtime::Handle;
 
 use super::error::StoreError;
-use super::key::Kind;
-use super::managed::{ManagedObjects, StoredMember, StoredShape};
+use super::managed::{ManagedObjects, StoredShape};
 use super::managed_connections::{StoredConnection, StoredDomain};
 use super::seal::KeyRing;
 use crate::directory::{ManagedParts, ManagedShape, Member, PushedError};
@@ -63,9 +62,9 @@ impl ManagedParts for StoredParts {
     }
 
     fn members(&self, tenant: &TenantId) -> Result<(Vec<Member>, [u8; 32]), PushedError> {
-        let all = self.objects.all::<StoredMember>(tenant, Kind::Member);
-        let (all, name) = self.runtime.block_on(all).map_err(|error| failed(tenant, &error))?;
-        Ok((all.into_iter().map(|stored| stored.member).collect(), name))
+        let people = self.runtime.block_on(self.objects.members(tenant));
+        let (people, name) = people.map_err(|error| failed(tenant, &error))?;
+        Ok((people.into_members(), name))
     }
 }
 

@@ -1,0 +1,4 @@
+//! Conversations as the large identity providers lead them, and input nobody would send.
+
+mod dialects;
+mod random;
