@@ -1,6 +1,6 @@
 //! What an attribute is: its name, form and rules, as RFC 7643 §7 describes them. The table itself is in `table`.
 
-pub mod table;
+pub(super) mod table;
 
 /// One attribute, or one part of a complex attribute.
 #[derive(Clone, Copy, Debug)]
@@ -206,7 +206,7 @@ impl Attribute {
 
 /// The attribute with this name in a list.
 #[must_use]
-pub fn find(attributes: &'static [Attribute], name: &str) -> Option<&'static Attribute> {
+pub(super) fn find(attributes: &'static [Attribute], name: &str) -> Option<&'static Attribute> {
     // RFC 7643 §2.1: attribute names are case insensitive.
     attributes.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(name))
 }

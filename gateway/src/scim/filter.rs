@@ -16,8 +16,8 @@ mod tree;
 
 use compare::Test;
 pub(crate) use element::Elements;
+pub(super) use grammar::FILTER_BYTES_MAX;
 pub(crate) use grammar::{Chosen, value_path};
-use grammar::FILTER_BYTES_MAX;
 use tree::Tree;
 
 /// A filter that was read.

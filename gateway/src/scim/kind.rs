@@ -6,13 +6,14 @@ use super::attribute::table::{COMMON, ENTERPRISE_USER, GROUP, USER};
 use super::attribute::{Attribute, find};
 
 /// The schema of a user.
-pub const USER_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+pub(super) const USER_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 
 /// The schema of a group.
-pub const GROUP_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
+pub(super) const GROUP_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 
 /// The schema of what only users of enterprises have.
-pub const ENTERPRISE_SCHEMA: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+pub(super) const ENTERPRISE_SCHEMA: &str =
+    "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 /// A kind of resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 use super::error::ScimError;
 
 /// The schema of a list.
-pub const LIST_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
+pub(super) const LIST_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 
 /// Resources of a page where nothing is said.
-pub const COUNT_DEFAULT: usize = 100;
+pub(super) const COUNT_DEFAULT: usize = 100;
 
 /// Most resources of a page. The service provider's configuration says it as `filter.maxResults`.
-pub const COUNT_MAX: usize = 200;
+pub(super) const COUNT_MAX: usize = 200;
 
 /// Which page of a list is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

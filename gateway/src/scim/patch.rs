@@ -16,14 +16,14 @@ mod list;
 mod tests;
 
 /// The schema of a patch.
-pub const PATCH_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+pub(super) const PATCH_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 /// Most operations of a patch: identity providers send ten or twenty at once.
-pub const OPERATIONS_MAX: usize = 100;
+pub(super) const OPERATIONS_MAX: usize = 100;
 
 /// Most comparisons the filters of one patch may cost: a hundred members looked up in the largest group. At some 100 ns
 /// each the patch still ends within a fraction of a second.
-pub const COMPARISONS_MAX: usize = 1_000_000;
+pub(super) const COMPARISONS_MAX: usize = 1_000_000;
 
 /// A resource while it is changed.
 #[derive(Debug)]

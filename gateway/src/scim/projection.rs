@@ -7,7 +7,7 @@ use super::error::ScimError;
 use super::kind::{ENTERPRISE_SCHEMA, Home, Kind, Named, Place};
 
 /// Longest list of names, in bytes: every name there is, with its schema.
-pub const NAMES_BYTES_MAX: usize = 4_096;
+pub(super) const NAMES_BYTES_MAX: usize = 4_096;
 
 /// Which attributes are answered. `schemas` and `id` always are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,14 +7,14 @@ use super::kind::Kind;
 use super::list::{COUNT_MAX, list_response};
 
 /// The schema of the configuration.
-pub const SERVICE_PROVIDER_SCHEMA: &str =
+pub(super) const SERVICE_PROVIDER_SCHEMA: &str =
     "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig";
 
 /// The schema of a kind of resources.
-pub const RESOURCE_TYPE_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:ResourceType";
+pub(super) const RESOURCE_TYPE_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:ResourceType";
 
 /// The schema of schemas.
-pub const SCHEMA_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:Schema";
+pub(super) const SCHEMA_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:Schema";
 
 /// The configuration (RFC 7643 §5). `base` is the URL of the service, without a slash at its end.
 #[must_use]

@@ -102,7 +102,7 @@ fn steps(told: &Value) -> Vec<(String, String)> {
     steps.iter().map(|step| (text(&step["step"]), text(&step["result"]))).collect()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_is_made_tried_out_used_and_ended() {
     let it = Connecting::start().await;
     let made = it.done("POST", CONNECTIONS, &it.more()).await;
@@ -144,7 +144,7 @@ async fn a_connection_is_made_tried_out_used_and_ended() {
     assert_eq!((&event["action"], &event["item"]["id"]), (&json!("deleted"), &json!("more")));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_with_a_connection_is_named() {
     let it = Connecting::start().await;
     it.done("POST", CONNECTIONS, &it.more()).await;
@@ -193,7 +193,7 @@ impl Connecting {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_domain_leads_somewhere_once_it_is_proved() {
     let it = Connecting::start().await;
     it.done("POST", CONNECTIONS, &it.more()).await;

@@ -26,6 +26,7 @@ mod policies;
 mod questions;
 mod raw_socket;
 mod reload;
+mod scim;
 mod shutdown;
 mod streams;
 mod support;

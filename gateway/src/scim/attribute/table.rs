@@ -6,7 +6,7 @@
 use super::Attribute;
 
 /// Of every resource (RFC 7643 §3.1).
-pub const COMMON: &[Attribute] = &[
+pub(crate) const COMMON: &[Attribute] = &[
     Attribute::reference("schemas", &["uri"], "The schemas of the resource.")
         .multi_valued()
         .read_only()
@@ -20,7 +20,7 @@ pub const COMMON: &[Attribute] = &[
 ];
 
 /// Of a user (RFC 7643 §4.1).
-pub const USER: &[Attribute] = &[
+pub(crate) const USER: &[Attribute] = &[
     // RFC 7643 §4.1.1: userName is REQUIRED, unique, and not case-exact.
     Attribute::text("userName", "The name to sign in with.").required().unique(),
     Attribute::complex("name", NAME, "The parts of the name."),
@@ -42,7 +42,7 @@ pub const USER: &[Attribute] = &[
 ];
 
 /// Of a user in an enterprise (RFC 7643 §4.3).
-pub const ENTERPRISE_USER: &[Attribute] = &[
+pub(crate) const ENTERPRISE_USER: &[Attribute] = &[
     Attribute::text("employeeNumber", "The number the organisation gave the user."),
     Attribute::text("costCenter", "The cost centre."),
     Attribute::text("organization", "The organisation."),
@@ -52,7 +52,7 @@ pub const ENTERPRISE_USER: &[Attribute] = &[
 ];
 
 /// Of a group (RFC 7643 §4.2).
-pub const GROUP: &[Attribute] = &[
+pub(crate) const GROUP: &[Attribute] = &[
     // RFC 7643 §4.2: displayName is REQUIRED.
     Attribute::text("displayName", "The name to show.").required(),
     Attribute::complex("members", MEMBERS, "The members.").multi_valued(),

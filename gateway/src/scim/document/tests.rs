@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::kind::{ENTERPRISE_SCHEMA, GROUP_SCHEMA, USER_SCHEMA};
+use super::value::{TEXT_BYTES_MAX, VALUES_MAX};
 use super::*;
 
 fn user(more: Value) -> Result<Document, ScimError> {

@@ -9,10 +9,10 @@ use super::super::attribute::{Attribute, Form, Mutability, find};
 use super::super::error::ScimError;
 
 /// Longest text, in bytes: four times what any directory gives a name.
-pub const TEXT_BYTES_MAX: usize = 1_024;
+pub(super) const TEXT_BYTES_MAX: usize = 1_024;
 
 /// Most values of a list, but for members.
-pub const VALUES_MAX: usize = 64;
+pub(super) const VALUES_MAX: usize = 64;
 
 /// Most members of a group: identity providers push groups whole.
 pub const MEMBERS_MAX: usize = 10_000;

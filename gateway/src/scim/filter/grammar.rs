@@ -11,10 +11,10 @@ use super::tree::Tree;
 use super::{Target, Term};
 
 /// Longest filter or path, in bytes: some twenty comparisons.
-pub const FILTER_BYTES_MAX: usize = 1_024;
+pub(crate) const FILTER_BYTES_MAX: usize = 1_024;
 
 /// Most brackets within each other. People write two or three; each costs the stack a frame.
-pub const DEPTH_MAX: usize = 16;
+pub(super) const DEPTH_MAX: usize = 16;
 
 /// Chosen values of a list, or a part of each: `emails[type eq "work"].value`.
 #[derive(Clone, Debug)]

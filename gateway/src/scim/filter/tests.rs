@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::kind::{ENTERPRISE_SCHEMA, GROUP_SCHEMA, USER_SCHEMA};
+use super::grammar::DEPTH_MAX;
 use super::*;
 
 fn ada() -> Value {
