@@ -34,6 +34,7 @@ mod list_sessions;
 mod member;
 mod operation;
 mod overlay;
+mod own_pages;
 mod paging;
 mod problem;
 mod progress;

@@ -22,6 +22,7 @@ mod operation;
 mod organisations;
 mod outcome;
 mod recording;
+mod rendered;
 mod sign_in;
 mod snapshot;
 
@@ -37,6 +38,7 @@ pub use operation::{
 pub use organisations::{Content, OrganisationSource, SourceError, Version};
 pub use outcome::{Arrival, BodySource, Enforcement, Forward, Help, Outcome, Refused, Reply};
 pub use recording::Identity;
+pub use rendered::Rendered;
 pub use sign_in::{
     Answered, GatewayRequest, Memberships, Offer, Places, RefusalPage, ReturnTo, SignIn,
     SignInEvent, SignInParts, callback_path, refusal_page,

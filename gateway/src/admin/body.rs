@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::problem::Problem;
 
 /// Time for a body: a service sends it at once, and who dawdles holds a connection.
-const BODY_TIME_MAX: Duration = Duration::from_secs(10);
+pub(super) const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// RFC 7396.
 pub(super) const MERGE_PATCH: &str = "application/merge-patch+json";

@@ -15,6 +15,7 @@ use super::body::wants_media_type;
 use super::desk::Desk;
 use super::feeder::Feeder;
 use super::operation::{OPERATIONS, Operation};
+use super::own_pages::host_of;
 use super::problem::Problem;
 use super::server::REQUEST_ID;
 use crate::model::{ActionId, DecisionId, EntityUid, IdError, Scopes, TenantId};
@@ -127,6 +128,7 @@ impl Door {
             action,
             scopes,
             tenant: tenant.as_ref(),
+            origin: host_of(parts).and_then(|host| self.origin(host)),
         };
         let peer = peer(parts);
         let at = self.pipeline.now();
@@ -152,6 +154,23 @@ impl Door {
         finished(response, id)
     }
 
+    /// The way every request goes.
+    pub(super) const fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
+    /// The host people administer on, if they may.
+    pub(super) fn admin_host(&self) -> Option<&str> {
+        self.pipeline.admin_host()
+    }
+
+    /// The origin of pages on this host and port, where people administer on it.
+    fn origin(&self, authority: &str) -> Option<String> {
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        let is_ours = self.admin_host().is_some_and(|ours| ours.eq_ignore_ascii_case(host));
+        is_ours.then(|| format!("https://{}", authority.to_ascii_lowercase()))
+    }
+
     /// Where changes are made.
     pub(super) const fn desk(&self) -> &Desk {
         &self.desk
@@ -163,7 +182,7 @@ impl Door {
 }
 
 /// The peer the connection was accepted from; every connection is given one.
-fn peer(parts: &Parts) -> SocketAddr {
+pub(super) fn peer(parts: &Parts) -> SocketAddr {
     let peer = parts.extensions.get::<Peer>();
     peer.map_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)), |peer| peer.0)
 }

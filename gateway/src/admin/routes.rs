@@ -40,6 +40,7 @@ use super::operation::{
     SHOW_SCIM_GROUP, SHOW_SCIM_RESOURCE_TYPE, SHOW_SCIM_SCHEMA, SHOW_SCIM_USER,
     SHOW_SERVICE_PROVIDER, SHOW_UPLOAD, TEST_CONNECTION, VERIFY_DOMAIN,
 };
+use super::own_pages::own_pages;
 use super::provisioning::remove::remove_provisioning;
 use super::provisioning::replace::replace_provisioning;
 use super::provisioning::show::show_provisioning;
@@ -65,7 +66,12 @@ use super::show_member::show_member;
 
 /// Everything there is.
 pub(super) fn routes() -> Router<Arc<Door>> {
-    services().merge(people()).merge(sign_in()).merge(provisioning())
+    Router::new()
+        .route("/.hubgate/{*rest}", any(own_pages))
+        .merge(services())
+        .merge(people())
+        .merge(sign_in())
+        .merge(provisioning())
 }
 
 /// What the hub's own services use.

@@ -230,6 +230,7 @@ impl<'p> Reader<'p> {
         self.declare(&services, &usual);
         self.check_names();
         self.check_errors(&services);
+        self.check_hosts(listen.as_ref().and_then(|listen| listen.admin_host.as_deref()));
         match route_errors::compile(&self.declared) {
             Ok(table) => self.routes = Some(table),
             Err(found) => self.problems.extend(
@@ -250,6 +251,16 @@ impl<'p> Reader<'p> {
             services: services.into_iter().map(|(_, service)| service).collect(),
             routes: self.declared.iter().map(|declared| declared.route.clone()).collect(),
         })
+    }
+
+    /// Nothing but the administration is on its host.
+    fn check_hosts(&mut self, admin_host: Option<&str>) {
+        for Declared { origin, route, .. } in &self.declared {
+            if admin_host == Some(route.host.as_str()) {
+                let message = "this is `admin_host`: no route can be on it".to_owned();
+                self.problems.push(self.parsed.route_problem(origin, "host", message));
+            }
+        }
     }
 
     /// The routes of the settings file, then those of the API documents.

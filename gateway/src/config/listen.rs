@@ -8,6 +8,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::route::host;
 use super::section::Section;
 
 /// Where the gateway listens and how much it takes from a client.
@@ -30,6 +31,10 @@ pub(super) struct ListenFile {
     /// set. Plain HTTP, so keep it on loopback or behind something that speaks TLS: it is sent API keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     admin: Option<String>,
+    /// Host name that people administer on, as `admin.example.com`: sessions count on `admin` under this name
+    /// only. What stands in front of `admin` speaks TLS for it. Without it `admin` is for API keys alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin_host: Option<String>,
     /// The certificate of `https`.
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<TlsFile>,
@@ -96,6 +101,7 @@ impl Default for ListenFile {
             http: None,
             observe: "127.0.0.1:9464".to_owned(),
             admin: None,
+            admin_host: None,
             tls: None,
             head: HeadFile::default(),
             body_bytes_max: BODY_BYTES_MAX,
@@ -131,6 +137,8 @@ pub struct ListenSettings {
     pub observe: SocketAddr,
     /// The administration API, where asked for.
     pub admin: Option<SocketAddr>,
+    /// The host people administer on, lower case, if they may.
+    pub admin_host: Option<String>,
     /// What a head may cost.
     pub head: HeadSettings,
     /// Largest body, where the route does not say otherwise.
@@ -190,6 +198,16 @@ impl ListenFile {
         let http = self.http.as_deref().and_then(|text| address(section, "http", text));
         let observe = address(section, "observe", &self.observe);
         let admin = self.admin.as_deref().and_then(|text| address(section, "admin", text));
+        let admin_host = self.admin_host.as_deref().and_then(|text| match host(text) {
+            Ok(host) => Some(host),
+            Err(message) => {
+                section.wrong("admin_host", message);
+                None
+            }
+        });
+        if admin_host.is_some() && admin.is_none() {
+            section.wrong("admin_host", "people need `admin`, the listener it is a name of");
+        }
         let https = self.https.as_deref().and_then(|text| address(section, "https", text));
         let certificate = match (self.tls, self.https.is_some()) {
             (Some(tls), true) => tls.source(section),
@@ -211,6 +229,7 @@ impl ListenFile {
             http,
             observe: observe?,
             admin,
+            admin_host,
             head: self.head.settings(section),
             body_bytes_max: self.body_bytes_max,
             threads: threads(self.threads),

@@ -66,6 +66,8 @@ pub struct PipelineParts {
     pub clock: Arc<dyn Clock>,
     /// Who writes the records.
     pub identity: Identity,
+    /// The host people administer on, lower case, if they may. No route is on it.
+    pub admin_host: Option<String>,
 }
 
 /// The way of every request.
@@ -147,6 +149,11 @@ impl Pipeline {
     /// Forgets members and resources of organisations nobody asked about for `idle`; how many.
     pub fn forget_idle(&self, idle: Duration) -> usize {
         self.snapshot().forget_idle(self.now(), idle)
+    }
+
+    /// The host people administer on, if they may.
+    pub fn admin_host(&self) -> Option<&str> {
+        self.parts.admin_host.as_deref()
     }
 
     /// The time, as this gateway sees it.

@@ -11,6 +11,8 @@ use super::in_force::reader;
 use super::outcome::{Arrival, Enforcement, Refused};
 use super::recording::Trail;
 use super::snapshot::Snapshot;
+use http::header::{AUTHORIZATION, COOKIE};
+
 use crate::audit::{Event, EventRecord, Recorded};
 use crate::authz::{Decision, Partition, Permit, Question};
 use crate::directory::Members;
@@ -20,7 +22,7 @@ use crate::model::{
 };
 
 /// One operation somebody asks for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Operation<'a> {
     /// The method.
     pub method: &'a str,
@@ -34,6 +36,8 @@ pub struct Operation<'a> {
     pub scopes: &'a Scopes,
     /// The organisation it is done to; the asker's own where the path names none.
     pub tenant: Option<&'a TenantId>,
+    /// The origin whose pages may ask for a person who is signed in there; nothing where people may not.
+    pub origin: Option<String>,
 }
 
 /// Leave to carry out one operation: it exists only for a recorded permit (promise P5). When it is dropped, its
@@ -122,8 +126,8 @@ pub struct ChangeNote<'a> {
 }
 
 impl Pipeline {
-    /// Decides an operation on an organisation as a whole: its root is the resource. The credential is an API
-    /// key; a session would let another site's page act for a signed-in person.
+    /// Decides an operation on an organisation as a whole: its root is the resource. The credential is an API key, or a
+    /// session whose own page asks.
     ///
     /// # Errors
     /// [`Refused`], recorded.
@@ -155,7 +159,7 @@ impl Pipeline {
         ask: impl AsyncFnOnce(&Entered) -> Result<(Vec<(ActionId, EntityUid)>, Q), P>,
     ) -> Result<(Admitted, Q), NotAdmitted<P>> {
         let mut trail = Trail::new(arrival, None, self.snapshot());
-        trail.operation = Some(*operation);
+        trail.operation = Some(operation.clone());
         if let Err(refusal) = self.admit_address(arrival) {
             return Err(NotAdmitted::Refused(self.refuse_flood(&trail, refusal, false)));
         }
@@ -258,14 +262,21 @@ impl Pipeline {
         operation: &Operation<'_>,
     ) -> Result<(Asker, Arc<Partition>), Refusal> {
         let mut headers = http::HeaderMap::new();
-        let name = http::header::AUTHORIZATION;
-        for value in operation.headers.get_all(&name) {
-            headers.append(name.clone(), value.clone());
+        let mut take = |name: http::HeaderName| {
+            for value in operation.headers.get_all(&name) {
+                headers.append(name.clone(), value.clone());
+            }
+        };
+        take(AUTHORIZATION);
+        if operation.origin.is_some() {
+            take(COOKIE);
         }
         let authenticated =
             self.parts.authenticator.authenticate(&headers, trail.arrival.at).await?;
-        if authenticated.method() != AuthMethod::ApiKey {
-            return Err(Refusal::CredentialMissing);
+        match authenticated.method() {
+            AuthMethod::ApiKey => {}
+            AuthMethod::Session => own_page(operation)?,
+            _ => return Err(Refusal::CredentialMissing),
         }
         let now = trail.arrival.at;
         if let Some(tenant) = authenticated.principal().tenant() {
@@ -274,6 +285,28 @@ impl Pipeline {
         }
         trail.snapshot.asker(authenticated, None, now).await
     }
+}
+
+/// Refuses what another site's page asks for in the name of a person who is signed in (ASVS 3.5.1, 3.5.3): browsers say
+/// where a request comes from, and one that changes something must say it.
+fn own_page(operation: &Operation<'_>) -> Result<(), Refusal> {
+    let said = |name: &str| operation.headers.get(name).and_then(|value| value.to_str().ok());
+    let origin = operation.origin.as_deref();
+    let is_safe = matches!(operation.method, "GET" | "HEAD");
+    let site_fits = match said("sec-fetch-site") {
+        // A person who typed the address reads; nobody types a change.
+        Some("none") | None => true,
+        Some(site) => site == "same-origin",
+    };
+    let origin_fits = match said("origin") {
+        None => is_safe,
+        Some(given) => origin == Some(given),
+    };
+    if site_fits && origin_fits {
+        return Ok(());
+    }
+    let reason = String::from("the page that asked for this belongs to another site");
+    Err(Refusal::Denied { reason: Some(reason), hidden: false })
 }
 
 impl Entered {

@@ -41,10 +41,15 @@ pub struct RawAnswer {
 impl RawAnswer {
     /// The first value of the field `name`.
     pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields(name).next()
+    }
+
+    /// All values of the field `name`, in their order.
+    pub fn fields(&self, name: &str) -> impl Iterator<Item = &str> {
         self.head_text
             .split("\r\n")
             .filter_map(|line| line.split_once(':'))
-            .find(|(field, _)| field.eq_ignore_ascii_case(name))
+            .filter(move |(field, _)| field.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.trim())
     }
 

@@ -22,12 +22,14 @@ const ROOT: &str = "client=Operator::nordvolt";
 const EAST: &str = "client=Operator::nordvolt-east";
 
 /// Who asks: a title, the organisation of the key, its role, and its scopes.
-const ASKERS: [(&str, &str, &str, &[&str]); 13] = [
+const ASKERS: [(&str, &str, &str, &[&str]); 15] = [
     ("members read", "nordvolt", ROOT, &["members:read"]),
     ("members write", "nordvolt", ROOT, &["members:write"]),
     ("members write, sub-account", "nordvolt", EAST, &["members:write"]),
     ("api clients write", "nordvolt", ROOT, &["api-clients:write"]),
     ("connections write", "nordvolt", ROOT, &["connections:write"]),
+    ("provisioning write", "nordvolt", ROOT, &["provisioning:write"]),
+    ("scim write", "nordvolt", ROOT, &["scim:write"]),
     ("sessions write", "nordvolt", ROOT, &["sessions:write"]),
     ("audit log", "nordvolt", ROOT, &["audit-log:read"]),
     ("directory write", "nordvolt", ROOT, &["directory:write"]),
@@ -39,24 +41,32 @@ const ASKERS: [(&str, &str, &str, &[&str]); 13] = [
         "another organisation's",
         "solarpark",
         OTHER_ROLE,
-        &["members:write", "audit-log:read", "directory:write", "decisions:read", "all:delete"],
+        &[
+            "members:write",
+            "audit-log:read",
+            "directory:write",
+            "decisions:read",
+            "connections:write",
+            "provisioning:write",
+            "all:delete",
+        ],
     ),
 ];
 
 /// One operation of the document.
-struct Operation {
-    id: String,
-    method: String,
-    path: String,
-    media_type: Option<String>,
-    body: String,
+pub(crate) struct Operation {
+    pub(crate) id: String,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) media_type: Option<String>,
+    pub(crate) body: String,
 }
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn operations() -> Vec<Operation> {
+pub(crate) fn operations() -> Vec<Operation> {
     let text = std::fs::read_to_string(root().join("schemas/admin-openapi.json")).unwrap();
     let document: Value = serde_json::from_str(&text).unwrap();
     let mut all = Vec::new();
@@ -116,7 +126,7 @@ fn smallest(document: &Value, schema: &Value) -> Value {
 
 impl Operation {
     /// Where it is in an organisation; what else the path names is not there.
-    fn place(&self, organisation: &str) -> String {
+    pub(crate) fn place(&self, organisation: &str) -> String {
         let parts = self.path.split('/').map(|part| match part {
             "{organisation}" => organisation,
             part if part.starts_with('{') => "never-there",
@@ -134,7 +144,7 @@ impl Operation {
 }
 
 /// The status, and for a refusal its code.
-fn cell(answer: &RawAnswer) -> String {
+pub(crate) fn cell(answer: &RawAnswer) -> String {
     let told = json_of(answer);
     match (answer.status, told["code"].as_str()) {
         (status @ 400.., Some(code)) => format!("{status} {code}"),
@@ -192,10 +202,15 @@ async fn everybody_gets_as_far_as_reviewed() {
          whoever is not, that they may not (401, 403). A \
          stranger hears of every organisation that it is not there.\n\n{table}\n"
     );
-    let path = root().join("policies/matrix/administration.md");
+    reviewed("policies/matrix/administration.md", &text);
+}
+
+/// Compares with the file that was reviewed.
+pub(crate) fn reviewed(file: &str, text: &str) {
+    let path = root().join(file);
     if std::env::var_os("HUBGATE_WRITE_GENERATED").is_some() {
-        std::fs::write(&path, &text).unwrap();
+        std::fs::write(&path, text).unwrap();
     }
     let reviewed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(reviewed == text, "not as reviewed in policies/matrix/administration.md:\n{text}");
+    assert!(reviewed == text, "not as reviewed in {file}:\n{text}");
 }

@@ -7,6 +7,7 @@ mod admin_kill;
 mod admin_live_sessions;
 mod admin_matrix;
 mod admin_members;
+mod admin_people;
 mod api_keys;
 mod architecture;
 mod audit_chain;

@@ -106,6 +106,7 @@ impl Gateway {
                 }),
                 clock,
                 identity: identity.clone(),
+                admin_host: settings.listen.admin_host.clone(),
             },
             &*entropy,
         )?;

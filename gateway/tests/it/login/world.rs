@@ -24,6 +24,9 @@ pub(crate) fn subject_of(member: &str) -> String {
     format!("00u-{member}-5f2c")
 }
 
+/// The members of the demo organisation that the provider knows, one of each role.
+const MEMBERS: [&str; 8] = ["ada", "sam", "oskar", "bea", "edda", "otto", "tina", "max"];
+
 /// Somebody the provider knows and no organisation has made a member.
 pub(crate) const STRANGER: &str = "stranger";
 
@@ -144,7 +147,7 @@ async fn provider() -> OpenIdProvider {
     let settings = ProviderSettings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         host: PROVIDER_HOST.into(),
-        users: ["ada", "sam", STRANGER].map(user).into(),
+        users: MEMBERS.into_iter().chain([STRANGER]).map(user).collect(),
         clients: ["nordvolt", "solarpark", "more"].map(client).into(),
         algorithm: Algorithm::Es256,
     };
@@ -167,7 +170,7 @@ fn stage(provider: &OpenIdProvider, upstream: &RecordingUpstream, limit: u32) ->
     .unwrap();
     let members = stage.configuration().with_file_name("tenants/nordvolt/members.toml");
     let mut text = std::fs::read_to_string(&members).unwrap();
-    for member in ["ada", "sam"] {
+    for member in MEMBERS {
         let (demo, own) = (format!("subject = \"{member}\""), subject_of(member));
         text = text.replace(&demo, &format!("subject = \"{own}\""));
     }
