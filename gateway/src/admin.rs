@@ -36,6 +36,7 @@ mod operation;
 mod overlay;
 mod own_pages;
 mod paging;
+mod platform;
 mod problem;
 mod progress;
 mod provisioning;

@@ -48,7 +48,7 @@ pub use matrix::{
 };
 pub use mutants::{Fate, Mutant, MutantTrial, Mutation, mutants};
 pub use partition::{Partition, PartitionBuilder, PreparedPrincipal, Standing};
-pub use pdp::{Pdp, Question};
+pub use pdp::{Pdp, Question, Written};
 pub use schema::PolicySchema;
 pub use trial::{CaseAnswer, Trial};
 pub use world::Changes;

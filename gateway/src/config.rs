@@ -17,6 +17,7 @@ mod operations;
 mod organisations;
 mod origin;
 mod places;
+mod platform;
 mod policies;
 mod problem;
 mod reference;

@@ -13,7 +13,7 @@ use super::guard::Guarded;
 use super::problem::Problem;
 use super::server::json_response;
 use crate::audit::{Actor, AuditEvent, EventAction, Item};
-use crate::model::{EntityUid, Secret};
+use crate::model::{EntityUid, Secret, TenantId};
 use crate::pipeline::{ChangeNote, Ground};
 use crate::store::{Answered, ManagedChange, ObjectWrite, StoreError};
 
@@ -113,7 +113,17 @@ pub(super) async fn change(
     body: &[u8],
     asked: &dyn Change,
 ) -> Result<Response, Problem> {
-    let (desk, tenant) = (guarded.desk, guarded.admitted.tenant());
+    change_of(guarded, guarded.admitted.tenant(), body, asked).await
+}
+
+/// Makes a change of an organisation that may be another than the asker's: only the platform does.
+pub(super) async fn change_of(
+    guarded: &Guarded<'_>,
+    tenant: &TenantId,
+    body: &[u8],
+    asked: &dyn Change,
+) -> Result<Response, Problem> {
+    let desk = guarded.desk;
     let again = SentAgain::read(guarded, body)?;
     for _ in 0..TRIES {
         let turn = desk.turn(tenant).await;

@@ -1,6 +1,7 @@
 //! Where changes are made: one at a time for each organisation, kept whole or not at all, and in force before they
 //! are answered.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -19,7 +20,7 @@ use crate::store::{
 };
 
 /// What the desk works with.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct DeskParts {
     /// What is kept.
     pub objects: ManagedObjects,
@@ -43,6 +44,10 @@ pub struct DeskParts {
     pub relying_party: Arc<OpenIdRelyingParty>,
     /// Finds proofs of domains.
     pub dns: Arc<dyn TxtRecords>,
+    /// Where this node's decision log is.
+    pub log_directory: PathBuf,
+    /// Held while the log is searched.
+    pub searching: tokio::sync::Mutex<()>,
 }
 
 /// Makes changes.
@@ -121,6 +126,16 @@ impl Desk {
     /// Tries connections out.
     pub(super) fn relying_party(&self) -> &OpenIdRelyingParty {
         &self.0.relying_party
+    }
+
+    /// Where this node's decision log is.
+    pub(super) fn log_directory(&self) -> &Path {
+        &self.0.log_directory
+    }
+
+    /// The turn to search the log.
+    pub(super) async fn searching(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.searching.lock().await
     }
 
     /// Finds proofs of domains.

@@ -8,8 +8,8 @@ use super::problem::ProblemBody;
 use super::{
     authzen_metadata, change_api_client, change_member, connections, create_api_client,
     create_member, domains, end_session, end_sessions, evaluate, evaluate_many, list_api_clients,
-    list_events, list_members, list_sessions, provisioning, remove_api_client, remove_member,
-    rotate_api_client, scim, server, show_api_client, show_event, show_member,
+    list_events, list_members, list_sessions, platform, provisioning, remove_api_client,
+    remove_member, rotate_api_client, scim, server, show_api_client, show_event, show_member,
 };
 
 /// The paths, and what is sent and answered there.
@@ -57,6 +57,14 @@ use super::{
         domains::change::change_domain,
         domains::remove::remove_domain,
         domains::verify::verify_domain,
+        platform::list_organisations::list_organisations,
+        platform::show_organisation::show_organisation,
+        platform::suspend::suspend_organisation,
+        platform::resume::resume_organisation,
+        platform::show_snapshot::show_snapshot,
+        platform::list_routes::list_routes,
+        platform::list_policies::list_policies,
+        platform::search_decisions::search_decisions,
         provisioning::show::show_provisioning,
         provisioning::replace::replace_provisioning,
         provisioning::remove::remove_provisioning,
@@ -90,6 +98,7 @@ use super::{
         (name = "Domains", description = "E-mail domains that lead people to their connection, proved by the DNS."),
         (name = "Provisioning", description = "What an identity provider's people and groups are given."),
         (name = "SCIM", description = "The identity provider keeps people and groups in step (RFC 7644). Errors are SCIM's."),
+        (name = "Platform", description = "For the platform's own administrators; to everybody else there is nothing here."),
         (name = "Audit events", description = "What was changed, by whom, and who came and went."),
         (name = "Decisions", description = "Other services ask the decision point: AuthZEN Authorization API 1.0."),
     )

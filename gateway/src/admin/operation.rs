@@ -44,6 +44,14 @@ const SCIM_USER: &str = "/scim/v2/Users/{user}";
 const SCIM_GROUPS: &str = "/scim/v2/Groups";
 const SCIM_GROUP: &str = "/scim/v2/Groups/{group}";
 
+/// Where the platform's own operations are.
+pub(super) const PLATFORM: &str = "/v1/platform/";
+
+const ORGANISATIONS: &str = "/v1/platform/organisations";
+const ORGANISATION: &str = "/v1/platform/organisations/{organisation}";
+const SUSPENSION: &str = "/v1/platform/organisations/{organisation}/suspend";
+const RESUMPTION: &str = "/v1/platform/organisations/{organisation}/resume";
+
 /// What decides who may administer an organisation as a whole.
 pub(super) const MANAGE: &str = "access:manage";
 
@@ -83,6 +91,16 @@ const fn settle_provisioning(id: &'static str, method: Method) -> Operation {
 /// What the identity provider itself asks for, reading as well as writing.
 const fn provision(id: &'static str, method: Method, path: &'static str) -> Operation {
     Operation { id, method, path, action: "provisioning:sync", scopes: &["scim:write"] }
+}
+
+const fn see_platform(id: &'static str, path: &'static str) -> Operation {
+    let scopes = &["platform:read", "platform:write"];
+    Operation { id, method: Method::GET, path, action: "platform:view", scopes }
+}
+
+const fn manage_organisations(id: &'static str, path: &'static str) -> Operation {
+    let action = "platform:manage-organisations";
+    Operation { id, method: Method::POST, path, action, scopes: &["platform:write"] }
 }
 
 const fn end_sessions(id: &'static str, path: &'static str) -> Operation {
@@ -211,13 +229,30 @@ pub(super) static PATCH_SCIM_GROUP: Operation =
 pub(super) static DELETE_SCIM_GROUP: Operation =
     provision("deleteScimGroup", Method::DELETE, SCIM_GROUP);
 
+pub(super) static LIST_ORGANISATIONS: Operation = see_platform("listOrganisations", ORGANISATIONS);
+pub(super) static SHOW_ORGANISATION: Operation = see_platform("showOrganisation", ORGANISATION);
+pub(super) static SUSPEND_ORGANISATION: Operation =
+    manage_organisations("suspendOrganisation", SUSPENSION);
+pub(super) static RESUME_ORGANISATION: Operation =
+    manage_organisations("resumeOrganisation", RESUMPTION);
+pub(super) static SHOW_SNAPSHOT: Operation = see_platform("showSnapshot", "/v1/platform/snapshot");
+pub(super) static LIST_ROUTES: Operation = see_platform("listRoutes", "/v1/platform/routes");
+pub(super) static LIST_POLICIES: Operation = see_platform("listPolicies", "/v1/platform/policies");
+pub(super) static SEARCH_DECISIONS: Operation = Operation {
+    id: "searchDecisions",
+    method: Method::GET,
+    path: "/v1/platform/decisions",
+    action: "platform:search-decisions",
+    scopes: &["decisions:search"],
+};
+
 /// The API scopes of which a key needs one for what is decided by `action`; nothing where no operation is.
 pub fn scopes_of(action: &str) -> Option<&'static [&'static str]> {
     OPERATIONS.iter().find(|it| it.action == action).map(|it| it.scopes)
 }
 
 /// All of them.
-pub(super) static OPERATIONS: [&Operation; 56] = [
+pub(super) static OPERATIONS: [&Operation; 64] = [
     &PUT_RESOURCES,
     &DELETE_RESOURCES,
     &BEGIN_UPLOAD,
@@ -274,6 +309,14 @@ pub(super) static OPERATIONS: [&Operation; 56] = [
     &DELETE_SCIM_GROUP,
     &LIST_SCIM_USERS,
     &LIST_SCIM_GROUPS,
+    &LIST_ORGANISATIONS,
+    &SHOW_ORGANISATION,
+    &SUSPEND_ORGANISATION,
+    &RESUME_ORGANISATION,
+    &SHOW_SNAPSHOT,
+    &LIST_ROUTES,
+    &LIST_POLICIES,
+    &SEARCH_DECISIONS,
 ];
 
 #[cfg(test)]

@@ -34,13 +34,23 @@ use super::list_members::list_members;
 use super::list_sessions::list_sessions;
 use super::operation::{
     BEGIN_UPLOAD, END_SESSION, EVALUATE, EVALUATE_MANY, LIST_API_CLIENTS, LIST_CONNECTIONS,
-    LIST_DOMAINS, LIST_EVENTS, LIST_MEMBERS, LIST_SCIM_GROUPS, LIST_SCIM_RESOURCE_TYPES,
-    LIST_SCIM_SCHEMAS, LIST_SCIM_USERS, LIST_SESSIONS, PUT_RESOURCES, ROTATE_API_CLIENT,
-    SHOW_API_CLIENT, SHOW_CONNECTION, SHOW_DOMAIN, SHOW_EVENT, SHOW_MEMBER, SHOW_PROVISIONING,
+    LIST_DOMAINS, LIST_EVENTS, LIST_MEMBERS, LIST_ORGANISATIONS, LIST_POLICIES, LIST_ROUTES,
+    LIST_SCIM_GROUPS, LIST_SCIM_RESOURCE_TYPES, LIST_SCIM_SCHEMAS, LIST_SCIM_USERS, LIST_SESSIONS,
+    PUT_RESOURCES, RESUME_ORGANISATION, ROTATE_API_CLIENT, SEARCH_DECISIONS, SHOW_API_CLIENT,
+    SHOW_CONNECTION, SHOW_DOMAIN, SHOW_EVENT, SHOW_MEMBER, SHOW_ORGANISATION, SHOW_PROVISIONING,
     SHOW_SCIM_GROUP, SHOW_SCIM_RESOURCE_TYPE, SHOW_SCIM_SCHEMA, SHOW_SCIM_USER,
-    SHOW_SERVICE_PROVIDER, SHOW_UPLOAD, TEST_CONNECTION, VERIFY_DOMAIN,
+    SHOW_SERVICE_PROVIDER, SHOW_SNAPSHOT, SHOW_UPLOAD, SUSPEND_ORGANISATION, TEST_CONNECTION,
+    VERIFY_DOMAIN,
 };
 use super::own_pages::own_pages;
+use super::platform::list_organisations::list_organisations;
+use super::platform::list_policies::list_policies;
+use super::platform::list_routes::list_routes;
+use super::platform::resume::resume_organisation;
+use super::platform::search_decisions::search_decisions;
+use super::platform::show_organisation::show_organisation;
+use super::platform::show_snapshot::show_snapshot;
+use super::platform::suspend::suspend_organisation;
 use super::provisioning::remove::remove_provisioning;
 use super::provisioning::replace::replace_provisioning;
 use super::provisioning::show::show_provisioning;
@@ -72,6 +82,7 @@ pub(super) fn routes() -> Router<Arc<Door>> {
         .merge(people())
         .merge(sign_in())
         .merge(provisioning())
+        .merge(platform())
 }
 
 /// What the hub's own services use.
@@ -114,6 +125,19 @@ fn sign_in() -> Router<Arc<Door>> {
         .route(LIST_DOMAINS.path, get(list_domains).post(create_domain))
         .route(SHOW_DOMAIN.path, get(show_domain).patch(change_domain).delete(remove_domain))
         .route(VERIFY_DOMAIN.path, post(verify_domain))
+}
+
+/// What the platform's own administrators do.
+fn platform() -> Router<Arc<Door>> {
+    Router::new()
+        .route(LIST_ORGANISATIONS.path, get(list_organisations))
+        .route(SHOW_ORGANISATION.path, get(show_organisation))
+        .route(SUSPEND_ORGANISATION.path, post(suspend_organisation))
+        .route(RESUME_ORGANISATION.path, post(resume_organisation))
+        .route(SHOW_SNAPSHOT.path, get(show_snapshot))
+        .route(LIST_ROUTES.path, get(list_routes))
+        .route(LIST_POLICIES.path, get(list_policies))
+        .route(SEARCH_DECISIONS.path, get(search_decisions))
 }
 
 /// How people are provisioned, and by whom.

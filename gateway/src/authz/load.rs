@@ -179,6 +179,7 @@ fn prepare(
         file: source.shared_name(),
         text: Arc::clone(source.text()),
         start: place(policy).start,
+        end: place(policy).end,
     };
     let rule = Rule::prepare(id, core, obligations, written);
     if rule.is_none() {

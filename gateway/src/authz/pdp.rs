@@ -15,7 +15,7 @@ use super::evaluate::{Found, evaluate};
 use super::index::RuleSet;
 use super::load::{Accepted, accept};
 use super::partition::{Partition, PreparedPrincipal};
-use super::rule::Rule;
+use super::rule::{Effect, Rule};
 use super::schema::{Action, Environment, PolicySchema};
 use crate::model::{ActionId, EntityUid, PolicySource, TenantId};
 
@@ -52,6 +52,21 @@ impl Located<'_> {
             facts: &self.question.context,
         }
     }
+}
+
+/// A policy as it is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Written<'p> {
+    /// Its id.
+    pub id: &'p str,
+    /// Whether it permits; else it forbids.
+    pub permits: bool,
+    /// The file it stands in.
+    pub file: &'p str,
+    /// The line it begins on, counted from 1.
+    pub line: usize,
+    /// Its text, from its annotations to its end.
+    pub text: &'p str,
 }
 
 /// The decision point: a schema, the base policies and each organisation's own, indexed.
@@ -127,6 +142,17 @@ impl Pdp {
     /// The ids of the base policies, in load order.
     pub fn base_policies(&self) -> impl Iterator<Item = &str> {
         self.base.ids()
+    }
+
+    /// The base policies as they are written, in load order.
+    pub fn written(&self) -> impl Iterator<Item = Written<'_>> {
+        self.base.rules().map(|rule| Written {
+            id: &rule.id,
+            permits: rule.effect == Effect::Permit,
+            file: &rule.place.file,
+            line: rule.place.line(),
+            text: rule.place.policy(),
+        })
     }
 
     /// Answers a question on one organisation's entities. `tenant` names the organisation whose own

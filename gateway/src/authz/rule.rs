@@ -46,9 +46,16 @@ pub(super) struct Place {
     pub(super) text: Arc<str>,
     /// The byte of the text it begins with.
     pub(super) start: usize,
+    /// The byte after its last one.
+    pub(super) end: usize,
 }
 
 impl Place {
+    /// The policy alone.
+    pub(super) fn policy(&self) -> &str {
+        self.text.get(self.start..self.end).unwrap_or_default()
+    }
+
     /// The line it begins on, counted from 1.
     pub(super) fn line(&self) -> usize {
         1 + self.text.bytes().take(self.start).filter(|byte| *byte == b'\n').count()

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::model::TenantId;
 use crate::routing::{RouteSettings, RouteTable};
 
 use super::document::{Document, KeyPath};
@@ -20,6 +21,7 @@ use super::navigation::{NavigationFile, NavigationSettings};
 use super::operations::{Import, Imported, Unmapped, unmapped};
 use super::origin::Origin;
 use super::places::{LogFile, Places, PolicyFile, PolicyPlaces, SecretsFile, StateFile};
+use super::platform::PlatformFile;
 use super::problem::{ConfigErrors, Problem};
 use super::route::{RouteFile, Usual};
 use super::section::Section;
@@ -38,6 +40,7 @@ pub(super) struct GatewayFile {
     policy: PolicyFile,
     sign_in: SignInFile,
     navigation: NavigationFile,
+    platform: PlatformFile,
     outbound: OutboundFile,
     limits: LimitsFile,
     telemetry: TelemetryFile,
@@ -58,6 +61,8 @@ pub struct Settings {
     pub sign_in: SignInSettings,
     /// What menus are made from.
     pub navigation: Option<NavigationSettings>,
+    /// The organisation whose administrators run the platform, if there is one.
+    pub platform: Option<TenantId>,
     /// Which addresses the gateway itself may call.
     pub outbound: OutboundSettings,
     /// How many requests are let in.
@@ -219,6 +224,7 @@ impl<'p> Reader<'p> {
         let sign_in = self.section("sign_in", |file: SignInFile, at| file.settings(at));
         let navigation =
             self.section("navigation", |file: NavigationFile, at| file.settings(at)).flatten();
+        let platform = self.section("platform", |file: PlatformFile, at| file.settings(at));
         let outbound = self.section("outbound", |file: OutboundFile, at| file.settings(at));
         let limits = self.section("limits", |file: LimitsFile, at| file.settings(at)).flatten();
         let telemetry = self.section("telemetry", |file: TelemetryFile, at| file.settings(at));
@@ -245,6 +251,7 @@ impl<'p> Reader<'p> {
             policy: self.policy.clone()?,
             sign_in: sign_in?,
             navigation,
+            platform: platform?,
             outbound: outbound.flatten()?,
             limits: limits?,
             telemetry: telemetry.flatten()?,

@@ -68,6 +68,8 @@ pub struct PipelineParts {
     pub identity: Identity,
     /// The host people administer on, lower case, if they may. No route is on it.
     pub admin_host: Option<String>,
+    /// The organisation whose administrators run the platform, if there is one.
+    pub platform: Option<TenantId>,
 }
 
 /// The way of every request.
@@ -149,6 +151,11 @@ impl Pipeline {
     /// Forgets members and resources of organisations nobody asked about for `idle`; how many.
     pub fn forget_idle(&self, idle: Duration) -> usize {
         self.snapshot().forget_idle(self.now(), idle)
+    }
+
+    /// Who writes the records.
+    pub const fn identity(&self) -> &Identity {
+        &self.parts.identity
     }
 
     /// The host people administer on, if they may.

@@ -166,6 +166,11 @@ impl Ground<'_> {
         self.snapshot.directory().organisation(self.admitted.tenant())
     }
 
+    /// Everything in force.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
     /// The hosts its people come by: its own, or where it has none those that belong to nobody alone.
     pub fn sign_in_hosts(&self) -> Vec<String> {
         let directory = self.snapshot.directory();

@@ -36,6 +36,8 @@ pub struct Operation<'a> {
     pub scopes: &'a Scopes,
     /// The organisation it is done to; the asker's own where the path names none.
     pub tenant: Option<&'a TenantId>,
+    /// Whether it is the platform's own: to whoever belongs to another organisation it is not there.
+    pub platform: bool,
     /// The origin whose pages may ask for a person who is signed in there; nothing where people may not.
     pub origin: Option<String>,
 }
@@ -198,6 +200,9 @@ impl Pipeline {
         // know.
         let tenant = asker.tenant().ok_or(Refusal::OtherTenant)?;
         if operation.tenant.is_some_and(|named| named != tenant) {
+            return Err(Refusal::OtherTenant);
+        }
+        if operation.platform && self.parts.platform.as_ref() != Some(tenant) {
             return Err(Refusal::OtherTenant);
         }
         self.limiter.load().admit_credential(tenant, asker.credential())?;

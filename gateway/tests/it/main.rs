@@ -8,6 +8,7 @@ mod admin_live_sessions;
 mod admin_matrix;
 mod admin_members;
 mod admin_people;
+mod admin_platform;
 mod api_keys;
 mod architecture;
 mod audit_chain;

@@ -107,6 +107,7 @@ impl Gateway {
                 clock,
                 identity: identity.clone(),
                 admin_host: settings.listen.admin_host.clone(),
+                platform: settings.platform.clone(),
             },
             &*entropy,
         )?;
@@ -296,6 +297,8 @@ fn desk(
         pepper: Pepper::new(&secrets.pepper),
         ring: state.ring.clone(),
         relying_party,
+        log_directory: loaded.settings.places.log_directory.clone(),
+        searching: tokio::sync::Mutex::default(),
         dns: Arc::new(NameServers::new(&loaded.settings.outbound.name_servers)),
     })
 }

@@ -65,7 +65,7 @@ fn sections_and_keys_nobody_knows() {
             "two in one section, both told",
             "[listen]\nhttp = \"127.0.0.1:0\"\nthread = 1\ngrace = 2\n",
             "gateway.toml:3: listen.thread: unknown key (did you mean `threads`?)\n\
-             gateway.toml:4: listen.grace: unknown key (known here: `admin`, `body_bytes_max`, `grace_seconds`, `head`, `http`, `https`, `observe`, `threads`, `tls`)",
+             gateway.toml:4: listen.grace: unknown key (known here: `admin`, `admin_host`, `body_bytes_max`, `grace_seconds`, `head`, `http`, `https`, `observe`, `threads`, `tls`)",
         ),
     ]);
 }
