@@ -56,7 +56,7 @@ mod txt;
 pub use desk::{Desk, DeskParts};
 pub use document::document;
 pub use feeder::{FeedError, Feeder, FeederParts, recover};
-pub use operation::scopes_of;
+pub use operation::{administration_scopes, scopes_of};
 pub use overlay::{Overlay, OverlayError, check_pushed};
 pub use server::Administration;
 pub use txt::{NameServers, TxtError, TxtRecords};

@@ -18,8 +18,8 @@ use super::guard::{Guarded, Questions, Shared};
 use super::operation::CREATE_API_CLIENT;
 use super::problem::{Problem, ProblemBody};
 use crate::audit::EventAction;
-use crate::authn::NewApiKey;
-use crate::model::ActionId;
+use crate::authn::{ApiKey, NewApiKey};
+use crate::model::{ActionId, KeyId};
 use crate::pipeline::{Entered, Ground};
 use crate::store::{Kind, ObjectWrite};
 
@@ -91,6 +91,29 @@ impl Change for Creation {
         };
         answer.once = Some(("token", issued.token));
         let held = Held::Key(key.id.clone());
-        Ok(Plan::one(write, event, answer).forgetting(held))
+        let mut plan = Plan::one(write, event, answer).forgetting(held);
+        if let Some(id) = guarded.admitted.bootstrap() {
+            replaced(guarded, id, &mut plan).await?;
+        }
+        Ok(plan)
     }
+}
+
+/// Ends the bootstrap key whose place was taken.
+async fn replaced(guarded: &Guarded<'_>, id: &KeyId, plan: &mut Plan) -> Result<(), Problem> {
+    let (desk, now) = (guarded.desk, guarded.desk.now());
+    let kept = desk.keys().kept(guarded.admitted.tenant(), id).await?;
+    let (before, version) = kept.ok_or_else(Problem::revoked)?;
+    let after = ApiKey { revoked: Some(now), ..before.clone() };
+    let write = ObjectWrite::put(Kind::ApiKey, id.as_str(), &after)?;
+    plan.objects.push(write.beside().over(Some(version)));
+    plan.forget.push(Held::Key(id.clone()));
+    plan.events.push(EventDraft {
+        action: EventAction::Updated,
+        item: item(&before),
+        parent: parent(&before),
+        before: Some(ApiClientBody::shown(&before, now)),
+        after: Some(ApiClientBody::shown(&after, now)),
+    });
+    Ok(())
 }

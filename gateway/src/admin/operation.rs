@@ -1,5 +1,7 @@
 //! The operations of this door: what each is called, where it is, and what it is decided by.
 
+use std::collections::BTreeSet;
+
 use http::Method;
 
 /// One operation. Its file documents it; the document of them all is put together from both
@@ -245,6 +247,16 @@ pub(super) static SEARCH_DECISIONS: Operation = Operation {
     action: "platform:search-decisions",
     scopes: &["decisions:search"],
 };
+
+/// The one thing a bootstrap key is for.
+pub(super) const REPLACES_BOOTSTRAP: &str = "createApiClient";
+
+/// The scopes that administer an organisation: all but those of the hub's own services, and the hub's own.
+pub fn administration_scopes() -> BTreeSet<&'static str> {
+    const OF_SERVICES: [&str; 3] = ["directory:push", "decisions:ask", "provisioning:sync"];
+    let own = OPERATIONS.iter().filter(|it| !OF_SERVICES.contains(&it.action));
+    own.flat_map(|it| it.scopes).copied().filter(|scope| !scope.starts_with("all:")).collect()
+}
 
 /// The API scopes of which a key needs one for what is decided by `action`; nothing where no operation is.
 pub fn scopes_of(action: &str) -> Option<&'static [&'static str]> {

@@ -3,6 +3,7 @@
 //! The store and the decision log are shared with a serving gateway: a revocation is in force there within
 //! two seconds, and every change is in the log.
 
+mod bootstrap;
 mod create;
 mod list;
 mod revoke;
@@ -39,6 +40,8 @@ use super::serve::snapshot_parts;
 pub(super) enum KeyCommand {
     /// Makes an API key and shows its secret, once.
     Create(create::Create),
+    /// Makes the first key of an organisation that has none; it makes the one that takes its place, and no more.
+    Bootstrap(bootstrap::Bootstrap),
     /// Lists the API keys of an organisation, expired and revoked ones too.
     List(list::List),
     /// Revokes an API key, at once and for ever.
@@ -95,6 +98,7 @@ impl KeyCommand {
     pub(super) fn run(&self, file: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
         match self {
             Self::Create(create) => create.run(&config::load(file)?, out),
+            Self::Bootstrap(bootstrap) => bootstrap.run(&config::load(file)?, out),
             // The others must work while the configuration is broken.
             Self::List(list) => list.run(&config::places(file)?, || organisations(file), out),
             Self::Revoke(revoke) => revoke.run(&config::places(file)?, out),

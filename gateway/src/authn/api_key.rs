@@ -197,6 +197,9 @@ pub struct ApiKey {
     /// The secret before the present one, while both count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<PreviousSecret>,
+    /// A bootstrap key makes the key that takes its place, and does nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bootstrap: bool,
 }
 
 /// A secret that was replaced.
@@ -314,6 +317,7 @@ impl NewApiKey {
             revoked,
             disabled,
             previous,
+            bootstrap: false,
         };
         Ok(IssuedApiKey { key, token: Secret::new(token) })
     }

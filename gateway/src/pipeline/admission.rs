@@ -18,6 +18,7 @@ use super::in_force::{InForce, reader};
 use super::listing::Listing;
 use super::lists::Lists;
 use super::live_binding::LiveBinding;
+use super::operation::{is_bootstrap, only_bootstrap};
 use super::outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused};
 use super::recording::{Identity, Trail};
 use super::sign_in::SignIn;
@@ -266,6 +267,9 @@ impl Pipeline {
         let bound = snapshot.directory().organisation_for_host(request.host());
         let bound = bound.map(|organisation| organisation.id());
         trail.asker = Some(asker.clone());
+        if is_bootstrap(&asker) {
+            return Err(only_bootstrap());
+        }
         let tenant = partition_of(bound, &asker)?.cloned();
         if let Some(tenant) = asker.tenant() {
             let limiter = self.limiter.load();

@@ -17,8 +17,8 @@ use crate::audit::{Event, EventRecord, Recorded};
 use crate::authz::{Decision, Partition, Permit, Question};
 use crate::directory::Members;
 use crate::model::{
-    ActionId, AuthMethod, DecisionId, Dependency, EntityUid, Malformed, Refusal, Scopes, TenantId,
-    UnixNanos,
+    ActionId, AuthMethod, DecisionId, Dependency, EntityUid, KeyId, Malformed, Refusal, Scopes,
+    TenantId, UnixNanos,
 };
 
 /// One operation somebody asks for.
@@ -36,6 +36,8 @@ pub struct Operation<'a> {
     pub scopes: &'a Scopes,
     /// The organisation it is done to; the asker's own where the path names none.
     pub tenant: Option<&'a TenantId>,
+    /// Whether a bootstrap key may ask for it: it ends with that.
+    pub replaces_bootstrap: bool,
     /// Whether it is the platform's own: to whoever belongs to another organisation it is not there.
     pub platform: bool,
     /// The origin whose pages may ask for a person who is signed in there; nothing where people may not.
@@ -206,6 +208,9 @@ impl Pipeline {
             return Err(Refusal::OtherTenant);
         }
         self.limiter.load().admit_credential(tenant, asker.credential())?;
+        if is_bootstrap(&asker) && !operation.replaces_bootstrap {
+            return Err(only_bootstrap());
+        }
         let (tenant, scopes) = (tenant.clone(), operation.scopes.clone());
         let (peer, now) = (trail.arrival.peer.ip(), trail.arrival.at);
         Ok(Entered { tenant, asker, snapshot, partition, scopes, peer, now })
@@ -290,6 +295,18 @@ impl Pipeline {
         }
         trail.snapshot.asker(authenticated, None, now).await
     }
+}
+
+/// Whether a bootstrap key asks.
+pub(super) fn is_bootstrap(asker: &Asker) -> bool {
+    asker.authenticated().api_key().is_some_and(|key| key.bootstrap)
+}
+
+/// What a bootstrap key hears of everything it is not for.
+pub(super) fn only_bootstrap() -> Refusal {
+    let reason =
+        String::from("a bootstrap key makes the API client that takes its place, and nothing else");
+    Refusal::Denied { reason: Some(reason), hidden: false }
 }
 
 /// Refuses what another site's page asks for in the name of a person who is signed in (ASVS 3.5.1, 3.5.3): browsers say
@@ -414,6 +431,12 @@ impl Admitted {
         let person = authenticated.session().map(|session| session.display_name.clone());
         let key = || authenticated.api_key().map(|key| key.name.clone());
         person.or_else(key).unwrap_or_default()
+    }
+
+    /// The bootstrap key, if one asks: it ends with what it was admitted for.
+    pub fn bootstrap(&self) -> Option<&KeyId> {
+        let key = self.asker.authenticated().api_key();
+        key.filter(|key| key.bootstrap).map(|key| &key.id)
     }
 
     pub(super) const fn pipeline(&self) -> &Arc<Pipeline> {

@@ -204,3 +204,89 @@ async fn nobody_makes_a_key_that_reaches_further_and_no_change_is_lost() {
     let back = it.change(&place, &json!({"disabled": false, "name": "back"})).await;
     assert_eq!((back.status, &json_of(&back)["code"]), (409, &json!("revoked_client")));
 }
+
+/// Whoever makes, changes or rotates a key is shown a secret: of nothing they could not do themselves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_gives_nothing_it_does_not_have() {
+    let it = Issuing::start().await;
+    let root = json!([{"role": "client", "on": "Operator::nordvolt"}]);
+    let admin = json!([{"role": "admin", "on": "Operator::nordvolt"}]);
+    for (what, body) in [
+        ("a scope of the hub", json!({"name": "x", "roles": root, "scopes": ["all:delete"]})),
+        ("a scope for members", json!({"name": "x", "roles": root, "scopes": ["members:write"]})),
+        ("the hub's own push", json!({"name": "x", "roles": root, "scopes": ["directory:write"]})),
+        ("a role it may not give", json!({"name": "x", "roles": admin})),
+    ] {
+        let refused = it.send(("POST", CLIENTS), &[], &body).await;
+        assert_eq!(refused.status, 403, "{what}: {}", refused.body_text());
+    }
+    let own = it.key.split('_').nth(1).unwrap().to_owned();
+    let itself = format!("{CLIENTS}/{own}");
+    assert_eq!(it.change(&itself, &json!({"scopes": ["members:write"]})).await.status, 403);
+    let strong = it.world.gateway.create_key("nordvolt", "strong", ROOT, &["members:write"]);
+    let strong = format!("{CLIENTS}/{}/rotate", strong.split('_').nth(1).unwrap());
+    assert_eq!(it.send(("POST", &strong), &[], &json!({})).await.status, 403);
+    // What a key may not hand out, not even one that has it hands out the hub's own services' scopes.
+    let scopes = &["api-clients:write", "directory:write"];
+    let pusher = it.world.gateway.create_key("nordvolt", "pusher", ROOT, scopes);
+    let push = json!({"name": "x", "roles": root, "scopes": ["directory:write"]});
+    let given = it.send_as(&pusher, ("POST", CLIENTS), &[], &push).await;
+    assert_eq!(given.status, 201, "it may push itself: {}", given.body_text());
+}
+
+/// An upload under way stands on what the key is given now, not on what it was given when it began.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_key_reaches_requests_under_way() {
+    let it = Issuing::start().await;
+    let scopes = &["teams:read"];
+    let reader = it.world.gateway.create_key("nordvolt", "reader", ROOT, scopes);
+    let gateway = &it.world.gateway;
+    let mut stream = hubgate_testkit::raw_client::RawClient::connect(
+        gateway.http_addr(),
+        crate::support::PATIENCE,
+    )
+    .await
+    .unwrap();
+    let asks = format!(
+        "GET /events HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {reader}\r\naccept: text/event-stream\r\n\r\n",
+        gateway.host()
+    );
+    stream.send(asks.as_bytes()).await.unwrap();
+    let place = format!("{CLIENTS}/{}", reader.split('_').nth(1).unwrap());
+    assert_eq!(it.change(&place, &json!({"scopes": []})).await.status, 200);
+    let began = std::time::Instant::now();
+    // The stream ends: whatever was read of it, nothing more comes.
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(5), stream.read_answer(false));
+    assert!(ended.await.is_ok(), "the stream goes on after {:?}", began.elapsed());
+    assert_eq!(gateway.get("/teams/team-harbour", &reader).await.status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bootstrap_key_makes_the_one_that_takes_its_place() {
+    let it = Issuing::start().await;
+    let gateway = &it.world.gateway;
+    let role = "client=Operator::solarpark";
+    let made = gateway.run(&["key", "bootstrap", "--organisation", "solarpark", "--role", role]);
+    let said = String::from_utf8_lossy(&made.stdout).into_owned();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let key = said.split_whitespace().find(|word| word.starts_with("hg_")).unwrap().to_owned();
+    let again = gateway.run(&["key", "bootstrap", "--organisation", "solarpark", "--role", role]);
+    assert!(!again.status.success(), "there is one already");
+
+    let members = "/v1/organisations/solarpark/members";
+    let refused = it.send_as(&key, ("GET", members), &[], &Value::Null).await;
+    assert_eq!(refused.status, 403);
+    assert_eq!(gateway.get("/teams/team-harbour", &key).await.status, 403);
+    let (kind, on) = role.split_once('=').unwrap();
+    let body = json!({"name": "administration", "roles": [{"role": kind, "on": on}], "scopes": ["members:write", "api-clients:write"]});
+    let clients = "/v1/organisations/solarpark/api-clients";
+    let replaced = it.send_as(&key, ("POST", clients), &[], &body).await;
+    assert_eq!(replaced.status, 201, "{}", replaced.body_text());
+    let next = json_of(&replaced)["token"].as_str().unwrap().to_owned();
+    assert_eq!(
+        it.send_as(&key, ("POST", clients), &[], &body).await.status,
+        401,
+        "it ended with that"
+    );
+    assert_eq!(it.send_as(&next, ("GET", members), &[], &Value::Null).await.status, 200);
+}

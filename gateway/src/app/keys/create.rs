@@ -1,15 +1,17 @@
 //! `hubgate key create`: makes a key and shows its secret, once.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use clap::Args;
 
 use crate::audit::Event;
-use crate::authn::{ApiKeys as _, NewApiKey, Pepper};
+use crate::authn::{ApiKey, ApiKeys as _, NewApiKey, Pepper};
 use crate::authz::{Partition, PolicySchema};
 use crate::config::{Loaded, nearest_name};
+use crate::directory::Organisation;
 use crate::model::{
-    Clock as _, EntityUid, OsEntropy, RoleAssignment, Scopes, SystemClock, TenantId,
+    Clock as _, EntityUid, OsEntropy, RoleAssignment, Scopes, Secret, SystemClock, TenantId,
 };
 
 use super::{CommandError, Desk, KeyError, read_content, tenant_id};
@@ -40,24 +42,8 @@ pub(in crate::app) struct Create {
 impl Create {
     pub(super) fn run(&self, loaded: &Loaded, out: &mut dyn Write) -> Result<(), CommandError> {
         let wish = self.wish(loaded)?;
-        let places = &loaded.settings.places;
-        let secrets = prepare_secrets(&places.secrets_directory, &OsEntropy, &SystemClock)
-            .map_err(KeyError::from)?;
-        let desk = Desk::open(places)?;
-        let pepper = Pepper::new(&secrets.pepper);
-        let issued = wish.issue(&pepper, &OsEntropy, SystemClock.now()).map_err(KeyError::from)?;
-        let (key, token) = (issued.key, issued.token);
-        desk.runtime.block_on(desk.keys.create(key.clone())).map_err(KeyError::from)?;
-        let detail = format!("made on the command line: {}", key.name);
-        if let Err(source) = desk.record(Event::KeyCreated, &key.tenant, &key.id, &detail) {
-            // A key nobody can find in the log must not exist.
-            let revoked = desk.keys.revoke(&key.tenant, &key.id, SystemClock.now());
-            let undone = match desk.runtime.block_on(revoked) {
-                Ok(_) => "the key was revoked",
-                Err(_) => "the key may still be in force: revoke it",
-            };
-            return Err(KeyError::Unrecorded { undone, source }.into());
-        }
+        let desk = Desk::open(&loaded.settings.places)?;
+        let (key, token) = Issue { loaded, desk: &desk }.issue(wish, false)?;
         writeln!(out, "{}", token.expose())?;
         writeln!(out)?;
         writeln!(out, "This is the API key `{}` ({}) of `{}`.", key.name, key.id, key.tenant)?;
@@ -72,27 +58,75 @@ impl Create {
     }
 
     fn wish(&self, loaded: &Loaded) -> Result<NewApiKey, KeyError> {
-        let tenant = tenant_id(&self.tenant)?;
-        let directory = &loaded.organisations.directory;
-        let Some(organisation) = directory.organisation(&tenant) else {
-            let known: Vec<&str> = directory.organisations().map(|it| it.id().as_str()).collect();
-            return Err(unknown("organisation", tenant.as_str(), &known));
-        };
-        let schema = &loaded.organisations.schema;
-        let content = read_content(loaded, organisation)?;
+        let organisation = organisation_of(loaded, &self.tenant)?;
         let now = SystemClock.now();
         let expires = self.expires.as_deref().map(|text| moment::end(text, now)).transpose();
         Ok(NewApiKey {
             name: self.name.clone(),
-            roles: self
-                .roles
-                .iter()
-                .map(|text| assignment(text, schema, (&tenant, &content.partition)))
-                .collect::<Result<_, _>>()?,
+            roles: assignments(loaded, organisation, &self.roles)?,
             scopes: self.scopes.iter().map(|text| scope(text)).collect::<Result<_, _>>()?,
             expires: expires.map_err(|error| KeyError::Usage(error.to_string()))?,
-            tenant,
+            tenant: organisation.id().clone(),
         })
+    }
+}
+
+/// The organisation somebody names.
+pub(super) fn organisation_of<'l>(
+    loaded: &'l Loaded,
+    name: &str,
+) -> Result<&'l Arc<Organisation>, KeyError> {
+    let tenant = tenant_id(name)?;
+    let directory = &loaded.organisations.directory;
+    directory.organisation(&tenant).ok_or_else(|| {
+        let known: Vec<&str> = directory.organisations().map(|it| it.id().as_str()).collect();
+        unknown("organisation", tenant.as_str(), &known)
+    })
+}
+
+/// The roles somebody names, on nodes of an organisation.
+pub(super) fn assignments(
+    loaded: &Loaded,
+    organisation: &Arc<Organisation>,
+    given: &[String],
+) -> Result<Vec<RoleAssignment>, KeyError> {
+    let schema = &loaded.organisations.schema;
+    let content = read_content(loaded, organisation)?;
+    let place = (organisation.id(), &*content.partition);
+    given.iter().map(|text| assignment(text, schema, place)).collect()
+}
+
+/// Makes keys: kept, and on record.
+pub(super) struct Issue<'l> {
+    pub(super) loaded: &'l Loaded,
+    pub(super) desk: &'l Desk,
+}
+
+impl Issue<'_> {
+    /// Makes one key, and its token.
+    pub(super) fn issue(
+        &self,
+        wish: NewApiKey,
+        bootstrap: bool,
+    ) -> Result<(ApiKey, Secret<String>), KeyError> {
+        let places = &self.loaded.settings.places;
+        let secrets = prepare_secrets(&places.secrets_directory, &OsEntropy, &SystemClock)?;
+        let pepper = Pepper::new(&secrets.pepper);
+        let issued = wish.issue(&pepper, &OsEntropy, SystemClock.now())?;
+        let (key, token) = (ApiKey { bootstrap, ..issued.key }, issued.token);
+        let desk = self.desk;
+        desk.runtime.block_on(desk.keys.create(key.clone()))?;
+        let detail = format!("made on the command line: {}", key.name);
+        if let Err(source) = desk.record(Event::KeyCreated, &key.tenant, &key.id, &detail) {
+            // A key nobody can find in the log must not exist.
+            let revoked = desk.keys.revoke(&key.tenant, &key.id, SystemClock.now());
+            let undone = match desk.runtime.block_on(revoked) {
+                Ok(_) => "the key was revoked",
+                Err(_) => "the key may still be in force: revoke it",
+            };
+            return Err(KeyError::Unrecorded { undone, source });
+        }
+        Ok((key, token))
     }
 }
 
