@@ -59,6 +59,7 @@ use super::{
         domains::verify::verify_domain,
         platform::list_organisations::list_organisations,
         platform::show_organisation::show_organisation,
+        platform::break_glass::break_glass,
         platform::suspend::suspend_organisation,
         platform::resume::resume_organisation,
         platform::show_snapshot::show_snapshot,

@@ -52,6 +52,7 @@ pub(super) const PLATFORM: &str = "/v1/platform/";
 const ORGANISATIONS: &str = "/v1/platform/organisations";
 const ORGANISATION: &str = "/v1/platform/organisations/{organisation}";
 const SUSPENSION: &str = "/v1/platform/organisations/{organisation}/suspend";
+const EMERGENCY: &str = "/v1/platform/organisations/{organisation}/break-glass";
 const RESUMPTION: &str = "/v1/platform/organisations/{organisation}/resume";
 
 /// What decides who may administer an organisation as a whole.
@@ -237,6 +238,13 @@ pub(super) static SUSPEND_ORGANISATION: Operation =
     manage_organisations("suspendOrganisation", SUSPENSION);
 pub(super) static RESUME_ORGANISATION: Operation =
     manage_organisations("resumeOrganisation", RESUMPTION);
+pub(super) static BREAK_GLASS: Operation = Operation {
+    id: "breakGlass",
+    method: Method::POST,
+    path: EMERGENCY,
+    action: "platform:break-glass",
+    scopes: &["platform:break-glass"],
+};
 pub(super) static SHOW_SNAPSHOT: Operation = see_platform("showSnapshot", "/v1/platform/snapshot");
 pub(super) static LIST_ROUTES: Operation = see_platform("listRoutes", "/v1/platform/routes");
 pub(super) static LIST_POLICIES: Operation = see_platform("listPolicies", "/v1/platform/policies");
@@ -251,9 +259,11 @@ pub(super) static SEARCH_DECISIONS: Operation = Operation {
 /// The one thing a bootstrap key is for.
 pub(super) const REPLACES_BOOTSTRAP: &str = "createApiClient";
 
-/// The scopes that administer an organisation: all but those of the hub's own services, and the hub's own.
+/// The scopes that administer an organisation: all but those of the hub's own services and of emergencies, and the
+/// hub's own.
 pub fn administration_scopes() -> BTreeSet<&'static str> {
-    const OF_SERVICES: [&str; 3] = ["directory:push", "decisions:ask", "provisioning:sync"];
+    const OF_SERVICES: [&str; 4] =
+        ["directory:push", "decisions:ask", "provisioning:sync", "platform:break-glass"];
     let own = OPERATIONS.iter().filter(|it| !OF_SERVICES.contains(&it.action));
     own.flat_map(|it| it.scopes).copied().filter(|scope| !scope.starts_with("all:")).collect()
 }
@@ -264,7 +274,7 @@ pub fn scopes_of(action: &str) -> Option<&'static [&'static str]> {
 }
 
 /// All of them.
-pub(super) static OPERATIONS: [&Operation; 64] = [
+pub(super) static OPERATIONS: [&Operation; 65] = [
     &PUT_RESOURCES,
     &DELETE_RESOURCES,
     &BEGIN_UPLOAD,
@@ -329,6 +339,7 @@ pub(super) static OPERATIONS: [&Operation; 64] = [
     &LIST_ROUTES,
     &LIST_POLICIES,
     &SEARCH_DECISIONS,
+    &BREAK_GLASS,
 ];
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! The platform is an organisation like any other (`[platform] organisation`), and its administrators are members of it.
 //! Nobody of another one is even asked about: to them there is nothing here.
 
+pub(super) mod break_glass;
 pub(super) mod list_organisations;
 pub(super) mod list_policies;
 pub(super) mod list_routes;

@@ -33,16 +33,17 @@ use super::list_events::list_events;
 use super::list_members::list_members;
 use super::list_sessions::list_sessions;
 use super::operation::{
-    BEGIN_UPLOAD, END_SESSION, EVALUATE, EVALUATE_MANY, LIST_API_CLIENTS, LIST_CONNECTIONS,
-    LIST_DOMAINS, LIST_EVENTS, LIST_MEMBERS, LIST_ORGANISATIONS, LIST_POLICIES, LIST_ROUTES,
-    LIST_SCIM_GROUPS, LIST_SCIM_RESOURCE_TYPES, LIST_SCIM_SCHEMAS, LIST_SCIM_USERS, LIST_SESSIONS,
-    PUT_RESOURCES, RESUME_ORGANISATION, ROTATE_API_CLIENT, SEARCH_DECISIONS, SHOW_API_CLIENT,
-    SHOW_CONNECTION, SHOW_DOMAIN, SHOW_EVENT, SHOW_MEMBER, SHOW_ORGANISATION, SHOW_PROVISIONING,
-    SHOW_SCIM_GROUP, SHOW_SCIM_RESOURCE_TYPE, SHOW_SCIM_SCHEMA, SHOW_SCIM_USER,
+    BEGIN_UPLOAD, BREAK_GLASS, END_SESSION, EVALUATE, EVALUATE_MANY, LIST_API_CLIENTS,
+    LIST_CONNECTIONS, LIST_DOMAINS, LIST_EVENTS, LIST_MEMBERS, LIST_ORGANISATIONS, LIST_POLICIES,
+    LIST_ROUTES, LIST_SCIM_GROUPS, LIST_SCIM_RESOURCE_TYPES, LIST_SCIM_SCHEMAS, LIST_SCIM_USERS,
+    LIST_SESSIONS, PUT_RESOURCES, RESUME_ORGANISATION, ROTATE_API_CLIENT, SEARCH_DECISIONS,
+    SHOW_API_CLIENT, SHOW_CONNECTION, SHOW_DOMAIN, SHOW_EVENT, SHOW_MEMBER, SHOW_ORGANISATION,
+    SHOW_PROVISIONING, SHOW_SCIM_GROUP, SHOW_SCIM_RESOURCE_TYPE, SHOW_SCIM_SCHEMA, SHOW_SCIM_USER,
     SHOW_SERVICE_PROVIDER, SHOW_SNAPSHOT, SHOW_UPLOAD, SUSPEND_ORGANISATION, TEST_CONNECTION,
     VERIFY_DOMAIN,
 };
 use super::own_pages::own_pages;
+use super::platform::break_glass::break_glass;
 use super::platform::list_organisations::list_organisations;
 use super::platform::list_policies::list_policies;
 use super::platform::list_routes::list_routes;
@@ -133,6 +134,7 @@ fn platform() -> Router<Arc<Door>> {
         .route(LIST_ORGANISATIONS.path, get(list_organisations))
         .route(SHOW_ORGANISATION.path, get(show_organisation))
         .route(SUSPEND_ORGANISATION.path, post(suspend_organisation))
+        .route(BREAK_GLASS.path, post(break_glass))
         .route(RESUME_ORGANISATION.path, post(resume_organisation))
         .route(SHOW_SNAPSHOT.path, get(show_snapshot))
         .route(LIST_ROUTES.path, get(list_routes))

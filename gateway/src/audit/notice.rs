@@ -27,6 +27,8 @@ pub enum Event {
     KeyRevoked,
     /// Something was changed with the administration API.
     Changed,
+    /// Somebody of the platform got into an organisation in an emergency.
+    BreakGlass,
     /// A configuration came into force.
     ConfigLoaded,
     /// A configuration was refused; the last good one stays.

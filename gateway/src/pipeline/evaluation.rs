@@ -14,7 +14,7 @@ use crate::authz::{Decision, Facts, Partition, PreparedPrincipal, Question, Stan
 use crate::directory::{Identity, Member, Members, Organisation, person};
 use crate::model::{
     ActionId, AuthMethod, ConnectionId, DecisionId, Dependency, EntityUid, KeyId, MemberId,
-    Refusal, Scopes, UnixNanos,
+    Refusal, Scopes, TenantId, UnixNanos,
 };
 
 /// Members asked about before it is taken that nobody may: a tenth of a second of decisions. Who holds a role on
@@ -164,6 +164,15 @@ impl Ground<'_> {
     /// The organisation, as it is administered.
     pub fn organisation(&self) -> Option<&Arc<Organisation>> {
         self.snapshot.directory().organisation(self.admitted.tenant())
+    }
+
+    /// The resources of an organisation that may be another than the asker's: only the platform asks.
+    ///
+    /// # Errors
+    /// [`Refusal`] when they cannot be read.
+    pub async fn partition_of(&self, tenant: &TenantId) -> Result<Arc<Partition>, Refusal> {
+        let content = self.snapshot.content(tenant, self.now).await?;
+        Ok(Arc::clone(&content.partition))
     }
 
     /// Everything in force.

@@ -13,7 +13,7 @@ use super::recording::Trail;
 use super::snapshot::Snapshot;
 use http::header::{AUTHORIZATION, COOKIE};
 
-use crate::audit::{Event, EventRecord, Recorded};
+use crate::audit::{Event, EventRecord, Recorded, SinkError};
 use crate::authz::{Decision, Partition, Permit, Question};
 use crate::directory::Members;
 use crate::model::{
@@ -491,6 +491,33 @@ impl Admitted {
         (0..requests).try_for_each(|_| {
             limiter.admit_credential(&self.tenant, self.asker.credential()).map(drop)
         })
+    }
+
+    /// Writes down, to the disk, that somebody gets into `tenant` in an emergency, and says so in the gateway's own log
+    /// as well: whoever watches it is to be woken.
+    ///
+    /// # Errors
+    /// [`SinkError`] when it is not on record: then it must not be done.
+    pub async fn note_break_glass(&self, tenant: &TenantId, told: &str) -> Result<(), SinkError> {
+        let pipeline = &self.pipeline;
+        let identity = &pipeline.parts.identity;
+        let (id, decision) = (pipeline.new_decision_id(), self.decision());
+        let record = EventRecord {
+            tenant: Some(tenant),
+            principal: self.asker.entity(),
+            peer: Some(self.peer),
+            decision: Some(&decision),
+            detail: Some(told),
+            ..EventRecord::of(
+                Event::BreakGlass,
+                id,
+                pipeline.now(),
+                &identity.node,
+                &identity.build,
+            )
+        };
+        tracing::error!(%tenant, who = %self.asker.credential(), %decision, "break-glass: {told}");
+        pipeline.parts.sink.append_strict(record.encode()).await.map(drop)
     }
 
     /// What writes into the log what is changed under this permit, also when nobody waits for the answer any more.

@@ -185,3 +185,60 @@ async fn to_everybody_else_nothing_is_there() {
     }
     assert_eq!(it.world.view("team-harbour").await, 200);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_glass_is_broken_loudly_and_for_an_hour_at_most() {
+    let it = Running::start().await;
+    let gateway = &it.world.gateway;
+    let role = "client=Operator::solarpark";
+    let own = gateway.create_key("solarpark", "emergencies", role, &["platform:break-glass"]);
+    let place = "/v1/platform/organisations/nordvolt/break-glass";
+    let asked = |more: Value| {
+        let mut body = json!({
+            "reason": "charging stopped everywhere, nobody of theirs answers",
+            "ticket": "INC-4711",
+            "minutes": 30,
+            "roles": [{"role": "admin", "on": "Operator::nordvolt"}],
+            "scopes": ["teams:read"],
+        });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let to = ("POST", place);
+    assert_eq!(it.send_as(&it.key, to, &asked(json!({}))).await.status, 403, "its own credential");
+    for (wrong, field) in [
+        (json!({"minutes": 61}), "minutes"),
+        (json!({"minutes": 0}), "minutes"),
+        (json!({"reason": "why not"}), "reason"),
+        (json!({"ticket": " "}), "ticket"),
+        (json!({"roles": []}), "roles"),
+        (json!({"roles": [{"role": "admin", "on": "Operator::solarpark"}]}), "roles[0].on"),
+        (json!({"scopes": ["platform:write"]}), "scopes"),
+        (json!({"scopes": ["decisions:search"]}), "scopes"),
+        (json!({"scopes": ["members:write"]}), "scopes"),
+    ] {
+        let refused = it.send_as(&own, to, &asked(wrong.clone())).await;
+        assert_eq!(refused.status, 422, "{wrong} {}", refused.body_text());
+        assert_eq!(json_of(&refused)["errors"][0]["field"], field, "{wrong}");
+    }
+    let given = it.send_as(&own, to, &asked(json!({}))).await;
+    assert_eq!(given.status, 201, "{}", given.body_text());
+    let given = json_of(&given);
+    let key = given["token"].as_str().unwrap();
+    assert!(given["expires"].is_string());
+    assert_eq!(gateway.get("/teams/team-harbour", key).await.status, 200);
+    for path in
+        ["/v1/platform/policies", "/v1/platform/decisions", "/v1/organisations/nordvolt/members"]
+    {
+        let refused = it.send_as(key, ("GET", path), &Value::Null).await.status;
+        assert!(matches!(refused, 403 | 404), "{path}");
+    }
+    let loud = gateway.log_lines().into_iter().find(|line| line["event"] == "break_glass").unwrap();
+    assert!(loud["detail"].as_str().unwrap().contains("INC-4711"), "{loud}");
+    assert!(gateway.stderr().contains("break-glass"), "the gateway's own log says so too");
+    let audit =
+        gateway.create_key("nordvolt", "audit", "client=Operator::nordvolt", &["audit-log:read"]);
+    let path = "/v1/organisations/nordvolt/auditlog/events?entityType=api_client";
+    let events = json_of(&it.send_as(&audit, ("GET", path), &Value::Null).await).to_string();
+    assert!(events.contains("nobody of theirs answers"), "{events}");
+}

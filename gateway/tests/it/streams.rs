@@ -28,14 +28,14 @@ async fn handshake(gateway: &Gateway, path: &str, key: &str) -> (RawClient, RawA
     (client, answer)
 }
 
-async fn socket(gateway: &Gateway, key: &str) -> RawClient {
+pub(crate) async fn socket(gateway: &Gateway, key: &str) -> RawClient {
     let (client, answer) = handshake(gateway, "/socket", key).await;
     assert_eq!(answer.status, 101, "{answer:?}");
     assert_eq!(answer.field("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     client
 }
 
-async fn echoes(client: &mut RawClient, text: &str) -> bool {
+pub(crate) async fn echoes(client: &mut RawClient, text: &str) -> bool {
     if client.send(&Frame::text(text).encode(Some([1, 2, 3, 4]))).await.is_err() {
         return false;
     }
