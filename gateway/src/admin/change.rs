@@ -268,6 +268,7 @@ impl SentAgain {
             status: answer.status.as_u16(),
             body: answer.body.to_string(),
             location: answer.location.clone(),
+            tag: answer.tag.clone(),
         };
         (self.name.clone(), answered)
     }
@@ -278,7 +279,8 @@ impl SentAgain {
         }
         let status = StatusCode::from_u16(answered.status).unwrap_or(StatusCode::OK);
         let body = serde_json::from_str(&answered.body).unwrap_or(Value::Null);
-        let answer = Answer { location: answered.location, ..Answer::item(status, body) };
+        let Answered { location, tag, .. } = answered;
+        let answer = Answer { location, tag, ..Answer::item(status, body) };
         let mut response = shown(answer);
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
         Ok(response)
@@ -301,6 +303,9 @@ impl From<DeskError> for Problem {
         match error {
             DeskError::Overtaken => Self::overtaken(),
             DeskError::Entropy(_) => Self::not_done(),
+            DeskError::Store(StoreError::TooLarge { .. } | StoreError::TooMany { .. }) => {
+                Self::more_than_kept()
+            }
             DeskError::Store(_) | DeskError::Overlay(_) | DeskError::Broken => Self::unknown_end(),
         }
     }

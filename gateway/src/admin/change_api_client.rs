@@ -95,7 +95,18 @@ fn asked(
         return Ok((about(entered, manage, &[]), (None, body)));
     };
     let mut questions = about(entered, manage, &before.roles);
-    questions.extend(about_giving(entered, manage, (&wish.roles, &wish.scopes))?);
+    // What stays was given before; but a key that is let in again, or for longer, is given all it has.
+    let longer = wish.expires.is_none_or(|end| before.expires.is_some_and(|was| end > was));
+    let again = (before.disabled && !written.disabled) || (before.expires.is_some() && longer);
+    let mut roles = wish.roles.clone();
+    let mut scopes = wish.scopes.clone();
+    if !again {
+        roles.retain(|role| !before.roles.contains(role));
+        scopes.retain(|scope| !before.scopes.contains(scope));
+    }
+    if again || !roles.is_empty() || !scopes.is_empty() {
+        questions.extend(about_giving(entered, manage, (&roles, &scopes))?);
+    }
     questions.sort_unstable();
     questions.dedup();
     let after = ApiKey {

@@ -198,7 +198,9 @@ impl Desk {
                 Swap::Stored(_) => {}
                 Swap::Changed(_) => return Err(DeskError::Overtaken),
             }
-            forget.iter().for_each(|held| parts.forget(held));
+            for held in &forget {
+                parts.forget(held);
+            }
             tell();
             let overlay = Arc::clone(&parts.overlay);
             let settled = tokio::task::spawn_blocking(move || overlay.settle(&turn)).await;

@@ -192,8 +192,7 @@ pub fn document() -> Result<String, serde_json::Error> {
                 }
                 let answer = if path.starts_with("/scim/") {
                     // RFC 7644 §3.12.
-                    let schema = json!({ "type": "object" });
-                    json!({ "application/scim+json": { "schema": schema } })
+                    json!({ "application/scim+json": { "schema": { "type": "object" } } })
                 } else {
                     let problem = json!({ "$ref": "#/components/schemas/ProblemBody" });
                     json!({ "application/problem+json": { "schema": problem } })

@@ -110,3 +110,28 @@ pub(super) fn ended(ground: &Ground<'_>, note: &SessionNote) -> EventDraft {
         after: None,
     }
 }
+
+/// Adds the end of all sessions that `takes` says, as far as one batch reaches.
+pub(super) async fn end_where(
+    guarded: &Guarded<'_>,
+    ground: &Ground<'_>,
+    takes: &(dyn Fn(&SessionNote) -> bool + Send + Sync),
+    plan: &mut Plan,
+) -> Result<(), Problem> {
+    let (sessions, tenant) = (guarded.desk.sessions(), guarded.admitted.tenant());
+    let now = guarded.desk.now();
+    let mut after = None;
+    loop {
+        let page = sessions.notes(tenant, after.as_ref(), ENDED_MAX).await?;
+        after = page.last().map(|note| note.key);
+        let is_last = page.len() < ENDED_MAX;
+        for note in page.iter().filter(|note| takes(note) && is_alive(sessions, note, now)) {
+            plan.objects.push(gone(&note.key));
+            plan.events.push(ended(ground, note));
+            plan.forget.push(Held::Session(note.key));
+        }
+        if is_last || plan.forget.len() >= ENDED_MAX {
+            return Ok(());
+        }
+    }
+}

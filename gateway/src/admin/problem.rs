@@ -50,6 +50,11 @@ impl FieldError {
     pub(super) fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { field: field.into(), reason: reason.into() }
     }
+
+    /// The same mistake, in what stands at `place`.
+    pub(super) fn below(self, place: &str) -> Self {
+        Self { field: format!("{place}.{}", self.field), ..self }
+    }
 }
 
 /// A problem before it is sent.
@@ -247,6 +252,13 @@ impl Problem {
     /// Other processes were quicker each time.
     pub(super) fn overtaken() -> Self {
         Self::unavailable("others change this organisation right now; nothing was done, try again")
+    }
+
+    /// It is more than is kept in one piece.
+    pub(super) fn more_than_kept() -> Self {
+        let told = ("too-large", "It is more than can be kept");
+        let detail = "nothing was done: send less, or in several requests";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, told, detail)
     }
 
     /// Nothing was done.

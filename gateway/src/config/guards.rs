@@ -35,6 +35,9 @@ pub(super) struct OutboundFile {
     /// PEM file with certificate authorities trusted for these calls besides the web's.
     #[serde(skip_serializing_if = "Option::is_none")]
     ca_file: Option<String>,
+    /// Whether `allow` and `ca_file` count for connections that organisations set up themselves with the
+    /// administration API, too. Leave it off unless every organisation may look around in those networks.
+    administered: bool,
     /// Name servers asked for the records that prove an e-mail domain, as `192.0.2.53:53`. Those of the
     /// system unless given.
     name_servers: Vec<String>,
@@ -161,6 +164,8 @@ pub struct OutboundSettings {
     pub allow: Vec<IpNet>,
     /// More certificate authorities.
     pub ca_file: Option<PathBuf>,
+    /// Whether both count for connections that organisations set up themselves.
+    pub administered: bool,
     /// Name servers for proofs of e-mail domains; the system's where there are none.
     pub name_servers: Vec<SocketAddr>,
 }
@@ -218,7 +223,7 @@ impl OutboundFile {
             text.parse::<SocketAddr>()
                 .map_err(|_| "expected an address and a port, as `192.0.2.53:53`")
         });
-        Some(OutboundSettings { allow, ca_file, name_servers })
+        Some(OutboundSettings { allow, ca_file, administered: self.administered, name_servers })
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::member::{Identity, Member};
 use super::organisation::{DirectoryError, Organisation};
-use crate::model::{EntityUid, MemberId, PersonId};
+use crate::model::{EntityUid, MemberId, PersonId, Source};
 
 /// Most members of one organisation.
 pub const MEMBERS_MAX: usize = 100_000;
@@ -60,6 +60,16 @@ impl Members {
             self.members.insert(member.id.clone(), member);
         }
         self
+    }
+
+    /// The same members, with `provisioned` in the place of those that an identity provider keeps.
+    #[must_use]
+    pub fn with_provisioned(&self, organisation: &Organisation, provisioned: Vec<Member>) -> Self {
+        let mut members = self.clone();
+        let gone = |member: &Member| member.source == Source::Scim;
+        members.people.retain(|_, holder| members.members.get(holder).is_some_and(|it| !gone(it)));
+        members.members.retain(|_, member| !gone(member));
+        members.with_managed(organisation, provisioned)
     }
 
     /// The same members but for one, who is `changed`, or gone.

@@ -42,6 +42,7 @@ fn connection(tenant: &str, domain: &str) -> Connection {
         email_domains: vec![domain.to_owned()],
         ca_pem: None,
         enabled: true,
+        by_platform: true,
     }
 }
 

@@ -42,4 +42,7 @@ pub struct Connection {
     pub ca_pem: Option<String>,
     /// A disabled connection starts and finishes no sign-in.
     pub enabled: bool,
+    /// It was set up by the platform, in a file: only then is it trusted with what the platform opened for providers of
+    /// its own (DI-06).
+    pub by_platform: bool,
 }

@@ -79,7 +79,7 @@ impl Steps {
         connection: &Connection,
         (redirect_uri, now): (&str, UnixNanos),
     ) -> Result<(), Stopped> {
-        let outbound = Outbound::new(settings.clone(), connection.ca_pem.as_deref())
+        let outbound = Outbound::new(settings.of(connection), connection.ca_pem.as_deref())
             .map_err(|error| self.failed(("metadata", None), error.to_string()))?;
         let metadata = self.metadata(&outbound, connection).await?;
         let keys = outbound.json(&metadata.keys).await;
@@ -158,7 +158,7 @@ impl Steps {
         let verifier = PkceCodeVerifier::new(NO_VERIFIER.to_owned());
         let answer = request.set_pkce_verifier(verifier).request_async(outbound).await;
         let (end, field, detail) = match &answer {
-            Err(RequestTokenError::ServerResponse(answer)) => told(&answer.error().to_string()),
+            Err(RequestTokenError::ServerResponse(answer)) => told(answer.error().as_ref()),
             Err(RequestTokenError::Request(error)) => {
                 (StepEnd::Failed, None, unreached("the token endpoint", error))
             }

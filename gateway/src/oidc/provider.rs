@@ -35,6 +35,7 @@ impl Known {
 pub(super) struct Provider {
     issuer: String,
     ca_pem: Option<String>,
+    by_platform: bool,
     /// The way to it.
     pub outbound: Outbound,
     /// Held while fetching, so that one caller fetches and the others wait for the same answer.
@@ -66,11 +67,12 @@ impl Provider {
         settings: &OutboundSettings,
         connection: &Connection,
     ) -> Result<Self, SignInError> {
-        let outbound = Outbound::new(settings.clone(), connection.ca_pem.as_deref())
+        let outbound = Outbound::new(settings.of(connection), connection.ca_pem.as_deref())
             .map_err(|error| SignInError::Metadata(error.to_string()))?;
         Ok(Self {
             issuer: connection.issuer.clone(),
             ca_pem: connection.ca_pem.clone(),
+            by_platform: connection.by_platform,
             outbound,
             state: Mutex::default(),
         })
@@ -78,7 +80,9 @@ impl Provider {
 
     /// Whether it is still the provider of `connection`, after a reload.
     pub(super) fn is_of(&self, connection: &Connection) -> bool {
-        self.issuer == connection.issuer && self.ca_pem == connection.ca_pem
+        self.issuer == connection.issuer
+            && self.ca_pem == connection.ca_pem
+            && self.by_platform == connection.by_platform
     }
 
     /// What is known, asked for again when it is too old.

@@ -64,6 +64,7 @@ impl Bench {
             email_domains: Vec::new(),
             ca_pem: Some(provider.ca_pem().to_owned()),
             enabled: true,
+            by_platform: true,
         };
         let clock = Arc::new(ManualClock::at(SystemClock.now()));
         let party = OpenIdRelyingParty::new(loopback(), Arc::clone(&clock) as _);
@@ -112,7 +113,11 @@ fn verifier() -> String {
 }
 
 fn loopback() -> OutboundSettings {
-    OutboundSettings { allow: vec!["127.0.0.0/8".parse().unwrap()], ca_pem: None }
+    OutboundSettings {
+        allow: vec!["127.0.0.0/8".parse().unwrap()],
+        ca_pem: None,
+        administered: false,
+    }
 }
 
 fn members(value: Value) -> Map<String, Value> {

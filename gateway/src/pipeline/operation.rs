@@ -286,7 +286,7 @@ impl Pipeline {
         match authenticated.method() {
             AuthMethod::ApiKey => {}
             AuthMethod::Session => own_page(operation)?,
-            _ => return Err(Refusal::CredentialMissing),
+            AuthMethod::None => return Err(Refusal::CredentialMissing),
         }
         let now = trail.arrival.at;
         if let Some(tenant) = authenticated.principal().tenant() {

@@ -131,6 +131,9 @@ pub struct Answered {
     /// Its `Location`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
+    /// Its `ETag`, where it is not the body's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
 }
 
 /// How long a request may be sent again: clients try for minutes, people come back the next day.
@@ -296,6 +299,25 @@ impl ManagedObjects {
             })
         };
         self.at_one_moment(tenant, people).await
+    }
+
+    /// The members that the users there are would come to by `settings`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn provisioned(
+        &self,
+        tenant: &TenantId,
+        settings: Option<&Provisioning>,
+    ) -> Result<Vec<Member>, StoreError> {
+        let Some(settings) = settings else { return Ok(Vec::new()) };
+        let people = StoredPeople {
+            members: Vec::new(),
+            provisioning: Some(settings.clone()),
+            users: self.every(tenant, Kind::ScimUser).await?,
+            groups: self.every(tenant, Kind::ScimGroup).await?,
+        };
+        Ok(people.into_members())
     }
 
     /// The ids of all users in a provisioned group, at most `limit`.

@@ -93,6 +93,7 @@ impl StoredConnection {
             // Only the platform may trust further authorities (DI-06).
             ca_pem: None,
             enabled: self.enabled,
+            by_platform: false,
         }
     }
 }

@@ -83,9 +83,13 @@ pub struct StoredGroup {
 
 /// The entry that finds a user or a group by a name: `what` says which name of which.
 pub fn index_id(what: &str, name: &str) -> String {
-    let digest = Sha256::digest(name.as_bytes());
-    let digits = digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    format!("{what}-{digits}")
+    use std::fmt::Write as _;
+    let mut id = format!("{what}-");
+    for byte in Sha256::digest(name.as_bytes()) {
+        // Writing to a string cannot fail.
+        let _ = write!(id, "{byte:02x}");
+    }
+    id
 }
 
 /// The entry that says that a user is in a group.

@@ -35,7 +35,7 @@ impl Connecting {
         let (admin, dns) = (free_address().unwrap(), NameServer::start().await.unwrap());
         let world = World::with_settings(&[
             ("listen", format!("admin = \"{admin}\"")),
-            ("outbound", format!("name_servers = [\"{}\"]", dns.address())),
+            ("outbound", format!("administered = true\nname_servers = [\"{}\"]", dns.address())),
         ])
         .await;
         let key = NewKey {
@@ -133,7 +133,11 @@ async fn a_connection_is_made_tried_out_used_and_ended() {
     // Disabled: over with the next request. The same provider under another connection is somebody else.
     assert_eq!(it.change(json!({"enabled": false})).await.status, 200);
     assert_ne!(browser.get(TEAM).await.status, StatusCode::OK);
-    let other = it.change(json!({"issuer": "https://elsewhere.example"})).await;
+    assert_eq!(it.change(json!({"enabled": true})).await.status, 200);
+    assert_ne!(browser.get(TEAM).await.status, StatusCode::OK, "the session ended for good");
+    assert_eq!(it.change(json!({"enabled": false})).await.status, 200);
+    let moved = json!({"issuer": "https://elsewhere.example", "client_secret": "x"});
+    let other = it.change(moved).await;
     assert_eq!(other.status, 422, "{}", other.body_text());
     let gone = it.send("DELETE", &format!("{CONNECTIONS}/more"), &Value::Null).await;
     assert_eq!((gone.status, json_of(&gone)["code"].clone()), (409, json!("in_use")));
@@ -152,8 +156,12 @@ async fn what_is_wrong_with_a_connection_is_named() {
     let cases = [
         (json!({"client_secret": "another"}), "client", "client_secret"),
         (json!({"client_id": "nobody"}), "client", "client_secret"),
-        (json!({"issuer": format!("{issuer}/elsewhere")}), "metadata", "issuer"),
-        (json!({"issuer": "https://127.0.0.1:1"}), "metadata", "issuer"),
+        (
+            json!({"issuer": format!("{issuer}/elsewhere"), "client_secret": "x"}),
+            "metadata",
+            "issuer",
+        ),
+        (json!({"issuer": "https://127.0.0.1:1", "client_secret": "x"}), "metadata", "issuer"),
     ];
     for (patch, step, field) in cases {
         assert_eq!(it.change(it.more_without_id()).await.status, 200);
@@ -168,6 +176,8 @@ async fn what_is_wrong_with_a_connection_is_named() {
     let path = "/v1/organisations/nordvolt/auditlog/events?entityType=connection";
     let text = it.done("GET", path, &Value::Null).await.to_string();
     assert!(text.contains("(another secret)") && !text.contains(CLIENT_SECRET), "{text}");
+    let kept = it.change(json!({"issuer": "https://elsewhere.example"})).await;
+    assert_eq!(json_of(&kept)["errors"][0]["field"], "client_secret", "no other provider hears it");
     for wrong in [
         json!({"issuer": "http://id.example"}),
         json!({"issuer": "https://id.example?x"}),

@@ -1,11 +1,7 @@
 //! People administer with the session of their browser, on a host of their own: signed in there, asked for by its own
 //! pages only, and let as far as their roles reach.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test stops at what it did not expect"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it did not expect")]
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;

@@ -1,12 +1,6 @@
 //! The platform's own administration: every organisation seen, one suspended and let in again at once, what is in force,
 //! the decision log searched; and to everybody else nothing of it is there.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test stops at what it did not expect"
-)]
-
 use std::time::{Duration, Instant};
 
 use hubgate_testkit::raw_client::RawAnswer;

@@ -15,13 +15,14 @@ use crate::admin::body::{JSON, MERGE_PATCH, merge, parsed, wants_media_type, who
 use crate::admin::change::{Answer, Change, EventDraft, Plan, change, wants_match};
 use crate::admin::change_member::keeps_somebody;
 use crate::admin::diff::with_secret;
+use crate::admin::end_sessions::end_where;
 use crate::admin::guard::{Guarded, Shared};
 use crate::admin::operation::CHANGE_CONNECTION;
 use crate::admin::problem::{FieldError, Problem};
 use crate::audit::EventAction;
-use crate::model::{Connection, ConnectionId, Secret, Source};
+use crate::model::{Connection, ConnectionId, Secret, Source, TenantId};
 use crate::pipeline::Ground;
-use crate::store::{Kind, ObjectWrite, StoredConnection};
+use crate::store::{Kind, ObjectWrite, SessionNote, StoredConnection};
 
 /// Change a connection
 ///
@@ -48,6 +49,8 @@ pub(in crate::admin) async fn change_connection(
         let ground = guarded.admitted.ground().await.ok_or_else(Problem::revoked)?;
         let before = found(guarded, &ground, &id).await?;
         let (moved, secret) = moved(guarded, before, parsed(&body)?)?;
+        // Before anything is sent anywhere.
+        moved.fits(guarded, &ground).await?;
         if moved.must_work() {
             works(guarded, &ground, (&moved.after, &secret)).await?;
         }
@@ -77,6 +80,26 @@ struct Moved {
 }
 
 impl Moved {
+    /// Whether it may be changed so, as far as that can be told without asking the provider.
+    async fn fits(&self, guarded: &Guarded<'_>, ground: &Ground<'_>) -> Result<(), Problem> {
+        let Self { before, after, .. } = self;
+        let found = stored(guarded, &before.id).await?.ok_or_else(Problem::not_found)?;
+        wants_match(guarded.headers, &shown(ground, guarded.admitted.tenant(), &found))?;
+        if found != *before {
+            return Err(Problem::overtaken());
+        }
+        let members = ground.members().await.map_err(|_| Problem::not_done())?;
+        let by = members_by(&members, &before.id);
+        if before.issuer != after.issuer && !by.is_empty() {
+            let reason = format!(
+                "members sign in by it ({}): another provider is another connection",
+                by.join(", ")
+            );
+            return Err(Problem::invalid(&[FieldError::new("issuer", reason)]));
+        }
+        is_free(ground, after)
+    }
+
     /// Whether people would sign in by something that was not tried yet.
     fn must_work(&self) -> bool {
         let Self { before, after, other_secret } = self;
@@ -110,7 +133,14 @@ fn moved(
         ..before.clone()
     };
     let other_secret = written.client_secret.is_some();
+    if after.issuer != before.issuer && !other_secret {
+        // The secret of one provider is not for another one's ears.
+        let reason = "another issuer has another client: give its secret";
+        return Err(Problem::invalid(&[FieldError::new("client_secret", reason)]));
+    }
     let secret = match written.client_secret {
+        // One that is not tried out needs no secret, and may have one that cannot be read any more.
+        None if !after.enabled => Secret::new(String::new()),
         None => before.opened(ring, tenant)?.client_secret,
         Some(secret) => {
             let secret = Secret::new(secret);
@@ -132,34 +162,16 @@ impl Change for Moved {
         let Self { before, after, other_secret } = self;
         let tenant = guarded.admitted.tenant();
         let organisation = ground.organisation().ok_or_else(Problem::not_done)?;
-        let found = stored(guarded, &before.id).await?.ok_or_else(Problem::not_found)?;
-        let in_force = organisation.connection(&before.id).ok_or_else(Problem::not_done)?;
-        let domains = &in_force.email_domains;
-        let shown = |stored: &StoredConnection| {
-            let email_domains = domains.clone();
-            let connection = Connection { email_domains, ..stored.without_secret(tenant) };
-            ConnectionBody::shown(ground, &connection, Some(stored))
-        };
-        wants_match(guarded.headers, &shown(&found))?;
-        if found != *before {
-            return Err(Problem::overtaken());
-        }
+        self.fits(guarded, ground).await?;
+        let shown = |stored| shown(ground, tenant, stored);
         let (old, new) = (shown(before), shown(after));
         let answer = Answer::item(StatusCode::OK, new.clone());
         if after == before {
             return Ok(Plan::nothing(answer));
         }
-        let members = ground.members().await.map_err(|_| Problem::not_done())?;
-        let by = members_by(&members, &before.id);
-        if before.issuer != after.issuer && !by.is_empty() {
-            let reason = format!(
-                "members sign in by it ({}): another provider is another connection",
-                by.join(", ")
-            );
-            return Err(Problem::invalid(&[FieldError::new("issuer", reason)]));
-        }
-        is_free(ground, after)?;
-        if before.enabled && !after.enabled {
+        let ends = before.enabled && !after.enabled;
+        if ends {
+            let members = ground.members().await.map_err(|_| Problem::not_done())?;
             let changed = Some(after.without_secret(tenant));
             let changed = organisation.with_connection(&before.id, changed);
             keeps_somebody(ground, &members, (&changed, &members))?;
@@ -177,6 +189,20 @@ impl Change for Moved {
             after: Some(new),
         };
         let write = ObjectWrite::put(Kind::Connection, after.id.as_str(), after)?;
-        Ok(Plan::one(write, event, answer))
+        let mut plan = Plan::one(write, event, answer);
+        if ends {
+            // For good: enabled again, people sign in again.
+            let by = |note: &SessionNote| note.person.connection == before.id;
+            end_where(guarded, ground, &by, &mut plan).await?;
+        }
+        Ok(plan)
     }
+}
+
+/// A connection as it would be shown with the domains that lead to it now.
+fn shown(ground: &Ground<'_>, tenant: &TenantId, stored: &StoredConnection) -> Value {
+    let in_force = ground.organisation().and_then(|it| it.connection(&stored.id));
+    let email_domains = in_force.map(|it| it.email_domains.clone()).unwrap_or_default();
+    let connection = Connection { email_domains, ..stored.without_secret(tenant) };
+    ConnectionBody::shown(ground, &connection, Some(stored))
 }

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{
-    BODY_BYTES_MAX, CONNECTIONS_MAX, ConnectionBody, ConnectionWritten, is_free, item, works,
+    BODY_BYTES_MAX, CONNECTIONS_MAX, ConnectionBody, ConnectionWritten, is_free, item, members_by,
+    works,
 };
 use crate::admin::body::{JSON, parsed, wants_media_type, whole};
 use crate::admin::change::{Answer, Change, EventDraft, Plan, change};
@@ -118,8 +119,17 @@ impl Change for Creation {
     async fn plan(&self, guarded: &Guarded<'_>, ground: &Ground<'_>) -> Result<Plan, Problem> {
         let (stored, tenant) = (&self.stored, guarded.admitted.tenant());
         let organisation = ground.organisation().ok_or_else(Problem::not_done)?;
-        if organisation.connection(&stored.id).is_some() {
+        let kept = super::stored(guarded, &stored.id).await?;
+        if kept.is_some() || organisation.connection(&stored.id).is_some() {
             return Err(Problem::exists("there is a connection of this id"));
+        }
+        let members = ground.members().await.map_err(|_| Problem::not_done())?;
+        let by = members_by(&members, &stored.id);
+        if !by.is_empty() {
+            // Left from a connection that is gone: another provider would say who they are.
+            let by = by.join(", ");
+            let detail = format!("members have identities at a connection of this id ({by})");
+            return Err(Problem::in_use(detail));
         }
         if organisation.connections().count() >= CONNECTIONS_MAX {
             let detail = format!("an organisation has at most {CONNECTIONS_MAX} connections");

@@ -13,7 +13,7 @@ use crate::admin::guard::{Guarded, Shared};
 use crate::admin::operation::REMOVE_CONNECTION;
 use crate::admin::problem::{Problem, ProblemBody};
 use crate::audit::EventAction;
-use crate::model::ConnectionId;
+use crate::model::{Connection, ConnectionId};
 use crate::pipeline::Ground;
 use crate::store::{Kind, ObjectWrite, StoredDomain};
 
@@ -48,8 +48,10 @@ impl Change for Removal {
         let (id, tenant) = (&self.0, guarded.admitted.tenant());
         let stored = found(guarded, ground, id).await?;
         let organisation = ground.organisation().ok_or_else(Problem::not_done)?;
-        let in_force = organisation.connection(id).ok_or_else(Problem::not_done)?;
-        let shown = ConnectionBody::shown(ground, in_force, Some(&stored));
+        // One whose secret cannot be read is not in force, and can go all the same.
+        let connection = organisation.connection(id).map(|it| Connection::clone(it));
+        let connection = connection.unwrap_or_else(|| stored.without_secret(tenant));
+        let shown = ConnectionBody::shown(ground, &connection, Some(&stored));
         takes_match(guarded.headers, &shown)?;
         let members = ground.members().await.map_err(|_| Problem::not_done())?;
         let by = members_by(&members, id);
@@ -61,6 +63,10 @@ impl Change for Removal {
         let (domains, _) = objects.all::<StoredDomain>(tenant, Kind::Domain).await?;
         if let Some(domain) = domains.iter().find(|it| it.connection.as_ref() == Some(id)) {
             return Err(Problem::in_use(format!("the domain {} leads to it", domain.name)));
+        }
+        let provisioning = crate::admin::provisioning::found(guarded).await?;
+        if provisioning.is_some_and(|settings| settings.connection == *id) {
+            return Err(Problem::in_use("provisioned people sign in by it"));
         }
         let event = EventDraft {
             action: EventAction::Deleted,

@@ -22,6 +22,7 @@ use crate::store::{Kind, ObjectWrite, StoredDomain};
 /// What changes of a domain.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "a merge patch tells `null` from what is left out")]
 pub(in crate::admin) struct DomainPatch {
     /// The connection its people sign in by; `null` leads them nowhere.
     #[serde(default, deserialize_with = "said")]
@@ -30,6 +31,7 @@ pub(in crate::admin) struct DomainPatch {
 }
 
 /// Tells `null` from what is left out.
+#[expect(clippy::option_option, reason = "a merge patch tells `null` from what is left out")]
 fn said<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(from).map(Some)
 }
@@ -60,6 +62,7 @@ pub(in crate::admin) async fn change_domain(
     door.guarded(&CHANGE_DOMAIN, &parts, Some(&organisation), act).await
 }
 
+#[expect(clippy::option_option, reason = "a merge patch tells `null` from what is left out")]
 struct Moved<'a> {
     domain: &'a str,
     connection: Option<Option<String>>,
@@ -76,6 +79,11 @@ impl Change for Moved<'_> {
             Some(given) => leads_to(ground, given.as_deref())?,
         };
         let after = StoredDomain { connection, ..before.clone() };
+        let leads = after.verified.is_some() && after.connection.is_some();
+        if leads && ground.domain_leads_elsewhere(&after.name) {
+            let detail = "the domain leads to another organisation: ask the platform's support";
+            return Err(Problem::unproved(detail));
+        }
         let new = DomainBody::shown(&after);
         let answer = Answer::item(StatusCode::OK, new.clone());
         if old == new {

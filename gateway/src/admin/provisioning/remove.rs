@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::Request;
 
-use super::replace::about;
+use super::replace::{about, keeps_an_administrator};
 use super::{ProvisioningBody, found, item};
 use crate::admin::change::{Answer, Change, EventDraft, Plan, change, takes_match};
 use crate::admin::guard::{Guarded, Shared};
@@ -57,6 +57,7 @@ impl Change for Removal {
         if found != self.0 {
             return Err(Problem::overtaken());
         }
+        keeps_an_administrator(guarded, ground, None).await?;
         let event = EventDraft {
             action: EventAction::Deleted,
             item: item(),

@@ -10,6 +10,7 @@ use http::{Request, StatusCode};
 use super::{ProvisioningBody, all_roles, found, item};
 use crate::admin::body::{JSON, parsed, wants_media_type, whole};
 use crate::admin::change::{Answer, Change, EventDraft, Plan, change, takes_match, wants_match};
+use crate::admin::change_member::keeps_somebody;
 use crate::admin::guard::{Guarded, Questions, Shared};
 use crate::admin::member::{MEMBER, about_roles, role_errors};
 use crate::admin::operation::{MANAGE, REPLACE_PROVISIONING};
@@ -92,9 +93,14 @@ impl Change for Settled {
             return Err(Problem::overtaken());
         }
         let organisation = ground.organisation().ok_or_else(Problem::not_done)?;
-        let new: Vec<RoleAssignment> = all_roles(&self.after).into_iter().collect();
         let kept: Vec<RoleAssignment> = found.iter().flat_map(all_roles).collect();
-        let mut errors = role_errors(ground.partition(), MEMBER, &new, &kept);
+        let wrong =
+            |roles: &[RoleAssignment]| role_errors(ground.partition(), MEMBER, roles, &kept);
+        let mut errors = wrong(&self.after.roles);
+        for (number, group) in self.after.groups.iter().enumerate() {
+            let told = wrong(&group.roles).into_iter();
+            errors.extend(told.map(|error| error.below(&format!("groups[{number}]"))));
+        }
         if organisation.connection(&self.after.connection).is_none() {
             errors.push(FieldError::new("connection", "there is no such connection"));
         }
@@ -107,6 +113,7 @@ impl Change for Settled {
         if old.as_ref() == Some(&shown) {
             return Ok(Plan::nothing(answer));
         }
+        keeps_an_administrator(guarded, ground, Some(&self.after)).await?;
         let event = EventDraft {
             action: if found.is_some() { EventAction::Updated } else { EventAction::Created },
             item: item(),
@@ -117,4 +124,18 @@ impl Change for Settled {
         let write = ObjectWrite::put(Kind::Provisioning, PROVISIONING, &self.after)?;
         Ok(Plan::one(write, event, answer))
     }
+}
+
+/// Refuses settings after which nobody could sign in to undo them.
+pub(super) async fn keeps_an_administrator(
+    guarded: &Guarded<'_>,
+    ground: &Ground<'_>,
+    after: Option<&Provisioning>,
+) -> Result<(), Problem> {
+    let organisation = ground.organisation().ok_or_else(Problem::not_done)?;
+    let before = ground.members().await.map_err(|_| Problem::not_done())?;
+    let (objects, tenant) = (guarded.desk.objects(), guarded.admitted.tenant());
+    let provisioned = objects.provisioned(tenant, after).await?;
+    let now = before.with_provisioned(organisation, provisioned);
+    keeps_somebody(ground, &before, (organisation, &now))
 }

@@ -234,11 +234,16 @@ async fn is_free(guarded: &Guarded<'_>, after: &Peopled, is_new: bool) -> Result
         }
     }
     let groups = super::all_groups(guarded).await?;
-    let external = |group: &StoredGroup| group.document.get("externalId").cloned();
-    let own = external(&after.group);
-    let others = groups.values().filter(|group| group.id != after.group.id);
-    if own.is_some() && others.clone().any(|group| external(group) == own) {
-        return Err(ScimError::uniqueness("another group has this `externalId`").into());
+    // Roles are settled by either name, so neither may be either of another group.
+    let text = |group: &StoredGroup, key: &str| {
+        group.document.get(key).and_then(Value::as_str).map(str::to_owned)
+    };
+    let names = |group: &StoredGroup| [text(group, "displayName"), text(group, "externalId")];
+    let own: Vec<String> = names(&after.group).into_iter().flatten().collect();
+    let mut others = groups.values().filter(|group| group.id != after.group.id);
+    if others.any(|group| names(group).iter().flatten().any(|name| own.contains(name))) {
+        let detail = "another group goes by this `displayName` or `externalId`";
+        return Err(ScimError::uniqueness(detail).into());
     }
     if is_new && groups.len() >= GROUPS_MAX {
         let detail = format!("an organisation has at most {GROUPS_MAX} groups");
@@ -278,7 +283,11 @@ async fn moved(
     let Some(group) = after.or(before).map(|it| it.group.id.clone()) else {
         return Ok(Vec::new());
     };
-    let moved: Vec<&MemberId> = old.symmetric_difference(&new).collect();
+    let mut moved: Vec<&MemberId> = old.symmetric_difference(&new).collect();
+    if after.is_none() {
+        // A group that is gone gives nothing, whoever still names it; its id is never given again.
+        moved.truncate(MOVED_MAX);
+    }
     if moved.len() > MOVED_MAX {
         let detail = format!("at most {MOVED_MAX} people join or leave a group at once");
         return Err(ScimError::too_large(detail).into());

@@ -8,12 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::{BASE, USER_EXTERNAL, USER_NAME, named, settings};
 use crate::admin::change::{Answer, Change, EventDraft, Plan, takes_match};
-use crate::admin::desk::Held;
 use crate::admin::diff::etag;
-use crate::admin::end_sessions::{ended, gone};
+use crate::admin::end_sessions::end_where;
 use crate::admin::event::timestamp;
 use crate::admin::guard::Guarded;
-use crate::admin::list_sessions::is_alive;
 use crate::admin::problem::Problem;
 use crate::audit::{EventAction, Item};
 use crate::directory::{Identity, MEMBERS_MAX, Members, person};
@@ -23,12 +21,6 @@ use crate::scim::{self, Document, GroupReference, Projection, ReadOnly, ScimErro
 use crate::store::{
     Kind, ObjectWrite, Provisioning, SessionNote, StoredGroup, StoredUser, index_id, membership_id,
 };
-
-/// Sessions read at once when those of a person are looked for.
-const SESSIONS_PAGE: usize = 4_000;
-
-/// Most sessions of one person that end with one change: nobody has as many browsers.
-const SESSIONS_MAX: usize = 1_000;
 
 /// The document of what is kept.
 pub(super) fn document(kept: &Map<String, Value>, kind: scim::Kind) -> Result<Document, Problem> {
@@ -108,15 +100,12 @@ impl Change for UserWrite {
             takes_match(guarded.headers, &version(before))?;
         }
         let after = self.after(guarded, before.as_ref())?;
-        match &after {
-            Some(after) => {
-                is_free(guarded, ground, (after, &settings, &members)).await?;
-                if before.is_none() && members.len() >= MEMBERS_MAX {
-                    let detail = format!("an organisation has at most {MEMBERS_MAX} members");
-                    return Err(ScimError::plain(409, detail).into());
-                }
+        if let Some(after) = &after {
+            is_free(guarded, ground, (after, &settings, &members)).await?;
+            if before.is_none() && members.len() >= MEMBERS_MAX {
+                let detail = format!("an organisation has at most {MEMBERS_MAX} members");
+                return Err(ScimError::plain(409, detail).into());
             }
-            None => {}
         }
         self.planned(guarded, ground, (&settings, before, after)).await
     }
@@ -199,7 +188,12 @@ impl UserWrite {
         if let Some(before) = &before
             && must_leave(settings, before, after.as_ref())
         {
-            end_sessions(guarded, ground, (settings, before), &mut plan).await?;
+            // Should they be let in again, they sign in again.
+            let (connection, subject) = (&settings.connection, before.subject(settings.subject));
+            let theirs = |note: &SessionNote| {
+                note.person.connection == *connection && Some(&*note.person.subject) == subject
+            };
+            end_where(guarded, ground, &theirs, &mut plan).await?;
         }
         Ok(plan)
     }
@@ -219,7 +213,8 @@ fn changed(
 fn must_leave(settings: &Provisioning, before: &StoredUser, after: Option<&StoredUser>) -> bool {
     let is_off = |user: &StoredUser| user.document.get("active") == Some(&Value::Bool(false));
     after.is_none_or(|after| {
-        is_off(after) || after.subject(settings.subject) != before.subject(settings.subject)
+        (is_off(after) && !is_off(before))
+            || after.subject(settings.subject) != before.subject(settings.subject)
     })
 }
 
@@ -284,37 +279,6 @@ fn writes(
         (None, None) => {}
     }
     Ok(objects)
-}
-
-/// Ends the sessions of a user: should they be let in again, they sign in again.
-async fn end_sessions(
-    guarded: &Guarded<'_>,
-    ground: &Ground<'_>,
-    (settings, user): (&Provisioning, &StoredUser),
-    plan: &mut Plan,
-) -> Result<(), Problem> {
-    let Some(subject) = user.subject(settings.subject) else { return Ok(()) };
-    let (sessions, tenant) = (guarded.desk.sessions(), guarded.admitted.tenant());
-    let now = guarded.desk.now();
-    let theirs = |note: &SessionNote| {
-        note.person.connection == settings.connection
-            && note.person.subject == subject
-            && is_alive(sessions, note, now)
-    };
-    let mut after = None;
-    loop {
-        let page = sessions.notes(tenant, after.as_ref(), SESSIONS_PAGE).await?;
-        after = page.last().map(|note| note.key);
-        let is_last = page.len() < SESSIONS_PAGE;
-        for note in page.into_iter().filter(theirs) {
-            plan.objects.push(gone(&note.key));
-            plan.events.push(ended(ground, &note));
-            plan.forget.push(Held::Session(note.key));
-        }
-        if is_last || plan.forget.len() >= SESSIONS_MAX {
-            return Ok(());
-        }
-    }
 }
 
 /// A user, as events tell of it.

@@ -116,13 +116,7 @@ impl Gateway {
         let pipeline = Arc::new(pipeline);
         let (overlay, feeder) = feeds.start(&pipeline);
         let desk = desk((&state, &secrets), (&overlay, relying_party, loaded), core);
-        let followers = vec![
-            Arc::clone(&state.sessions) as _,
-            Arc::clone(&state.keys) as _,
-            Arc::clone(&overlay) as _,
-        ];
-        let watcher = Watcher::new(state.store, Arc::new(SystemClock), followers);
-        core.spawn(watch(watcher));
+        follow_store(core, &state, &overlay);
         let first = pipeline.snapshot().settings().clone();
         follow_keys(core, &signer, settings.places.secrets_directory.clone());
         shrink_limits(core, &pipeline);
@@ -174,6 +168,17 @@ impl Gateway {
             }
         });
     }
+}
+
+/// Takes over what other processes change in the store.
+fn follow_store(core: &Handle, state: &State, overlay: &Arc<Overlay>) {
+    let followers = vec![
+        Arc::clone(&state.sessions) as _,
+        Arc::clone(&state.keys) as _,
+        Arc::clone(overlay) as _,
+    ];
+    let watcher = Watcher::new(Arc::clone(&state.store), Arc::new(SystemClock), followers);
+    core.spawn(watch(watcher));
 }
 
 /// The snapshot to begin with: what pushes left half written is finished before it is read.
@@ -342,7 +347,7 @@ fn outbound(loaded: &Loaded) -> Result<OutboundSettings, ServeError> {
             })?),
             None => None,
         };
-    Ok(OutboundSettings { allow: said.allow.clone(), ca_pem })
+    Ok(OutboundSettings { allow: said.allow.clone(), ca_pem, administered: said.administered })
 }
 
 fn listen(loaded: &Loaded) -> Result<Listen, ServeError> {

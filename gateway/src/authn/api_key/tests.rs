@@ -31,14 +31,11 @@ fn an_issued_token_proves_its_own_key_only() {
     let token = ApiKeyToken::parse(mine.token.expose()).unwrap();
     assert_eq!(token.id(), &mine.key.id);
     assert!(token.proof(Some(&mine.key), &pepper(1), NOW).is_some());
-    assert!(!token.proof(Some(&other.key), &pepper(1), NOW).is_some());
-    assert!(!token.proof(Some(&mine.key), &pepper(2), NOW).is_some(), "another pepper");
-    assert!(!token.proof(None, &pepper(1), NOW).is_some());
+    assert!(token.proof(Some(&other.key), &pepper(1), NOW).is_none());
+    assert!(token.proof(Some(&mine.key), &pepper(2), NOW).is_none(), "another pepper");
+    assert!(token.proof(None, &pepper(1), NOW).is_none());
     let renamed = ApiKey { id: other.key.id, ..mine.key };
-    assert!(
-        !token.proof(Some(&renamed), &pepper(1), NOW).is_some(),
-        "another id with the same MAC"
-    );
+    assert!(token.proof(Some(&renamed), &pepper(1), NOW).is_none(), "another id with the same MAC");
 }
 
 #[test]

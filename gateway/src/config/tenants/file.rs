@@ -312,6 +312,7 @@ fn connection(
         email_domains: email_domains.into_iter().collect(),
         ca_pem,
         enabled: shape.enabled,
+        by_platform: true,
     })
 }
 

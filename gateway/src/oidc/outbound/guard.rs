@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::IpNet;
 
 use super::OutboundError;
+use crate::model::Connection;
 
 /// What the platform allows besides the public internet on port 443.
 #[derive(Clone, Debug, Default)]
@@ -14,9 +15,20 @@ pub struct OutboundSettings {
     pub allow: Vec<IpNet>,
     /// PEM certificates trusted for every provider besides the web's and the connection's own.
     pub ca_pem: Option<String>,
+    /// Whether both count for connections that organisations set up themselves, too.
+    pub administered: bool,
 }
 
 impl OutboundSettings {
+    /// What counts for one connection: of what the platform opened, one that an organisation set up itself has nothing
+    /// unless the platform says so (DI-06). It could otherwise look around in the platform's own network.
+    pub(in crate::oidc) fn of(&self, connection: &Connection) -> Self {
+        if connection.by_platform || self.administered {
+            return self.clone();
+        }
+        Self::default()
+    }
+
     /// Resolves a host and keeps the addresses that may be dialled. The caller connects to these very
     /// addresses, so a second answer of the name server changes nothing (DNS rebinding).
     pub(super) async fn resolve(
@@ -149,8 +161,11 @@ mod tests {
 
     #[test]
     fn the_allow_list_opens_exactly_what_it_names() {
-        let settings =
-            OutboundSettings { allow: vec!["10.1.0.0/16".parse().unwrap()], ca_pem: None };
+        let settings = OutboundSettings {
+            allow: vec!["10.1.0.0/16".parse().unwrap()],
+            ca_pem: None,
+            ..OutboundSettings::default()
+        };
         let permits = |text: &str| settings.permits(text.parse().unwrap());
         assert!(permits("10.1.2.3:8443"));
         assert!(permits("[::ffff:10.1.2.3]:8443"));

@@ -1,5 +1,4 @@
 //! Whole conversations as Entra ID and Okta lead them: what they send, and what is kept then.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it does not expect")]
 
 use crate::scim::Document;
 use crate::scim::Filter;

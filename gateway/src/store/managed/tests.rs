@@ -77,6 +77,7 @@ async fn a_change_is_kept_whole_with_its_event_and_its_answer() {
         status: 201,
         body: String::from("{}"),
         location: None,
+        tag: None,
     };
     let change = ManagedChange {
         objects: vec![put("ada"), put("bob")],

@@ -222,6 +222,7 @@ fn organisation(id: &str, connections: &[&str], hosts: &[&str], enabled: bool) -
         scopes: Vec::new(),
         email_domains: vec![format!("{name}.{id}.example")],
         ca_pem: None,
+        by_platform: true,
         enabled,
     };
     Organisation::build(OrganisationData {
