@@ -54,7 +54,7 @@ impl Document {
     ///
     /// # Errors
     /// 400 `invalidSyntax` if it is not a resource of this kind, or says an attribute twice; 400 `invalidValue` if a
-    /// value is missing or of another type, is longer than [`TEXT_BYTES_MAX`], or is one of more than [`VALUES_MAX`]
+    /// value is missing or of another type, is longer than `TEXT_BYTES_MAX`, or is one of more than `VALUES_MAX`
     /// ([`MEMBERS_MAX`] members), or if two values of a list are `primary`.
     pub fn read(kind: Kind, body: &Value) -> Result<Self, ScimError> {
         read::resource(kind, body).map(Self)

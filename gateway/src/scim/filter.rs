@@ -44,7 +44,7 @@ struct Target {
 const INDEXED: [&str; 4] = ["userName", "externalId", "displayName", "id"];
 
 impl Filter {
-    /// Reads a filter of at most [`FILTER_BYTES_MAX`] bytes and [`DEPTH_MAX`] brackets within each other.
+    /// Reads a filter of at most `FILTER_BYTES_MAX` bytes and `DEPTH_MAX` brackets within each other.
     ///
     /// # Errors
     /// 400 `invalidFilter` if it cannot be read, is longer or deeper, or orders true and false.

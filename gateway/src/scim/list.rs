@@ -18,7 +18,7 @@ pub(super) const COUNT_MAX: usize = 200;
 pub struct Page {
     /// The first resource, counted from 1.
     pub start_index: usize,
-    /// How many at most, 0 to [`COUNT_MAX`]. With 0 only the total is asked for.
+    /// How many at most, 0 to `COUNT_MAX`. With 0 only the total is asked for.
     pub count: usize,
 }
 

@@ -55,8 +55,8 @@ struct Change<'a> {
 /// not sign in still may not when `active` is removed: only `true` lets somebody in again.
 ///
 /// # Errors
-/// 400 with the kind of RFC 7644 table 9: `invalidSyntax` if it is not a patch, or not of 1 to [`OPERATIONS_MAX`]
-/// operations; `invalidPath` and `invalidFilter` for a path; `tooMany` if the filters cost more than [`COMPARISONS_MAX`];
+/// 400 with the kind of RFC 7644 table 9: `invalidSyntax` if it is not a patch, or not of 1 to `OPERATIONS_MAX`
+/// operations; `invalidPath` and `invalidFilter` for a path; `tooMany` if the filters cost more than `COMPARISONS_MAX`;
 /// `noTarget` if there is nothing to work on; `mutability` for what only the server changes, and for a required
 /// attribute removed; and what [`Document::read`] says.
 pub fn patch(kind: Kind, document: &Document, body: &Value) -> Result<Document, ScimError> {

@@ -18,7 +18,7 @@ pub(crate) enum Path {
 }
 
 impl Path {
-    /// Reads the path of an operation, at most [`FILTER_BYTES_MAX`] bytes.
+    /// Reads the path of an operation, at most `FILTER_BYTES_MAX` bytes.
     ///
     /// # Errors
     /// 400 `invalidPath` if it cannot be read, or names a part of a list without saying of which values.

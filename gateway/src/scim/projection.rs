@@ -25,7 +25,7 @@ impl Projection {
     /// Reads the two parameters: names with commas between. Names that are not known stand for nothing.
     ///
     /// # Errors
-    /// 400 `invalidValue` if both are given, or one has more than [`NAMES_BYTES_MAX`] bytes.
+    /// 400 `invalidValue` if both are given, or one has more than `NAMES_BYTES_MAX` bytes.
     pub fn parse(attributes: Option<&str>, excluded: Option<&str>) -> Result<Self, ScimError> {
         // A parameter without a name in it says nothing.
         let attributes = attributes.filter(|given| !given.trim().is_empty());
