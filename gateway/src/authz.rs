@@ -9,6 +9,7 @@
 //! answer with Cedar's plain evaluation of the whole set.
 
 mod access;
+mod book;
 mod cache;
 mod cases;
 mod checked;
@@ -34,6 +35,7 @@ mod trial;
 mod world;
 
 pub use access::{AccessQuestion, AccessSet, AccessSetError};
+pub use book::PolicyBook;
 pub use cases::{CaseFailure, CaseFile, Expectation, PolicyCase, run_cases, uncovered};
 pub use checked::{Checked, Checker};
 pub use context::Facts;
@@ -44,7 +46,8 @@ pub use explain::{
     at_and_above,
 };
 pub use matrix::{
-    CellChange, Matrix, MatrixError, Probe, ProbeColumn, ReviewFormat, Sample, Variant, changes,
+    CellChange, Matrix, MatrixError, Probe, ProbeColumn, ReviewFormat, Sample, Variant, between,
+    changes,
 };
 pub use mutants::{Fate, Mutant, MutantTrial, Mutation, mutants};
 pub use partition::{Partition, PartitionBuilder, PreparedPrincipal, Standing};

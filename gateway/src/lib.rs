@@ -16,6 +16,7 @@ pub mod model;
 pub mod oidc;
 pub mod pipeline;
 pub mod proxy;
+pub mod rollout;
 pub mod routing;
 pub mod scim;
 pub mod store;

@@ -22,6 +22,7 @@ mod operation;
 mod organisations;
 mod outcome;
 mod recording;
+mod refusing;
 mod rendered;
 mod sign_in;
 mod snapshot;
@@ -40,7 +41,7 @@ pub use outcome::{Arrival, BodySource, Enforcement, Forward, Help, Outcome, Refu
 pub use recording::Identity;
 pub use rendered::Rendered;
 pub use sign_in::{
-    Answered, GatewayRequest, Memberships, Offer, Places, RefusalPage, ReturnTo, SignIn,
-    SignInEvent, SignInParts, callback_path, refusal_page,
+    Answered, GatewayRequest, Memberships, Places, ReturnTo, SignIn, SignInEvent, SignInParts,
+    callback_path,
 };
-pub use snapshot::{ChangeError, Snapshot, SnapshotError, SnapshotParts};
+pub use snapshot::{ChangeError, PoliciesRefused, Snapshot, SnapshotError, SnapshotParts};

@@ -15,6 +15,7 @@ mod managed;
 mod managed_connections;
 mod managed_parts;
 mod objects;
+mod policies;
 mod provisioning;
 mod pushed;
 mod record;
@@ -36,6 +37,7 @@ pub use managed::{
 pub use managed_connections::{StoredConnection, StoredDomain};
 pub use managed_parts::StoredParts;
 pub use objects::{DirectoryObjects, Head, PAGE, Place, StagedObject, StoredObject, Writes};
+pub use policies::{ChangeState, Hand, PolicyChange, PolicyWrite, StoredPolicy, source_name};
 pub use provisioning::{
     GroupRoles, PROVISIONING, Provisioning, StoredGroup, StoredUser, SubjectFrom, index_id,
     membership_id,

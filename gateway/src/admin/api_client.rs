@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::event::timestamp;
 use super::guard::Questions;
 use super::member::{RoleBody, role_errors};
-use super::operation::{OPERATIONS, Operation};
+use super::operation::{OPERATIONS, Operation, PLATFORM};
 use super::problem::{FieldError, Problem};
 use crate::audit::Item;
 use crate::authn::{ApiKey, NewApiKey};
@@ -236,6 +236,11 @@ pub(super) fn about_giving(
     if let Some(scope) = foreign {
         return Err(Problem::gives_too_much(scope));
     }
+    let of_the_platform = scopes.iter().position(|it| platform_scope(it));
+    if let Some(index) = of_the_platform.filter(|_| !entered.runs_the_platform()) {
+        let reason = "only the organisation that runs the platform has it to give";
+        return Err(Problem::invalid(&[FieldError::new(format!("scopes[{index}]"), reason)]));
+    }
     let mut questions: BTreeSet<_> = about(entered, manage, roles).into_iter().collect();
     let schema = entered.partition().schema();
     let given = |role: &RoleAssignment| {
@@ -268,6 +273,12 @@ fn opened_by(scopes: &[String]) -> Result<BTreeSet<ActionId>, IdError> {
         action => ActionId::parse(action),
     };
     OPERATIONS.iter().filter(opens).map(decided).collect()
+}
+
+/// Whether a scope opens what is the platform's alone.
+fn platform_scope(scope: &str) -> bool {
+    let mut own = OPERATIONS.iter().filter(|it| it.path.starts_with(PLATFORM));
+    own.any(|it| it.scopes.contains(&scope))
 }
 
 /// The id in a path; nobody's, where it can be none.

@@ -13,7 +13,7 @@ use super::guard::Guarded;
 use super::problem::Problem;
 use super::server::json_response;
 use crate::audit::{Actor, AuditEvent, EventAction, Item};
-use crate::model::{EntityUid, Secret, TenantId};
+use crate::model::{DecisionId, EntityUid, Secret, TenantId};
 use crate::pipeline::{ChangeNote, Ground};
 use crate::store::{Answered, ManagedChange, ObjectWrite, StoreError};
 
@@ -141,11 +141,13 @@ pub(super) async fn change_of(
             return Ok(shown(answer));
         }
         let now = desk.now();
-        let made = |draft| Ok(event(guarded, draft, (desk.event_id(now)?, now)));
+        let actor = actor(guarded, (&ground, tenant)).await;
+        let decision = guarded.admitted.decision();
+        let made = |draft| Ok(event((actor.clone(), decision), draft, (desk.event_id(now)?, now)));
         let events = events.into_iter().map(made).collect::<Result<Vec<_>, DeskError>>()?;
         let answered = again.as_ref().map(|again| again.keep(&answer));
         let change = ManagedChange { objects, events: events.clone(), answered };
-        let noter = guarded.admitted.noter();
+        let noter = guarded.admitted.noter(tenant);
         let tell = move || events.iter().for_each(|event| noter.note(&noted(event)));
         match desk.commit(turn, (before, change), (forget, tell)).await {
             Ok(()) => return Ok(shown(answer)),
@@ -205,25 +207,32 @@ fn shown(answer: Answer) -> Response {
     response
 }
 
+/// Who makes a change of `tenant`. People of another organisation are not taken for its own: two may share an id.
+async fn actor(guarded: &Guarded<'_>, (ground, tenant): (&Ground<'_>, &TenantId)) -> Actor {
+    let (admitted, name) = (&guarded.admitted, ground.name_of_asker().await);
+    let principal = admitted.principal().map(ToString::to_string).unwrap_or_default();
+    let own = admitted.tenant();
+    let principal = if own == tenant { principal } else { format!("{own}/{principal}") };
+    Actor { principal, name }
+}
+
 fn event(
-    guarded: &Guarded<'_>,
+    (actor, decision): (Actor, DecisionId),
     draft: EventDraft,
     (id, at): (String, crate::model::UnixNanos),
 ) -> AuditEvent {
     let EventDraft { action, item, parent, before, after } = draft;
-    let admitted = &guarded.admitted;
-    let principal = admitted.principal().map(ToString::to_string).unwrap_or_default();
     AuditEvent {
         id,
         at,
         action,
-        actor: Actor { principal, name: admitted.name() },
+        actor,
         item,
         parent: parent.map(|node| node.to_string()),
         changes: changes(before.as_ref(), after.as_ref()),
         before: before.as_ref().map(digest),
         after: after.as_ref().map(digest),
-        decision: Some(admitted.decision()),
+        decision: Some(decision),
     }
 }
 
@@ -258,7 +267,8 @@ impl SentAgain {
         // Whose key it is belongs to the name: another's request must not be answered with ours.
         let whose = guarded.admitted.principal().map(ToString::to_string).unwrap_or_default();
         let asked = [guarded.operation.id.as_bytes(), guarded.path.as_bytes(), body];
-        let (name, request) = (named(&[whose.as_bytes(), key]), named(&asked));
+        let tenant = guarded.admitted.tenant().as_str().as_bytes();
+        let (name, request) = (named(&[tenant, whose.as_bytes(), key]), named(&asked));
         Ok(Some(Self { name, request }))
     }
 

@@ -90,10 +90,14 @@ fn asked(
         .map_err(|error| Problem::bad(format!("the body is not as described: {error}")))?;
     // A key that is over stays as it was; only a new end must lie ahead.
     let at = if patch.get("expires").is_some() { now } else { UnixNanos::default() };
-    let wish = written.wish(entered.tenant(), at)?;
+    let mut wish = written.wish(entered.tenant(), at)?;
     let Some((before, version)) = found else {
         return Ok((about(entered, manage, &[]), (None, body)));
     };
+    if patch.get("expires").is_none() {
+        // It is shown in milliseconds, and stays what it is.
+        wish.expires = before.expires;
+    }
     let mut questions = about(entered, manage, &before.roles);
     // What stays was given before; but a key that is let in again, or for longer, is given all it has.
     let longer = wish.expires.is_none_or(|end| before.expires.is_some_and(|was| end > was));
@@ -134,6 +138,12 @@ impl Change for Moved {
         }
         if before.revoked.is_some() {
             return Err(Problem::revoked_client());
+        }
+        let only_disabled = ApiKey { disabled: true, ..before.clone() };
+        if before.emergency
+            && ApiClientBody::shown(after, now) != ApiClientBody::shown(&only_disabled, now)
+        {
+            return Err(Problem::of_an_emergency());
         }
         check(ground, &after.roles, &before.roles)?;
         let (old, new) = (ApiClientBody::shown(before, now), ApiClientBody::shown(after, now));

@@ -1,5 +1,7 @@
 //! Makes an API client, and shows its secret once.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -16,10 +18,10 @@ use super::create_member::BODY_BYTES_MAX;
 use super::desk::Held;
 use super::guard::{Guarded, Questions, Shared};
 use super::operation::CREATE_API_CLIENT;
-use super::problem::{Problem, ProblemBody};
+use super::problem::{FieldError, Problem, ProblemBody};
 use crate::audit::EventAction;
 use crate::authn::{ApiKey, NewApiKey};
-use crate::model::{ActionId, KeyId};
+use crate::model::{ActionId, KeyId, UnixNanos};
 use crate::pipeline::{Entered, Ground};
 use crate::store::{Kind, ObjectWrite};
 
@@ -49,6 +51,9 @@ pub(super) async fn create_api_client(
         let body = whole(body, BODY_BYTES_MAX).await?;
         let written: ApiClientWritten = parsed(&body)?;
         let wish = written.wish(entered.tenant(), door.desk().now())?;
+        if entered.is_bootstrap() {
+            stands_alone(&written, &wish, door.desk().now())?;
+        }
         let questions: Questions = about_giving(entered, manage, (&wish.roles, &wish.scopes))?;
         Ok((questions, (wish, written.disabled, body)))
     };
@@ -72,6 +77,7 @@ impl Change for Creation {
         let issued = self.wish.clone().issue(pepper, entropy, now);
         let mut issued = issued.map_err(|_| Problem::not_done())?;
         issued.key.disabled = self.disabled;
+        issued.key.people = guarded.admitted.people();
         let key = &issued.key;
         if !desk.keys().claim(key).await? {
             // Sixty random bits met twice: the client tries again.
@@ -99,11 +105,38 @@ impl Change for Creation {
     }
 }
 
+/// Shortest life of what takes the place of the bootstrap key: time to make the next one.
+const REPLACEMENT_MIN: Duration = Duration::from_hours(24);
+
+/// Refuses a replacement of the bootstrap key that could not make others: nobody would be left to.
+fn stands_alone(
+    written: &ApiClientWritten,
+    wish: &NewApiKey,
+    now: UnixNanos,
+) -> Result<(), Problem> {
+    let mut errors = Vec::new();
+    if written.disabled {
+        errors.push(FieldError::new("disabled", "it takes the place of the bootstrap key"));
+    }
+    if !CREATE_API_CLIENT.scopes.iter().any(|scope| wish.scopes.iter().any(|it| it == scope)) {
+        let reason =
+            format!("it needs `{}` to make others", CREATE_API_CLIENT.scopes.join("` or `"));
+        errors.push(FieldError::new("scopes", reason));
+    }
+    if wish.expires.is_some_and(|end| end < now.plus(REPLACEMENT_MIN)) {
+        errors.push(FieldError::new("expires", "it lives for a day at least"));
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(&errors)) }
+}
+
 /// Ends the bootstrap key whose place was taken.
 async fn replaced(guarded: &Guarded<'_>, id: &KeyId, plan: &mut Plan) -> Result<(), Problem> {
     let (desk, now) = (guarded.desk, guarded.desk.now());
     let kept = desk.keys().kept(guarded.admitted.tenant(), id).await?;
     let (before, version) = kept.ok_or_else(Problem::revoked)?;
+    if !before.bootstrap || !before.in_force(now) {
+        return Err(Problem::revoked());
+    }
     let after = ApiKey { revoked: Some(now), ..before.clone() };
     let write = ObjectWrite::put(Kind::ApiKey, id.as_str(), &after)?;
     plan.objects.push(write.beside().over(Some(version)));

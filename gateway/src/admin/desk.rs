@@ -47,7 +47,9 @@ pub struct DeskParts {
     /// Where this node's decision log is.
     pub log_directory: PathBuf,
     /// Held while the log is searched.
-    pub searching: tokio::sync::Mutex<()>,
+    pub searching: Arc<tokio::sync::Mutex<()>>,
+    /// Held while it is worked out what policies would change.
+    pub weighing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Makes changes.
@@ -133,9 +135,14 @@ impl Desk {
         &self.0.log_directory
     }
 
-    /// The turn to search the log.
-    pub(super) async fn searching(&self) -> tokio::sync::MutexGuard<'_, ()> {
-        self.0.searching.lock().await
+    /// The turn to search the log. It is over when the search is, whoever still waits for it.
+    pub(super) async fn searching(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.0.searching).lock_owned().await
+    }
+
+    /// The turn to work out what policies would change.
+    pub(super) async fn weighing(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.0.weighing).lock_owned().await
     }
 
     /// Finds proofs of domains.

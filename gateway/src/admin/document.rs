@@ -8,7 +8,7 @@ use super::problem::ProblemBody;
 use super::{
     authzen_metadata, change_api_client, change_member, connections, create_api_client,
     create_member, domains, end_session, end_sessions, evaluate, evaluate_many, list_api_clients,
-    list_events, list_members, list_sessions, platform, provisioning, remove_api_client,
+    list_events, list_members, list_sessions, platform, policies, provisioning, remove_api_client,
     remove_member, rotate_api_client, scim, server, show_api_client, show_event, show_member,
 };
 
@@ -65,6 +65,12 @@ use super::{
         platform::show_snapshot::show_snapshot,
         platform::list_routes::list_routes,
         platform::list_policies::list_policies,
+        policies::list::list_policy_changes,
+        policies::show::show_policy_change,
+        policies::preview::preview_policy_change,
+        policies::propose::propose_policy_change,
+        policies::approve::approve_policy_change,
+        policies::close::close_policy_change,
         platform::search_decisions::search_decisions,
         provisioning::show::show_provisioning,
         provisioning::replace::replace_provisioning,
@@ -100,6 +106,7 @@ use super::{
         (name = "Provisioning", description = "What an identity provider's people and groups are given."),
         (name = "SCIM", description = "The identity provider keeps people and groups in step (RFC 7644). Errors are SCIM's."),
         (name = "Platform", description = "For the platform's own administrators; to everybody else there is nothing here."),
+        (name = "Policies", description = "Changes of the base policies: one person proposes, another approves."),
         (name = "Audit events", description = "What was changed, by whom, and who came and went."),
         (name = "Decisions", description = "Other services ask the decision point: AuthZEN Authorization API 1.0."),
     )

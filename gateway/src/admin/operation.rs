@@ -55,6 +55,12 @@ const SUSPENSION: &str = "/v1/platform/organisations/{organisation}/suspend";
 const EMERGENCY: &str = "/v1/platform/organisations/{organisation}/break-glass";
 const RESUMPTION: &str = "/v1/platform/organisations/{organisation}/resume";
 
+const POLICY_CHANGES: &str = "/v1/platform/policy-changes";
+const POLICY_PREVIEW: &str = "/v1/platform/policy-changes/preview";
+const POLICY_CHANGE: &str = "/v1/platform/policy-changes/{change}";
+const POLICY_APPROVAL: &str = "/v1/platform/policy-changes/{change}/approve";
+const POLICY_CLOSING: &str = "/v1/platform/policy-changes/{change}/close";
+
 /// What decides who may administer an organisation as a whole.
 pub(super) const MANAGE: &str = "access:manage";
 
@@ -104,6 +110,11 @@ const fn see_platform(id: &'static str, path: &'static str) -> Operation {
 const fn manage_organisations(id: &'static str, path: &'static str) -> Operation {
     let action = "platform:manage-organisations";
     Operation { id, method: Method::POST, path, action, scopes: &["platform:write"] }
+}
+
+const fn propose_policies(id: &'static str, path: &'static str) -> Operation {
+    let (action, scopes) = ("platform:propose-policies", &["policies:propose"]);
+    Operation { id, method: Method::POST, path, action, scopes }
 }
 
 const fn end_sessions(id: &'static str, path: &'static str) -> Operation {
@@ -248,6 +259,23 @@ pub(super) static BREAK_GLASS: Operation = Operation {
 pub(super) static SHOW_SNAPSHOT: Operation = see_platform("showSnapshot", "/v1/platform/snapshot");
 pub(super) static LIST_ROUTES: Operation = see_platform("listRoutes", "/v1/platform/routes");
 pub(super) static LIST_POLICIES: Operation = see_platform("listPolicies", "/v1/platform/policies");
+pub(super) static LIST_POLICY_CHANGES: Operation =
+    see_platform("listPolicyChanges", POLICY_CHANGES);
+pub(super) static SHOW_POLICY_CHANGE: Operation = see_platform("showPolicyChange", POLICY_CHANGE);
+pub(super) static PREVIEW_POLICY_CHANGE: Operation =
+    propose_policies("previewPolicyChange", POLICY_PREVIEW);
+pub(super) static PROPOSE_POLICY_CHANGE: Operation =
+    propose_policies("proposePolicyChange", POLICY_CHANGES);
+pub(super) static CLOSE_POLICY_CHANGE: Operation =
+    propose_policies("closePolicyChange", POLICY_CLOSING);
+/// No scope opens it: it takes a person.
+pub(super) static APPROVE_POLICY_CHANGE: Operation = Operation {
+    id: "approvePolicyChange",
+    method: Method::POST,
+    path: POLICY_APPROVAL,
+    action: "platform:approve-policies",
+    scopes: &[],
+};
 pub(super) static SEARCH_DECISIONS: Operation = Operation {
     id: "searchDecisions",
     method: Method::GET,
@@ -261,10 +289,13 @@ pub(super) const REPLACES_BOOTSTRAP: &str = "createApiClient";
 
 /// The scopes that administer an organisation: all but those of the hub's own services and of emergencies, and the
 /// hub's own.
-pub fn administration_scopes() -> BTreeSet<&'static str> {
+///
+/// Those of the platform only for the organisation that runs it.
+pub fn administration_scopes(platform: bool) -> BTreeSet<&'static str> {
     const OF_SERVICES: [&str; 4] =
         ["directory:push", "decisions:ask", "provisioning:sync", "platform:break-glass"];
     let own = OPERATIONS.iter().filter(|it| !OF_SERVICES.contains(&it.action));
+    let own = own.filter(|it| platform || !it.path.starts_with(PLATFORM));
     own.flat_map(|it| it.scopes).copied().filter(|scope| !scope.starts_with("all:")).collect()
 }
 
@@ -274,7 +305,7 @@ pub fn scopes_of(action: &str) -> Option<&'static [&'static str]> {
 }
 
 /// All of them.
-pub(super) static OPERATIONS: [&Operation; 65] = [
+pub(super) static OPERATIONS: [&Operation; 71] = [
     &PUT_RESOURCES,
     &DELETE_RESOURCES,
     &BEGIN_UPLOAD,
@@ -338,6 +369,12 @@ pub(super) static OPERATIONS: [&Operation; 65] = [
     &SHOW_SNAPSHOT,
     &LIST_ROUTES,
     &LIST_POLICIES,
+    &LIST_POLICY_CHANGES,
+    &SHOW_POLICY_CHANGE,
+    &PREVIEW_POLICY_CHANGE,
+    &PROPOSE_POLICY_CHANGE,
+    &APPROVE_POLICY_CHANGE,
+    &CLOSE_POLICY_CHANGE,
     &SEARCH_DECISIONS,
     &BREAK_GLASS,
 ];

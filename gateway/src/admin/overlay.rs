@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard};
 
 use crate::authz::Partition;
-use crate::directory::{PushedError, PushedResources, Stored};
+use crate::directory::{ManagedParts, PoliciesUnread, PushedError, PushedResources, Stored};
 use crate::model::{TenantId, UnixNanos};
-use crate::pipeline::{ChangeError, Pipeline, Snapshot, SnapshotError, SnapshotParts, SourceError};
+use crate::pipeline::{
+    ChangeError, Pipeline, PoliciesRefused, Snapshot, SnapshotError, SnapshotParts, SourceError,
+};
 use crate::store::{self, Follower, Kind};
 
 /// Why pushed resources are not in force.
@@ -26,6 +28,12 @@ pub enum OverlayError {
     /// They could not be put in force.
     #[error(transparent)]
     Change(#[from] ChangeError),
+    /// The policies that were added cannot be read.
+    #[error(transparent)]
+    Policies(#[from] PoliciesUnread),
+    /// They do not go together with the files.
+    #[error(transparent)]
+    Refused(#[from] PoliciesRefused),
     /// There is no snapshot with them.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
@@ -95,6 +103,17 @@ pub fn check_pushed(
     Ok(())
 }
 
+/// The parts of a snapshot with the policies that were added to those of the files. Blocks.
+///
+/// # Errors
+/// [`OverlayError`] when they cannot be read, or do not go together.
+pub fn with_added_policies(
+    parts: SnapshotParts,
+    managed: &dyn ManagedParts,
+) -> Result<SnapshotParts, OverlayError> {
+    Ok(parts.with_policies(managed.policies()?)?)
+}
+
 impl Overlay {
     /// Keeps `pipeline` in step, whose snapshot reads what is `stored` too.
     pub fn new(pipeline: Arc<Pipeline>, stored: Stored) -> Self {
@@ -119,6 +138,7 @@ impl Overlay {
         ready: impl FnOnce(&Snapshot),
     ) -> Result<(), OverlayError> {
         let _all = self.everything.blocking_write();
+        let parts = with_added_policies(parts, &*self.stored.managed)?;
         check_pushed(&parts, &*self.stored.pushed, Some(&self.pipeline.snapshot()))?;
         Ok(self.pipeline.activate(parts, ready)?)
     }
@@ -142,11 +162,12 @@ impl Overlay {
     /// Takes over what changed elsewhere of one organisation's feed.
     async fn refresh(self: &Arc<Self>, tenant: TenantId) {
         let turn = self.turn(&tenant).await;
-        let pipeline = Arc::clone(&self.pipeline);
+        let overlay = Arc::clone(self);
         let refresh = move || {
             // What was pushed to an organisation that is not there any more is nobody's.
-            let known = pipeline.snapshot().directory().organisation(&turn.tenant).is_some();
-            if known { pipeline.refresh(&turn.tenant) } else { Ok(()) }
+            let snapshot = overlay.pipeline.snapshot();
+            let known = snapshot.directory().organisation(&turn.tenant).is_some();
+            if known { overlay.settle(&turn) } else { Ok(()) }
         };
         if let Ok(Err(error)) = tokio::task::spawn_blocking(refresh).await {
             tracing::error!(%tenant, %error, "pushed resources stay as they were");
@@ -176,7 +197,12 @@ impl Overlay {
 
     /// Takes over what `turn`'s holder has changed.
     pub(super) fn settle(&self, turn: &Turn) -> Result<(), OverlayError> {
-        Ok(self.pipeline.refresh(&turn.tenant)?)
+        self.pipeline.refresh(&turn.tenant)?;
+        // The platform's administration is where policies are changed.
+        if self.pipeline.platform() == Some(&turn.tenant) {
+            self.pipeline.decide_by(&self.stored.managed.policies()?)?;
+        }
+        Ok(())
     }
 
     /// The resources of an organisation as its feed is now, put in force if they were not: a write whose end

@@ -12,8 +12,8 @@ use http_body_util::Limited;
 use super::guard::{Door, Shared, finished, peer};
 use super::problem::Problem;
 use super::server::REQUEST_ID;
-use crate::model::{DecisionId, Malformed, Refusal};
-use crate::pipeline::{Arrival, BodySource, Outcome, Rendered};
+use crate::model::{DecisionId, ErrorStyle, Malformed, Refusal};
+use crate::pipeline::{Arrival, BodySource, Outcome, Refused, Rendered};
 use crate::routing::{CanonicalRequest, HeadLimits, Protocol, RawHead};
 
 /// Fields of one connection: what `hyper` read of them is not the request's.
@@ -88,18 +88,8 @@ pub(super) fn host_of(parts: &Parts) -> Option<&str> {
     }
 }
 
-fn refuse(refused: &crate::pipeline::Refused) -> Response {
-    let Refusal::SignInNeeded { return_to } = &refused.refusal else {
-        return finished(Problem::from(refused).response(refused.decision), refused.decision);
-    };
-    let query = form_urlencoded::Serializer::new(String::new())
-        .append_pair("return_to", return_to)
-        .finish();
-    let answer = crate::pipeline::Answer::Redirect {
-        location: format!("/.hubgate/sign-in?{query}"),
-        cookies: Vec::new(),
-    };
-    sent(Rendered::of(answer), refused.decision)
+fn refuse(refused: &Refused) -> Response {
+    sent(Rendered::refused(refused, ErrorStyle::Problem), refused.decision)
 }
 
 fn sent(mut rendered: Rendered, id: DecisionId) -> Response {

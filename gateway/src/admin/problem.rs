@@ -199,6 +199,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, told, "it never comes back: make another one")
     }
 
+    /// A key for an emergency ends when it was to end.
+    pub(super) fn of_an_emergency() -> Self {
+        Self::not_now("a break-glass key stays what it is until it ends: disable it, or remove it")
+    }
+
     /// A connection that cannot be enabled.
     pub(super) fn fails(field: Option<&str>, reason: &str) -> Self {
         let told = ("connection-fails", "Nobody could sign in by this connection");
@@ -225,6 +230,49 @@ impl Problem {
         let told = ("last-administrator", "Nobody would be left to administer the organisation");
         let detail = "give somebody else who can sign in the right to administer it first";
         Self::new(StatusCode::CONFLICT, told, detail)
+    }
+
+    /// Nobody would be left who could change policies.
+    pub(super) fn locks_out() -> Self {
+        let told = ("locks-out", "Nobody would be left to change policies");
+        let detail = "under these policies it would take two people who may propose and approve changes, and somebody \
+                      who may administer access; nothing was changed";
+        Self::new(StatusCode::CONFLICT, told, detail)
+    }
+
+    /// Whoever approves is one of the people behind the proposal.
+    pub(super) fn same_person() -> Self {
+        let told = ("same-person", "Somebody else has to approve it");
+        let detail = "whoever stands behind a proposal does not approve it, by whatever account";
+        Self::new(StatusCode::CONFLICT, told, detail)
+    }
+
+    /// A machine asks for what a person has to do.
+    pub(super) fn wants_a_person() -> Self {
+        let told = ("person-needed", "A person has to do this");
+        let detail = "sign in on the administration's host, and send it with that session";
+        Self::new(StatusCode::CONFLICT, told, detail)
+    }
+
+    /// An API key of which nobody knows who was shown its secret.
+    pub(super) fn nobody_behind() -> Self {
+        let told = ("person-needed", "Nobody knows who stands behind this API key");
+        let detail = "a proposal needs a person: send it with a session, or with an API client that somebody made who \
+                      was signed in";
+        Self::new(StatusCode::CONFLICT, told, detail)
+    }
+
+    /// Something else was shown.
+    pub(super) fn not_as_shown() -> Self {
+        let told = ("not-as-shown", "It is not what was shown");
+        let detail = "other policies came into force, or the hash is another's: look at the change again, then approve \
+                      what you see";
+        Self::new(StatusCode::CONFLICT, told, detail)
+    }
+
+    /// The state it is in does not allow it.
+    pub(super) fn not_now(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, ("not-now", "The state it is in does not allow it"), detail)
     }
 
     /// The change does not say what it changes.

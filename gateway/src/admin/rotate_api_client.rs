@@ -23,7 +23,7 @@ use super::problem::{FieldError, Problem, ProblemBody};
 use super::show_api_client::found;
 use crate::audit::EventAction;
 use crate::authn::ApiKey;
-use crate::model::ActionId;
+use crate::model::{ActionId, MemberId};
 use crate::pipeline::{Entered, Ground};
 use crate::store::{Kind, ObjectWrite};
 
@@ -107,12 +107,16 @@ impl Change for Rotation {
         if found.revoked.is_some() {
             return Err(Problem::revoked_client());
         }
+        if found.emergency {
+            return Err(Problem::of_an_emergency());
+        }
         if at != self.version {
             // What was decided was another key's rotation.
             return Err(Problem::overtaken());
         }
         let issued = self.key.rotated(self.overlap, desk.issuing(), now);
-        let issued = issued.map_err(|_| Problem::not_done())?;
+        let mut issued = issued.map_err(|_| Problem::not_done())?;
+        issued.key.people = both(&self.key.people, &guarded.admitted.people());
         let (old, new) =
             (ApiClientBody::shown(&self.key, now), ApiClientBody::shown(&issued.key, now));
         let mut answer = Answer::item(StatusCode::OK, new.clone());
@@ -128,4 +132,15 @@ impl Change for Rotation {
         let held = Held::Key(self.key.id.clone());
         Ok(Plan::one(write.beside().over(Some(self.version)), event, answer).forgetting(held))
     }
+}
+
+/// Everybody who knows a secret: nobody knows who that is where it is not known of some.
+fn both(before: &[MemberId], now: &[MemberId]) -> Vec<MemberId> {
+    if before.is_empty() || now.is_empty() {
+        return Vec::new();
+    }
+    let mut all = [before, now].concat();
+    all.sort_unstable();
+    all.dedup();
+    all
 }

@@ -33,14 +33,15 @@ use super::list_events::list_events;
 use super::list_members::list_members;
 use super::list_sessions::list_sessions;
 use super::operation::{
-    BEGIN_UPLOAD, BREAK_GLASS, END_SESSION, EVALUATE, EVALUATE_MANY, LIST_API_CLIENTS,
-    LIST_CONNECTIONS, LIST_DOMAINS, LIST_EVENTS, LIST_MEMBERS, LIST_ORGANISATIONS, LIST_POLICIES,
-    LIST_ROUTES, LIST_SCIM_GROUPS, LIST_SCIM_RESOURCE_TYPES, LIST_SCIM_SCHEMAS, LIST_SCIM_USERS,
-    LIST_SESSIONS, PUT_RESOURCES, RESUME_ORGANISATION, ROTATE_API_CLIENT, SEARCH_DECISIONS,
+    APPROVE_POLICY_CHANGE, BEGIN_UPLOAD, BREAK_GLASS, CLOSE_POLICY_CHANGE, END_SESSION, EVALUATE,
+    EVALUATE_MANY, LIST_API_CLIENTS, LIST_CONNECTIONS, LIST_DOMAINS, LIST_EVENTS, LIST_MEMBERS,
+    LIST_ORGANISATIONS, LIST_POLICIES, LIST_POLICY_CHANGES, LIST_ROUTES, LIST_SCIM_GROUPS,
+    LIST_SCIM_RESOURCE_TYPES, LIST_SCIM_SCHEMAS, LIST_SCIM_USERS, LIST_SESSIONS,
+    PREVIEW_POLICY_CHANGE, PUT_RESOURCES, RESUME_ORGANISATION, ROTATE_API_CLIENT, SEARCH_DECISIONS,
     SHOW_API_CLIENT, SHOW_CONNECTION, SHOW_DOMAIN, SHOW_EVENT, SHOW_MEMBER, SHOW_ORGANISATION,
-    SHOW_PROVISIONING, SHOW_SCIM_GROUP, SHOW_SCIM_RESOURCE_TYPE, SHOW_SCIM_SCHEMA, SHOW_SCIM_USER,
-    SHOW_SERVICE_PROVIDER, SHOW_SNAPSHOT, SHOW_UPLOAD, SUSPEND_ORGANISATION, TEST_CONNECTION,
-    VERIFY_DOMAIN,
+    SHOW_POLICY_CHANGE, SHOW_PROVISIONING, SHOW_SCIM_GROUP, SHOW_SCIM_RESOURCE_TYPE,
+    SHOW_SCIM_SCHEMA, SHOW_SCIM_USER, SHOW_SERVICE_PROVIDER, SHOW_SNAPSHOT, SHOW_UPLOAD,
+    SUSPEND_ORGANISATION, TEST_CONNECTION, VERIFY_DOMAIN,
 };
 use super::own_pages::own_pages;
 use super::platform::break_glass::break_glass;
@@ -52,6 +53,12 @@ use super::platform::search_decisions::search_decisions;
 use super::platform::show_organisation::show_organisation;
 use super::platform::show_snapshot::show_snapshot;
 use super::platform::suspend::suspend_organisation;
+use super::policies::approve::approve_policy_change;
+use super::policies::close::close_policy_change;
+use super::policies::list::list_policy_changes;
+use super::policies::preview::preview_policy_change;
+use super::policies::propose::propose_policy_change;
+use super::policies::show::show_policy_change;
 use super::provisioning::remove::remove_provisioning;
 use super::provisioning::replace::replace_provisioning;
 use super::provisioning::show::show_provisioning;
@@ -139,6 +146,11 @@ fn platform() -> Router<Arc<Door>> {
         .route(SHOW_SNAPSHOT.path, get(show_snapshot))
         .route(LIST_ROUTES.path, get(list_routes))
         .route(LIST_POLICIES.path, get(list_policies))
+        .route(LIST_POLICY_CHANGES.path, get(list_policy_changes).post(propose_policy_change))
+        .route(PREVIEW_POLICY_CHANGE.path, post(preview_policy_change))
+        .route(SHOW_POLICY_CHANGE.path, get(show_policy_change))
+        .route(APPROVE_POLICY_CHANGE.path, post(approve_policy_change))
+        .route(CLOSE_POLICY_CHANGE.path, post(close_policy_change))
         .route(SEARCH_DECISIONS.path, get(search_decisions))
 }
 

@@ -39,7 +39,7 @@ pub(super) fn check(loaded: &Loaded, out: &mut dyn Write) -> Result<(), CommandE
         let told = format!("{people} {}, {resources} resources{suspended}", members(people));
         line("organisation", format!("{}: {told}", organisation.id()))?;
     }
-    let cases: usize = organisations.cases.iter().map(|file| file.cases.len()).sum();
+    let cases: usize = organisations.book.cases.iter().map(|file| file.cases.len()).sum();
     match cases {
         0 => line("policy tests", "none".to_owned())?,
         count => line("policy tests", format!("{count}, all as expected"))?,

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use clap::Subcommand;
 use tokio::runtime::Handle;
 
+use crate::admin::with_added_policies;
 use crate::audit::{Event, EventRecord, PseudonymKey, Sink as _, SinkError};
 use crate::authn::{CreateApiKeyError, IssueError, StoreUnavailable};
 use crate::config::{self, Loaded, Places};
@@ -198,11 +199,11 @@ pub(super) fn snapshot_now(loaded: &Loaded) -> Result<Option<SnapshotId>, KeyErr
     let Some(opened) = OpenedStore::open(loaded)? else { return Ok(None) };
     // The name does not depend on how people are named in the log.
     let pseudonyms = PseudonymKey::new(Secret::new([0; 32]));
-    let snapshot = Snapshot::new(snapshot_parts(loaded, &opened.stored, pseudonyms), None);
-    match snapshot {
-        Ok(snapshot) => Ok(Some(snapshot.id().clone())),
-        Err(error) => Err(KeyError::Usage(error.to_string())),
-    }
+    let parts = snapshot_parts(loaded, &opened.stored, pseudonyms);
+    let usage = |error: &dyn std::fmt::Display| KeyError::Usage(error.to_string());
+    let parts = with_added_policies(parts, &*opened.stored.managed).map_err(|it| usage(&it))?;
+    let snapshot = Snapshot::new(parts, None).map_err(|error| usage(&error))?;
+    Ok(Some(snapshot.id().clone()))
 }
 
 /// What the store has of organisations, and what reads it.

@@ -19,7 +19,9 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroize as _;
 
 use super::session::StoreUnavailable;
-use crate::model::{Entropy, EntropyError, KeyId, RoleAssignment, Secret, TenantId, UnixNanos};
+use crate::model::{
+    Entropy, EntropyError, KeyId, MemberId, RoleAssignment, Secret, TenantId, UnixNanos,
+};
 
 /// A well-formed token, not yet known to be anybody's.
 #[derive(Debug)]
@@ -200,6 +202,13 @@ pub struct ApiKey {
     /// A bootstrap key makes the key that takes its place, and does nothing else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bootstrap: bool,
+    /// A key for an emergency: it ends when it was to end, is for the hub alone, and everything done with it is on the
+    /// disk before it is done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub emergency: bool,
+    /// The members who were shown a secret of it; empty where that is not known of all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub people: Vec<MemberId>,
 }
 
 /// A secret that was replaced.
@@ -318,6 +327,8 @@ impl NewApiKey {
             disabled,
             previous,
             bootstrap: false,
+            emergency: false,
+            people: Vec::new(),
         };
         Ok(IssuedApiKey { key, token: Secret::new(token) })
     }

@@ -11,7 +11,7 @@ mod probe;
 mod table;
 mod text;
 
-pub use compare::{CellChange, MatrixError, ReviewFormat, changes};
+pub use compare::{CellChange, MatrixError, ReviewFormat, between, changes};
 pub use probe::{Probe, ProbeColumn, Sample, Variant};
 
 use super::pdp::Pdp;

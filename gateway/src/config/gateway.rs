@@ -176,6 +176,16 @@ impl<'t> Parsed<'t> {
         self.document.problem(&KeyPath::default().key("navigation").key(key), message)
     }
 
+    /// A problem with `key` of `section`.
+    pub(super) fn section_problem(
+        &self,
+        section: &str,
+        key: &str,
+        message: impl Into<String>,
+    ) -> Problem {
+        self.document.problem(&KeyPath::default().key(section).key(key), message)
+    }
+
     /// A problem with `key` of the route that was declared at `origin`.
     pub(super) fn route_problem(
         &self,

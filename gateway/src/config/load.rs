@@ -165,6 +165,9 @@ fn read(
     let from = Reading { base, variables, before };
     let organisations =
         read.policy.and_then(|places| organisations::read(&places, from, &mut problems, check));
+    if let (Some(settings), Some(organisations)) = (&settings, &organisations) {
+        problems.extend(platform_problems(&parsed, settings, organisations));
+    }
     let https = settings.as_ref().and_then(|settings| settings.listen.https.as_ref());
     let certificate = listener_certificate(https, &mut problems);
     ConfigErrors::check(problems)?;
@@ -177,6 +180,29 @@ fn read(
         // Without a problem everything is there; a slip in that rule refuses instead of guessing.
         _ => Err(Problem::new(path, "", "cannot be used").into()),
     }
+}
+
+/// What the settings of the platform say of organisations: who runs it must be there, and the host people administer on
+/// is nobody's own, or nobody else could sign in on it.
+fn platform_problems(
+    parsed: &Parsed<'_>,
+    settings: &Settings,
+    organisations: &Organisations,
+) -> Vec<Problem> {
+    let directory = &organisations.directory;
+    let mut problems = Vec::new();
+    if let Some(platform) = &settings.platform
+        && directory.organisation(platform).is_none()
+    {
+        let message = format!("there is no organisation `{platform}`");
+        problems.push(parsed.section_problem("platform", "organisation", message));
+    }
+    let host = settings.listen.admin_host.as_deref();
+    if let Some(owner) = host.and_then(|host| directory.organisation_for_host(host)) {
+        let message = format!("it is one of the hosts of the organisation `{}`", owner.id());
+        problems.push(parsed.section_problem("listen", "admin_host", message));
+    }
+    problems
 }
 
 /// The operations of the API documents that no overlay maps: for writing the overlay, so it works while the

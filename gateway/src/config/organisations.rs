@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use miette::Diagnostic as _;
 
-use crate::authz::{CaseFile, ChangeTable, Pdp, PolicyError, PolicySchema, Probe, run_cases};
+use crate::authz::{
+    CaseFile, ChangeTable, Pdp, PolicyBook, PolicyError, PolicySchema, Probe, run_cases,
+};
 use crate::directory::{Directory, Organisation};
 use crate::model::{ActionId, PolicySource, TenantId};
 use crate::routing::{ResourceRule, RouteSettings};
@@ -41,8 +43,8 @@ pub struct Organisations {
     pub source: Arc<FileSource>,
     /// How much there was of each.
     pub sizes: BTreeMap<TenantId, Sizes>,
-    /// The decisions the policies were tested with; all came out as they must.
-    pub cases: Vec<CaseFile>,
+    /// The base policies as they are written, and the decisions they were tested with; all came out as they must.
+    pub book: Arc<PolicyBook>,
     /// Which action manages what decisions depend on.
     pub changes: ChangeTable,
 }
@@ -60,6 +62,8 @@ pub(super) fn read(
     let schema = reader.schema();
     let policies = reader.files(read_policies(&places.policies, base));
     let cases = reader.files(read_cases(&places.policies.join(CASES_FOLDER), base));
+    let probe = read_probe(&places.policies.join(PROBE_FILE), base);
+    let probe = reader.files(probe.map_err(|problem| vec![problem]));
     let folders = tenant_folders(&places.tenants, base).map_err(|problem| vec![problem]);
     let folders = reader.files(folders);
     if let Some(schema) = &schema {
@@ -74,14 +78,15 @@ pub(super) fn read(
         (organisation.id().clone(), organisation.policies().to_vec())
     };
     let own = organisations.iter().map(own).collect();
-    let pdp = policies.and_then(|policies| reader.pdp(&schema, &policies, &own));
+    let pdp = policies.as_deref().and_then(|policies| reader.pdp(&schema, policies, &own));
     let directory = reader.directory(organisations);
     let (pdp, cases) = (pdp?, cases?);
     reader.cases(&pdp, &cases);
     let changes = read_changes(&places.policies, base, &schema, reader.problems);
     let source = FileSource::new(places.tenants.clone(), base.to_path_buf());
     let (directory, source) = (directory?, Arc::new(source));
-    Some(Organisations { schema, pdp, directory, source, sizes, cases, changes })
+    let book = Arc::new(PolicyBook { base: policies?, cases, probe: probe? });
+    Some(Organisations { schema, pdp, directory, source, sizes, book, changes })
 }
 
 /// The policies with what tests and shows them, before any test has passed.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::member::Member;
 use super::pushed::{NothingPushed, PushedError, PushedResources};
-use crate::model::{Connection, ConnectionId, TenantId};
+use crate::model::{Connection, ConnectionId, PolicySource, TenantId};
 
 /// What every request may need of an administered organisation.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +40,19 @@ pub trait ManagedParts: Debug + Send + Sync {
     /// # Errors
     /// [`PushedError`].
     fn members(&self, tenant: &TenantId) -> Result<(Vec<Member>, [u8; 32]), PushedError>;
+
+    /// The base policies that were added to those of the files, in order of their names. They hold for every
+    /// organisation.
+    ///
+    /// # Errors
+    /// [`PoliciesUnread`].
+    fn policies(&self) -> Result<Vec<PolicySource>, PoliciesUnread>;
 }
+
+/// The policies that were added cannot be read.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the policies that were added cannot be read: {0}")]
+pub struct PoliciesUnread(pub String);
 
 /// What the store has of organisations, besides their files.
 #[derive(Clone, Debug)]
@@ -72,5 +84,9 @@ impl ManagedParts for NothingManaged {
 
     fn members(&self, _: &TenantId) -> Result<(Vec<Member>, [u8; 32]), PushedError> {
         Ok((Vec::new(), [0; 32]))
+    }
+
+    fn policies(&self) -> Result<Vec<PolicySource>, PoliciesUnread> {
+        Ok(Vec::new())
     }
 }

@@ -22,13 +22,14 @@ use super::operation::{is_bootstrap, only_bootstrap};
 use super::outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused};
 use super::recording::{Identity, Trail};
 use super::sign_in::SignIn;
-use super::snapshot::{ChangeError, Snapshot, SnapshotError, SnapshotParts};
+use super::snapshot::{ChangeError, PoliciesRefused, Snapshot, SnapshotError, SnapshotParts};
 use crate::audit::{AuditEvents, Durability, OutcomeRecord, RecordBody, Recorded, Sink};
 use crate::authn::{AssertionSigner, Authenticator, Statement};
 use crate::authz::{Partition, Permit};
 use crate::limits::Limiter;
 use crate::model::{
-    Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, Refusal, TenantId, UnixNanos,
+    Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, PolicySource, Refusal,
+    TenantId, UnixNanos,
 };
 use crate::routing::{CanonicalRequest, Further, LogClass, Matched, Place, is_gateway_path};
 
@@ -139,6 +140,20 @@ impl Pipeline {
     /// [`ChangeError`]; nothing changed.
     pub fn refresh(&self, tenant: &TenantId) -> Result<(), ChangeError> {
         self.in_force.refresh(tenant)
+    }
+
+    /// Decides by other policies that were added to those of the files: requests that start from now on are. Changed
+    /// files must not be put in force at the same time. It may block, for as long as all policies take to load.
+    ///
+    /// # Errors
+    /// [`PoliciesRefused`]; nothing changed.
+    pub fn decide_by(&self, added: &[PolicySource]) -> Result<(), PoliciesRefused> {
+        self.in_force.decide_by(added)
+    }
+
+    /// The organisation whose administrators run the platform, if there is one.
+    pub const fn platform(&self) -> Option<&TenantId> {
+        self.parts.platform.as_ref()
     }
 
     /// The resources of an organisation as its source has them now, put in force if they were not. It may block.

@@ -10,7 +10,7 @@ use super::outcome::Enforcement;
 use super::recording::verdict_of;
 use super::snapshot::Snapshot;
 use crate::audit::{AskedFacts, DecisionRecord, Source, What, Who};
-use crate::authz::{Decision, Facts, Partition, PreparedPrincipal, Question, Standing};
+use crate::authz::{Decision, Facts, Partition, Pdp, PreparedPrincipal, Question, Standing};
 use crate::directory::{Identity, Member, Members, Organisation, person};
 use crate::model::{
     ActionId, AuthMethod, ConnectionId, DecisionId, Dependency, EntityUid, KeyId, MemberId,
@@ -60,6 +60,16 @@ pub struct Ground<'a> {
     snapshot: Arc<Snapshot>,
     partition: Arc<Partition>,
     now: UnixNanos,
+}
+
+/// The members to be asked about, those with a role on `resource` first.
+fn candidates<'m>(
+    members: &'m Members,
+    resource: &EntityUid,
+) -> impl Iterator<Item = &'m Member> + use<'m> {
+    let holds = |member: &&Member| member.roles.iter().any(|role| role.on == *resource);
+    let (likely, others): (Vec<&Member>, Vec<&Member>) = members.iter().partition(holds);
+    likely.into_iter().chain(others).take(CANDIDATES_MAX)
 }
 
 impl Admitted {
@@ -119,17 +129,27 @@ impl Ground<'_> {
         action: &ActionId,
         resource: &EntityUid,
     ) -> bool {
-        let holds = |member: &Member| member.roles.iter().any(|role| role.on == *resource);
-        let (likely, others): (Vec<_>, Vec<_>) = members.iter().partition(|member| holds(member));
-        let mut likely = likely.into_iter().chain(others).take(CANDIDATES_MAX);
-        likely.any(|member| self.member_may((organisation, members, member), action, resource))
+        let mut likely = candidates(members, resource);
+        let pdp = self.snapshot.pdp();
+        likely
+            .any(|member| self.member_may((pdp, organisation, members), member, (action, resource)))
+    }
+
+    /// The members who could sign in and do `action` to the organisation as a whole if `pdp` decided.
+    pub fn people_who_may(&self, pdp: &Pdp, members: &Members, action: &ActionId) -> Vec<MemberId> {
+        let Some(organisation) = self.organisation() else { return Vec::new() };
+        let question = (action, organisation.root());
+        let may =
+            |member: &&Member| self.member_may((pdp, organisation, members), member, question);
+        let may = candidates(members, organisation.root()).filter(may);
+        may.map(|member| member.id.clone()).collect()
     }
 
     fn member_may(
         &self,
-        (organisation, members, member): (&Organisation, &Members, &Member),
-        action: &ActionId,
-        resource: &EntityUid,
+        (pdp, organisation, members): (&Pdp, &Organisation, &Members),
+        member: &Member,
+        (action, resource): (&ActionId, &EntityUid),
     ) -> bool {
         let open = |id: &ConnectionId| organisation.connection(id).is_some_and(|it| it.enabled);
         let Ok(subject) = EntityUid::new("User", member.id.as_str()) else { return false };
@@ -151,7 +171,7 @@ impl Ground<'_> {
             };
             let question = Question { principal: &principal, action, resource, context };
             let tenant = Some(self.admitted.tenant());
-            self.snapshot.pdp().decide(tenant, &self.partition, &question).allowed()
+            pdp.decide(tenant, &self.partition, &question).allowed()
         })
     }
 
@@ -180,11 +200,14 @@ impl Ground<'_> {
         &self.snapshot
     }
 
-    /// The hosts its people come by: its own, or where it has none those that belong to nobody alone.
+    /// The hosts its people come by: its own, or where it has none those that belong to nobody alone; and the one
+    /// people administer on.
     pub fn sign_in_hosts(&self) -> Vec<String> {
         let directory = self.snapshot.directory();
-        let own = self.organisation().map(|it| it.hosts().to_vec()).unwrap_or_default();
+        let administration = self.admitted.pipeline().admin_host().map(str::to_owned);
+        let mut own = self.organisation().map(|it| it.hosts().to_vec()).unwrap_or_default();
         if !own.is_empty() {
+            own.extend(administration);
             return own;
         }
         let hosts = self.snapshot.routes().hosts();
@@ -193,7 +216,20 @@ impl Ground<'_> {
             .map(str::to_owned)
             .collect();
         shared.sort_unstable();
+        shared.extend(administration);
         shared
+    }
+
+    /// Who asks, as the organisation knows them: the member's name, or what the API client is called. What an identity
+    /// provider says of a name counts for nothing here.
+    pub async fn name_of_asker(&self) -> String {
+        if let Some(name) = self.admitted.key_name() {
+            return name.to_owned();
+        }
+        let Some(person) = self.admitted.person() else { return String::new() };
+        let members = self.members().await.ok();
+        let member = members.as_ref().and_then(|members| members.member(person));
+        member.map_or_else(|| person.to_string(), |member| member.name.clone())
     }
 
     /// Whether another organisation signs its people in by this client of this issuer.
@@ -312,7 +348,8 @@ impl Ground<'_> {
                     Ok(id) => authenticator.key_in_force(tenant, &id, self.now).await?,
                     Err(_) => None,
                 };
-                let prepared = key.and_then(|key| {
+                // A bootstrap key may do nothing that could be asked about.
+                let prepared = key.filter(|key| !key.bootstrap).and_then(|key| {
                     prepared(Standing { roles: &key.roles, scopes: &key.scopes, ..nothing })
                 });
                 Ok((AuthMethod::ApiKey, prepared))

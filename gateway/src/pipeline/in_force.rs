@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 
 use super::organisations::{Content, Reader, Unread, WAIT_MAX};
-use super::snapshot::{ChangeError, Moved, Snapshot, SnapshotError, SnapshotParts};
+use super::snapshot::{
+    ChangeError, Moved, PoliciesRefused, Snapshot, SnapshotError, SnapshotParts,
+};
 use crate::authn::Authenticated;
 use crate::authz::Partition;
-use crate::model::{Dependency, Principal, Refusal, TenantId, UnixNanos};
+use crate::model::{Dependency, PolicySource, Principal, Refusal, TenantId, UnixNanos};
 
 /// Readings before it is given up: each is overtaken by a push, and one push takes longer than a usual reading.
 const READINGS_MAX: usize = 3;
@@ -81,6 +83,20 @@ impl InForce {
             snapshot.forget_newer(tenant);
         }
         Err(restless(tenant))
+    }
+
+    /// Decides by other policies that were added to those of the files. They are loaded before anything is held.
+    pub(super) fn decide_by(&self, added: &[PolicySource]) -> Result<(), PoliciesRefused> {
+        loop {
+            let files = self.load();
+            let Some(parts) = files.parts_with(added)? else { return Ok(()) };
+            let _one = self.swapping();
+            // Another snapshot of the same files has only other resources.
+            if let Some(snapshot) = self.load().decided_by(parts, &files) {
+                self.snapshot.store(Arc::new(snapshot));
+                return Ok(());
+            }
+        }
     }
 
     fn adopt(&self, tenant: &TenantId, moved: Moved) -> Result<(), ChangeError> {

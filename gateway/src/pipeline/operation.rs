@@ -1,5 +1,7 @@
 //! Operations of the gateway itself: decided and recorded like every request, but not forwarded.
 
+mod note;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,13 +15,15 @@ use super::recording::Trail;
 use super::snapshot::Snapshot;
 use http::header::{AUTHORIZATION, COOKIE};
 
-use crate::audit::{Event, EventRecord, Recorded, SinkError};
+use crate::audit::Recorded;
 use crate::authz::{Decision, Partition, Permit, Question};
 use crate::directory::Members;
 use crate::model::{
-    ActionId, AuthMethod, DecisionId, Dependency, EntityUid, KeyId, Malformed, Refusal, Scopes,
-    TenantId, UnixNanos,
+    ActionId, AuthMethod, DecisionId, Dependency, EntityUid, KeyId, Malformed, MemberId, Principal,
+    Refusal, Scopes, TenantId, UnixNanos,
 };
+
+pub use note::{ChangeNote, ChangeNoter};
 
 /// One operation somebody asks for.
 #[derive(Clone, Debug)]
@@ -60,16 +64,6 @@ pub struct Admitted {
     bytes_in: u64,
 }
 
-/// Writes down what is changed under a permit.
-#[derive(Clone, Debug)]
-pub struct ChangeNoter {
-    pipeline: Arc<Pipeline>,
-    tenant: TenantId,
-    principal: Option<EntityUid>,
-    peer: SocketAddr,
-    decision: DecisionId,
-}
-
 /// What was asked, to be asked again.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
@@ -90,6 +84,7 @@ pub struct Entered {
     scopes: Scopes,
     peer: IpAddr,
     now: UnixNanos,
+    runs_the_platform: bool,
 }
 
 /// Why an operation was not admitted.
@@ -113,21 +108,6 @@ impl Unasked for std::convert::Infallible {}
 
 /// Questions about one operation; more would make a decision long. A member has at most as many roles.
 pub const QUESTIONS_MAX: usize = 256;
-
-/// What was changed, for the log.
-#[derive(Clone, Copy, Debug)]
-pub struct ChangeNote<'a> {
-    /// The audit event that tells of it.
-    pub audit_event: &'a str,
-    /// `created`, `updated` or `deleted`.
-    pub action: &'a str,
-    /// Kind and id of what was changed.
-    pub item: (&'a str, &'a str),
-    /// SHA-256 of what was there before.
-    pub before: Option<&'a str>,
-    /// SHA-256 of what is there now.
-    pub after: Option<&'a str>,
-}
 
 impl Pipeline {
     /// Decides an operation on an organisation as a whole: its root is the resource. The credential is an API key, or a
@@ -204,16 +184,24 @@ impl Pipeline {
         if operation.tenant.is_some_and(|named| named != tenant) {
             return Err(Refusal::OtherTenant);
         }
-        if operation.platform && self.parts.platform.as_ref() != Some(tenant) {
+        let runs_the_platform = self.parts.platform.as_ref() == Some(tenant);
+        if operation.platform && !runs_the_platform {
             return Err(Refusal::OtherTenant);
         }
         self.limiter.load().admit_credential(tenant, asker.credential())?;
+        if asker.authenticated().session().is_some() {
+            own_page(operation)?;
+        }
         if is_bootstrap(&asker) && !operation.replaces_bootstrap {
             return Err(only_bootstrap());
         }
+        if is_emergency(&asker) {
+            let reason = String::from("a break-glass key is for the hub, and administers nothing");
+            return Err(Refusal::Denied { reason: Some(reason), hidden: false });
+        }
         let (tenant, scopes) = (tenant.clone(), operation.scopes.clone());
         let (peer, now) = (trail.arrival.peer.ip(), trail.arrival.at);
-        Ok(Entered { tenant, asker, snapshot, partition, scopes, peer, now })
+        Ok(Entered { tenant, asker, snapshot, partition, scopes, peer, now, runs_the_platform })
     }
 
     async fn decide_all(
@@ -283,10 +271,8 @@ impl Pipeline {
         }
         let authenticated =
             self.parts.authenticator.authenticate(&headers, trail.arrival.at).await?;
-        match authenticated.method() {
-            AuthMethod::ApiKey => {}
-            AuthMethod::Session => own_page(operation)?,
-            AuthMethod::None => return Err(Refusal::CredentialMissing),
+        if authenticated.method() == AuthMethod::None {
+            return Err(Refusal::CredentialMissing);
         }
         let now = trail.arrival.at;
         if let Some(tenant) = authenticated.principal().tenant() {
@@ -300,6 +286,11 @@ impl Pipeline {
 /// Whether a bootstrap key asks.
 pub(super) fn is_bootstrap(asker: &Asker) -> bool {
     asker.authenticated().api_key().is_some_and(|key| key.bootstrap)
+}
+
+/// Whether a key for an emergency asks.
+pub(super) fn is_emergency(asker: &Asker) -> bool {
+    asker.authenticated().api_key().is_some_and(|key| key.emergency)
 }
 
 /// What a bootstrap key hears of everything it is not for.
@@ -350,6 +341,16 @@ impl Entered {
     /// The nodes that who asks was given roles on: what they may do, they may do there and below.
     pub fn own_nodes(&self) -> impl Iterator<Item = &EntityUid> {
         self.asker.roles().iter().map(|role| &role.on)
+    }
+
+    /// Whether the bootstrap key asks.
+    pub fn is_bootstrap(&self) -> bool {
+        is_bootstrap(&self.asker)
+    }
+
+    /// Whether the organisation runs the platform.
+    pub const fn runs_the_platform(&self) -> bool {
+        self.runs_the_platform
     }
 
     /// The API scopes of who asks, where that is an API client.
@@ -425,12 +426,28 @@ impl Admitted {
         self.asker.entity()
     }
 
-    /// Who asked, as people know them: the name of the session's person or of the key.
-    pub fn name(&self) -> String {
+    /// What the API client that asks is called; nothing where a person asks.
+    pub fn key_name(&self) -> Option<&str> {
+        self.asker.authenticated().api_key().map(|key| key.name.as_str())
+    }
+
+    /// The members who may stand behind what is asked: whoever asks, or everybody who was shown a secret of the API
+    /// key; none where that is not known.
+    pub fn people(&self) -> Vec<MemberId> {
         let authenticated = self.asker.authenticated();
-        let person = authenticated.session().map(|session| session.display_name.clone());
-        let key = || authenticated.api_key().map(|key| key.name.clone());
-        person.or_else(key).unwrap_or_default()
+        match (authenticated.principal(), authenticated.api_key()) {
+            (Principal::User { member: Some(member), .. }, _) => vec![member.clone()],
+            (_, Some(key)) => key.people.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The member who asks with a session of their own.
+    pub fn person(&self) -> Option<&MemberId> {
+        match self.asker.authenticated().principal() {
+            Principal::User { member, .. } => member.as_ref(),
+            _ => None,
+        }
     }
 
     /// The bootstrap key, if one asks: it ends with what it was admitted for.
@@ -493,74 +510,10 @@ impl Admitted {
         })
     }
 
-    /// Writes down, to the disk, that somebody gets into `tenant` in an emergency, and says so in the gateway's own log
-    /// as well: whoever watches it is to be woken.
-    ///
-    /// # Errors
-    /// [`SinkError`] when it is not on record: then it must not be done.
-    pub async fn note_break_glass(&self, tenant: &TenantId, told: &str) -> Result<(), SinkError> {
-        let pipeline = &self.pipeline;
-        let identity = &pipeline.parts.identity;
-        let (id, decision) = (pipeline.new_decision_id(), self.decision());
-        let record = EventRecord {
-            tenant: Some(tenant),
-            principal: self.asker.entity(),
-            peer: Some(self.peer),
-            decision: Some(&decision),
-            detail: Some(told),
-            ..EventRecord::of(
-                Event::BreakGlass,
-                id,
-                pipeline.now(),
-                &identity.node,
-                &identity.build,
-            )
-        };
-        tracing::error!(%tenant, who = %self.asker.credential(), %decision, "break-glass: {told}");
-        pipeline.parts.sink.append_strict(record.encode()).await.map(drop)
-    }
-
-    /// What writes into the log what is changed under this permit, also when nobody waits for the answer any more.
-    pub fn noter(&self) -> ChangeNoter {
-        ChangeNoter {
-            pipeline: Arc::clone(&self.pipeline),
-            tenant: self.tenant.clone(),
-            principal: self.asker.entity().cloned(),
-            peer: self.peer,
-            decision: self.decision(),
-        }
-    }
-
     /// Notes what was answered, after how many bytes of the request's body.
     pub const fn answered(&mut self, status: u16, bytes_in: u64) {
         self.status = Some(status);
         self.bytes_in = bytes_in;
-    }
-}
-
-impl ChangeNoter {
-    /// Writes a change down. It has its own record where it was made, so a log that fails now takes nothing back: the
-    /// next request it cannot record is refused.
-    pub fn note(&self, note: &ChangeNote<'_>) {
-        let pipeline = &self.pipeline;
-        let identity = &pipeline.parts.identity;
-        let id = pipeline.new_decision_id();
-        let record = EventRecord {
-            tenant: Some(&self.tenant),
-            principal: self.principal.as_ref(),
-            peer: Some(self.peer),
-            item_kind: Some(note.item.0),
-            item: Some(note.item.1),
-            change: Some(note.action),
-            before: note.before,
-            after: note.after,
-            audit_event: Some(note.audit_event),
-            decision: Some(&self.decision),
-            ..EventRecord::of(Event::Changed, id, pipeline.now(), &identity.node, &identity.build)
-        };
-        if let Err(error) = pipeline.parts.sink.append(record.encode()) {
-            pipeline.unrecorded(&error);
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::asker::Asker;
-use super::operation::Operation;
+use super::operation::{Operation, is_emergency};
 use super::outcome::Arrival;
 use super::snapshot::Snapshot;
 use crate::audit::{
@@ -100,7 +100,8 @@ impl<'a> Trail<'a> {
 
     /// Whether a deciding policy wants the record on disk before the answer leaves (`@log("strict")`).
     pub(super) fn log_strict(&self) -> bool {
-        self.also_strict || self.decision.as_ref().is_some_and(Decision::log_strict)
+        let emergency = self.asker.as_ref().is_some_and(is_emergency);
+        emergency || self.also_strict || self.decision.as_ref().is_some_and(Decision::log_strict)
     }
 
     /// Forgets what was decided: it came too late to count.

@@ -32,7 +32,7 @@ use super::answer::{Answer, STYLE_PATH};
 use super::navigation::Menu;
 
 pub use event::SignInEvent;
-pub use pages::{Offer, RefusalPage, refusal_page};
+pub(super) use pages::{Offer, RefusalPage, refusal_page};
 pub use request::GatewayRequest;
 pub use return_to::ReturnTo;
 

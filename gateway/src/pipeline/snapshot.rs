@@ -1,5 +1,7 @@
 //! Everything a request is decided under, as one immutable value (promise P4).
 
+mod policies;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,16 +17,20 @@ use super::organisations::{
 };
 use crate::audit::{Pseudonym, PseudonymKey};
 use crate::authn::Authenticated;
-use crate::authz::{self, ChangeTable, Partition, Pdp, PolicySchema, PreparedPrincipal};
+use crate::authz::{
+    self, ChangeTable, Partition, Pdp, PolicyBook, PolicySchema, PreparedPrincipal,
+};
 use crate::directory::{Directory, Members, Organisation, principal_entity};
 use crate::model::{
-    Clock, EntityRecord, EntityUid, ErrorStyle, PersonId, Principal, Refusal, SnapshotId, TenantId,
-    UnixNanos,
+    Clock, EntityRecord, EntityUid, ErrorStyle, PersonId, PolicySource, Principal, Refusal,
+    SnapshotId, TenantId, UnixNanos,
 };
 use crate::routing::RouteTable;
 
+pub use policies::PoliciesRefused;
+
 /// What a snapshot is built from: every part was checked against the others when it was read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SnapshotParts {
     /// The routes.
     pub routes: Arc<RouteTable>,
@@ -32,6 +38,10 @@ pub struct SnapshotParts {
     pub schema: Arc<PolicySchema>,
     /// The decision point.
     pub pdp: Arc<Pdp>,
+    /// The base policies of the files, with what tests and shows them.
+    pub book: Arc<PolicyBook>,
+    /// The base policies that were added to those, in order of their names.
+    pub added: Vec<PolicySource>,
     /// All organisations.
     pub directory: Arc<Directory>,
     /// Where their members and resources come from.

@@ -1,13 +1,9 @@
 //! Writes what the gateway itself says: its pages and endpoints, and refusals as problem or page.
 
-use bytes::Bytes;
 use http::header;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
-use super::error_body::error_body;
-use super::page::refusal_html;
-use super::respond::{fields, problem};
 use super::upstream_head::REQUEST_ID;
 use crate::model::{DecisionId, ErrorStyle};
 use crate::pipeline::{Refused, Rendered, Reply};
@@ -21,21 +17,7 @@ pub(super) async fn refuse(
     refused: &Refused,
     style: ErrorStyle,
 ) -> pingora::Result<u16> {
-    let problem = problem(&refused.refusal);
-    let (status, fields) = (problem.status, fields(&refused.refusal));
-    let mut wire = Rendered { status, fields, body: Bytes::new() };
-    if status.is_redirection() {
-        // Where to go on is all there is to say.
-    } else if refused.html {
-        wire.page();
-        wire.body = Bytes::from(refusal_html(refused));
-    } else {
-        let (media_type, body) = error_body(&refused.refusal, refused.decision, style);
-        wire.content(media_type);
-        // The line's end is for people with `curl`: JSON does not mind.
-        wire.body = Bytes::from(body + "\n");
-    }
-    send(session, wire, refused.decision).await
+    send(session, Rendered::refused(refused, style), refused.decision).await
 }
 
 /// Sends one of the gateway's own answers; returns its status.

@@ -51,10 +51,14 @@ pub enum Kind {
     ScimName,
     /// Says that a provisioned user is in a group, by both ids.
     ScimMembership,
+    /// Base policies the platform's administrators added, by name.
+    Policy,
+    /// A change of those on its way, by id.
+    PolicyChange,
 }
 
 impl Kind {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 20] = [
         Self::Session,
         Self::ApiKey,
         Self::Login,
@@ -73,6 +77,8 @@ impl Kind {
         Self::ScimGroup,
         Self::ScimName,
         Self::ScimMembership,
+        Self::Policy,
+        Self::PolicyChange,
     ];
 
     /// The word in the key.
@@ -96,6 +102,8 @@ impl Kind {
             Self::ScimGroup => "scim-group",
             Self::ScimName => "scim-name",
             Self::ScimMembership => "scim-membership",
+            Self::Policy => "policy",
+            Self::PolicyChange => "policy-change",
         }
     }
 }

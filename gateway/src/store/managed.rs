@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use super::error::StoreError;
 use super::key::{Key, Kind, Prefix};
 use super::managed_connections::{StoredConnection, StoredDomain};
+use super::policies::StoredPolicy;
 use super::provisioning::{PROVISIONING, Provisioning, StoredGroup, StoredUser};
 use super::record::damaged;
 use super::state::{Batch, Put, StateStore, Swap};
@@ -169,12 +170,13 @@ impl ObjectWrite {
             key: id.to_owned(),
             cause: error.to_string(),
         })?;
-        Ok(Self { kind, id: id.to_owned(), value: Some(value), counts: true, over: Over::Anything })
+        Ok(Self { value: Some(value), ..Self::gone(kind, id) })
     }
 
     /// Deletes.
     pub fn gone(kind: Kind, id: &str) -> Self {
-        Self { kind, id: id.to_owned(), value: None, counts: true, over: Over::Anything }
+        let (id, over) = (id.to_owned(), Over::Anything);
+        Self { kind, id, value: None, counts: true, over }
     }
 
     /// The same write of something no decision's snapshot depends on: a credential has a cache of its own.
@@ -382,6 +384,39 @@ impl ManagedObjects {
         Err(StoreError::Failed(String::from("it changes faster than it can be read")))
     }
 
+    /// The base policies that were added to those of the files, by name. They count whichever organisation runs the
+    /// platform now: the one that added the first is remembered.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn policies(&self) -> Result<Vec<StoredPolicy>, StoreError> {
+        match self.policy_keeper().await? {
+            Some(tenant) => self.every(&tenant, Kind::Policy).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn policy_keeper(&self) -> Result<Option<TenantId>, StoreError> {
+        let place = keeper_key()?;
+        let found = self.store.get(&place).await?;
+        found.map(|found| read(&place, &found.value)).transpose()
+    }
+
+    /// Makes an organisation the one whose administrators add base policies, if there is none yet. Tells which it is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn keep_policies_with(&self, tenant: &TenantId) -> Result<TenantId, StoreError> {
+        if let Some(keeper) = self.policy_keeper().await? {
+            return Ok(keeper);
+        }
+        let place = keeper_key()?;
+        let value = written(&place, tenant)?;
+        self.store.compare_and_swap(&place, None, value, None).await?;
+        let keeper = self.policy_keeper().await?;
+        keeper.ok_or_else(|| StoreError::Failed(String::from("what was just written is not there")))
+    }
+
     async fn every<T: DeserializeOwned>(
         &self,
         tenant: &TenantId,
@@ -525,6 +560,13 @@ fn head_key(tenant: &TenantId) -> Result<Key, StoreError> {
 fn key(tenant: &TenantId, kind: Kind, id: &str) -> Result<Key, StoreError> {
     Key::of(tenant, kind, id)
         .map_err(|error| StoreError::Damaged { key: tenant.to_string(), cause: error.to_string() })
+}
+
+/// Where it stands which organisation adds base policies.
+fn keeper_key() -> Result<Key, StoreError> {
+    const KEEPER: &str = "keeper";
+    Key::index(Kind::Policy, KEEPER)
+        .map_err(|error| StoreError::Damaged { key: KEEPER.to_owned(), cause: error.to_string() })
 }
 
 fn read<T: DeserializeOwned>(place: &Key, value: &[u8]) -> Result<T, StoreError> {

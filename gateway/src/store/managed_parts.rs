@@ -5,9 +5,10 @@ use tokio::runtime::Handle;
 use super::error::StoreError;
 use super::managed::{ManagedObjects, StoredShape};
 use super::managed_connections::{StoredConnection, StoredDomain};
+use super::policies::StoredPolicy;
 use super::seal::KeyRing;
-use crate::directory::{ManagedParts, ManagedShape, Member, PushedError};
-use crate::model::{Connection, ConnectionId, TenantId};
+use crate::directory::{ManagedParts, ManagedShape, Member, PoliciesUnread, PushedError};
+use crate::model::{Connection, ConnectionId, PolicySource, TenantId};
 
 /// Reads what is administered from the store.
 ///
@@ -65,6 +66,12 @@ impl ManagedParts for StoredParts {
         let people = self.runtime.block_on(self.objects.members(tenant));
         let (people, name) = people.map_err(|error| failed(tenant, &error))?;
         Ok((people.into_members(), name))
+    }
+
+    fn policies(&self) -> Result<Vec<PolicySource>, PoliciesUnread> {
+        let policies = self.runtime.block_on(self.objects.policies());
+        let policies = policies.map_err(|error| PoliciesUnread(error.to_string()))?;
+        Ok(policies.iter().map(StoredPolicy::source).collect())
     }
 }
 

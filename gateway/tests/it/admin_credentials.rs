@@ -275,6 +275,17 @@ async fn a_bootstrap_key_makes_the_one_that_takes_its_place() {
     let (kind, on) = role.split_once('=').unwrap();
     let body = json!({"name": "administration", "roles": [{"role": kind, "on": on}], "scopes": ["members:write", "api-clients:write"]});
     let clients = "/v1/organisations/solarpark/api-clients";
+    for (wrong, field) in [
+        (json!({"disabled": true}), "disabled"),
+        (json!({"scopes": ["members:write"]}), "scopes"),
+        (json!({"scopes": ["platform:write", "api-clients:write"]}), "scopes[0]"),
+    ] {
+        let mut body = body.clone();
+        body.as_object_mut().unwrap().extend(wrong.as_object().unwrap().clone());
+        let refused = json_of(&it.send_as(&key, ("POST", clients), &[], &body).await);
+        let told = refused["errors"][0]["field"].as_str().or(refused["code"].as_str());
+        assert!(told == Some(field) || told == Some("denied"), "{wrong} {refused}");
+    }
     let replaced = it.send_as(&key, ("POST", clients), &[], &body).await;
     assert_eq!(replaced.status, 201, "{}", replaced.body_text());
     let next = json_of(&replaced)["token"].as_str().unwrap().to_owned();

@@ -19,19 +19,26 @@ use crate::support::PATIENCE;
 const HOST: &str = "admin.localhost";
 const MEMBERS: &str = "/v1/organisations/nordvolt/members";
 
-struct Administering {
-    world: World,
+pub(crate) struct Administering {
+    pub(crate) world: World,
     admin: SocketAddr,
 }
 
 impl Administering {
     async fn start() -> Self {
-        let admin = free_address().unwrap();
-        let lines = format!("admin = \"{admin}\"\nadmin_host = \"{HOST}\"");
-        Self { world: World::with_settings(&[("listen", lines)]).await, admin }
+        Self::start_with(&[]).await
     }
 
-    async fn send(
+    /// As `start`, with more sections of settings.
+    pub(crate) async fn start_with(more: &[(&str, String)]) -> Self {
+        let admin = free_address().unwrap();
+        let lines = format!("admin = \"{admin}\"\nadmin_host = \"{HOST}\"");
+        let mut sections = vec![("listen", lines)];
+        sections.extend(more.iter().cloned());
+        Self { world: World::with_settings(&sections).await, admin }
+    }
+
+    pub(crate) async fn send(
         &self,
         (method, path): (&str, &str),
         fields: &[(&str, &str)],
@@ -50,7 +57,7 @@ impl Administering {
     }
 
     /// Signs somebody in on the administration's host: the cookie of their session.
-    async fn signed_in(&self, subject: &str) -> String {
+    pub(crate) async fn signed_in(&self, subject: &str) -> String {
         let browser = [("sec-fetch-mode", "navigate"), ("accept", "text/html")];
         let begun =
             self.send(("GET", "/.hubgate/sign-in?organisation=nordvolt"), &browser, "").await;
@@ -70,7 +77,7 @@ impl Administering {
     }
 
     /// A script of the administration's own page.
-    async fn script(&self, cookie: &str, to: (&str, &str), body: &Value) -> RawAnswer {
+    pub(crate) async fn script(&self, cookie: &str, to: (&str, &str), body: &Value) -> RawAnswer {
         let origin = format!("https://{HOST}");
         let fields = [
             ("cookie", cookie),
@@ -93,7 +100,8 @@ async fn a_person_administers_by_their_own_pages_only() {
     assert_eq!(made.status, 201, "{}", made.body_text());
     let events = "/v1/organisations/nordvolt/auditlog/events?entityType=member";
     let told = json_of(&it.script(&ada, ("GET", events), &Value::Null).await);
-    assert_eq!(told["items"][0]["user"]["principal"], "User::ada");
+    let user = &told["items"][0]["user"];
+    assert_eq!((&user["principal"], &user["name"]), (&json!("User::ada"), &json!("Ada Admin")));
 
     // Another site's page, a request that does not say where it comes from, another host: nobody's.
     let body = json!({"name": "Dora"}).to_string();
@@ -129,6 +137,20 @@ async fn a_person_administers_by_their_own_pages_only() {
     let sessions = "/v1/organisations/nordvolt/sessions?member=ada";
     assert_eq!(it.script(&ada, ("DELETE", sessions), &Value::Null).await.status, 200);
     assert_eq!(it.script(&ada, ("GET", MEMBERS), &Value::Null).await.status, 401);
+}
+
+/// A person reads why a sign-in failed, on this host as on every other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_in_that_fails_ends_on_a_page() {
+    let it = Administering::start().await;
+    let browser = [("sec-fetch-mode", "navigate"), ("accept", "text/html")];
+    let failed = "/.hubgate/callback/nordvolt/demo?error=access_denied&state=nobodys";
+    let told = it.send(("GET", failed), &browser, "").await;
+    assert_eq!(told.status, 400, "{}", told.body_text());
+    assert!(told.body_text().contains("could not be completed"), "{}", told.body_text());
+    assert!(told.field("content-security-policy").is_some());
+    let nowhere = it.send(("GET", "/.hubgate/nope"), &browser, "").await;
+    assert_eq!(nowhere.status, 404);
 }
 
 /// Who asks, by what they are.

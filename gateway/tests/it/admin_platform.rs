@@ -81,7 +81,9 @@ async fn an_organisation_is_suspended_and_let_in_again() {
     let events = json_of(&it.send_as(&key, ("GET", path), &Value::Null).await);
     let changes = events["items"][1]["changes"].to_string();
     assert!(changes.contains("unpaid since August"), "{events}");
-    assert_eq!(events["items"][1]["user"]["name"], "platform");
+    let who = &events["items"][1]["user"];
+    assert_eq!(who["name"], "platform");
+    assert!(who["principal"].as_str().unwrap().starts_with("solarpark/ApiClient::"), "{who}");
 
     let own = it
         .send_as(&it.key, ("POST", "/v1/platform/organisations/solarpark/suspend"), &reason)
@@ -210,11 +212,14 @@ async fn the_glass_is_broken_loudly_and_for_an_hour_at_most() {
         (json!({"scopes": ["platform:write"]}), "scopes"),
         (json!({"scopes": ["decisions:search"]}), "scopes"),
         (json!({"scopes": ["members:write"]}), "scopes"),
+        (json!({"reason": "charging stopped\nbreak-glass: all is well"}), "reason"),
     ] {
         let refused = it.send_as(&own, to, &asked(wrong.clone())).await;
         assert_eq!(refused.status, 422, "{wrong} {}", refused.body_text());
         assert_eq!(json_of(&refused)["errors"][0]["field"], field, "{wrong}");
     }
+    let at_home = ("POST", "/v1/platform/organisations/solarpark/break-glass");
+    assert_eq!(json_of(&it.send_as(&own, at_home, &asked(json!({}))).await)["code"], "not_now");
     let given = it.send_as(&own, to, &asked(json!({}))).await;
     assert_eq!(given.status, 201, "{}", given.body_text());
     let given = json_of(&given);
@@ -228,11 +233,54 @@ async fn the_glass_is_broken_loudly_and_for_an_hour_at_most() {
         assert!(matches!(refused, 403 | 404), "{path}");
     }
     let loud = gateway.log_lines().into_iter().find(|line| line["event"] == "break_glass").unwrap();
-    assert!(loud["detail"].as_str().unwrap().contains("INC-4711"), "{loud}");
-    assert!(gateway.stderr().contains("break-glass"), "the gateway's own log says so too");
+    let told = "INC-4711, 30 minutes, 1 roles, 1 scopes: charging stopped everywhere, nobody of theirs answers";
+    assert_eq!((&loud["detail"], &loud["tenant"]), (&json!(told), &json!("nordvolt")), "{loud}");
+    let changed =
+        |line: &Value| line["event"] == "changed" && line["change"]["item"][1] == given["id"];
+    let line = gateway.log_lines().into_iter().find(changed);
+    assert!(line.is_none_or(|line| line["who"]["tenant"] == "nordvolt"), "told where it happened");
     let audit =
         gateway.create_key("nordvolt", "audit", "client=Operator::nordvolt", &["audit-log:read"]);
     let path = "/v1/organisations/nordvolt/auditlog/events?entityType=api_client";
     let events = json_of(&it.send_as(&audit, ("GET", path), &Value::Null).await).to_string();
     assert!(events.contains("nobody of theirs answers"), "{events}");
+}
+
+/// It ends when it was to end: nobody prolongs it, widens it or gives it another secret, and it administers nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_break_glass_key_stays_what_it_is() {
+    let it = Running::start().await;
+    let gateway = &it.world.gateway;
+    let role = "client=Operator::solarpark";
+    let own = gateway.create_key("solarpark", "emergencies", role, &["platform:break-glass"]);
+    let to = ("POST", "/v1/platform/organisations/nordvolt/break-glass");
+    let body = json!({"reason": "nobody of theirs answers", "ticket": "INC-4711", "minutes": 30,
+        "roles": [{"role": "admin", "on": "Operator::nordvolt"}], "scopes": ["teams:read", "audit-log:read"]});
+    let given = json_of(&it.send_as(&own, to, &body).await);
+    let key = given["token"].as_str().unwrap();
+    let owner = gateway.create_key(
+        "nordvolt",
+        "owner",
+        "client=Operator::nordvolt",
+        &["api-clients:write", "members:write", "teams:read", "audit-log:read"],
+    );
+    let client =
+        format!("/v1/organisations/nordvolt/api-clients/{}", given["id"].as_str().unwrap());
+    let change = async |body: Value| {
+        let text = body.to_string();
+        let fields = [("content-type", "application/merge-patch+json"), ("if-match", "*")];
+        let head = head("PATCH", &client, &owner, &fields, text.len());
+        it.world.ask(&head, text.as_bytes()).await
+    };
+    let longer = change(json!({"expires": null})).await;
+    assert_eq!(json_of(&longer)["code"], "not_now", "{}", longer.body_text());
+    let rotated = it.send_as(&owner, ("POST", &format!("{client}/rotate")), &json!({})).await;
+    assert_eq!(json_of(&rotated)["code"], "not_now", "{}", rotated.body_text());
+    let events = "/v1/organisations/nordvolt/auditlog/events";
+    let nosy = it.send_as(key, ("GET", events), &Value::Null).await;
+    assert_eq!(nosy.status, 403, "it is for the hub alone");
+    assert_eq!(gateway.get("/teams/team-harbour", key).await.status, 200);
+    let disabled = change(json!({"disabled": true})).await;
+    assert_eq!(disabled.status, 200, "{}", disabled.body_text());
+    assert_eq!(gateway.get("/teams/team-harbour", key).await.status, 401);
 }

@@ -9,6 +9,7 @@ mod admin_matrix;
 mod admin_members;
 mod admin_people;
 mod admin_platform;
+mod admin_policies;
 mod api_keys;
 mod architecture;
 mod audit_chain;

@@ -1,5 +1,6 @@
 //! Break-glass: in an emergency somebody of the platform gets into an organisation, for an hour at most, loudly.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,7 +19,7 @@ use crate::admin::desk::Held;
 use crate::admin::guard::{Guarded, Shared};
 use crate::admin::member::{RoleBody, role_errors};
 use crate::admin::operation::{BREAK_GLASS, OF_THE_HUB, OPERATIONS};
-use crate::admin::problem::{FieldError, Problem};
+use crate::admin::problem::{FieldError, Problem, ProblemBody};
 use crate::audit::EventAction;
 use crate::authn::NewApiKey;
 use crate::model::TenantId;
@@ -28,8 +29,11 @@ use crate::store::{Kind, ObjectWrite};
 /// The longest time it can be asked for (PD-21).
 const MINUTES_MAX: u64 = 60;
 
-/// Longest reason and ticket, in bytes.
-const TEXT_BYTES_MAX: usize = 500;
+/// Longest reason, in bytes: with what is told beside it, it fits the record (512).
+const REASON_BYTES_MAX: usize = 300;
+
+/// Longest ticket, in bytes.
+const TICKET_BYTES_MAX: usize = 40;
 
 /// Largest body.
 const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -38,7 +42,7 @@ const BODY_BYTES_MAX: usize = 16 * 1024;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::admin) struct BreakGlassBody {
-    /// Why it cannot wait: at least ten characters. It is in the log and in the organisation's audit events.
+    /// Why it cannot wait: 10 to 300 bytes. It is in the log and in the organisation's audit events.
     #[schema(
         example = "charging stopped for the whole account, their administrators cannot be reached"
     )]
@@ -63,9 +67,11 @@ pub(in crate::admin) struct BreakGlassBody {
 /// the organisation's administrators see it among their audit events and API clients.
 #[utoipa::path(
     post, path = "/v1/platform/organisations/{organisation}/break-glass", operation_id = "breakGlass", tag = "Platform",
-    params(("organisation" = String, Path)),
+    params(("organisation" = String, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "Sent again with it, the request is done once.")),
     request_body(content = BreakGlassBody),
-    responses((status = 201, body = IssuedApiClientBody, description = "The key; it is shown this once.")),
+    responses((status = 201, body = IssuedApiClientBody, description = "The key; it is shown this once."),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "It is the platform's own organisation.")),
 )]
 pub(in crate::admin) async fn break_glass(
     State(door): Shared,
@@ -79,30 +85,45 @@ pub(in crate::admin) async fn break_glass(
         let asked: BreakGlassBody = parsed(&body)?;
         let ground = guarded.admitted.ground().await.ok_or_else(Problem::revoked)?;
         let (tenant, _) = found(&ground, &organisation)?;
+        if tenant == *guarded.admitted.tenant() {
+            let detail =
+                "the platform's own organisation has administrators to ask, and no glass to break";
+            return Err(Problem::not_now(detail));
+        }
         let wish = asked.wish(&tenant, guarded)?;
         let partition = ground.partition_of(&tenant).await.map_err(|_| Problem::not_done())?;
         let errors = role_errors(&partition, "ApiClient", &wish.roles, &[]);
         if !errors.is_empty() {
             return Err(Problem::invalid(&errors));
         }
-        let told = format!("{} ({}), {} minutes", asked.reason, asked.ticket, asked.minutes);
-        // Loud, and on the disk, before anything can be done with it.
-        let noted = guarded.admitted.note_break_glass(&tenant, &told).await;
-        noted.map_err(|_| Problem::not_done())?;
-        let emergency = Emergency { wish, told };
+        let told = asked.told(&wish);
+        let emergency = Emergency { wish, told, noted: AtomicBool::new(false) };
         change_of(guarded, &tenant, &body, &emergency).await
     };
     door.guarded(&BREAK_GLASS, &parts, None, act).await
 }
 
 impl BreakGlassBody {
+    /// What the record says. Who asked for it, for which organisation and by which decision is beside it.
+    fn told(&self, wish: &NewApiKey) -> String {
+        let Self { reason, ticket, minutes, .. } = self;
+        let (roles, scopes) = (wish.roles.len(), wish.scopes.len());
+        let (ticket, reason) = (ticket.trim(), reason.trim());
+        format!("{ticket}, {minutes} minutes, {roles} roles, {scopes} scopes: {reason}")
+    }
+
     fn wish(&self, tenant: &TenantId, guarded: &Guarded<'_>) -> Result<NewApiKey, Problem> {
         let mut errors = Vec::new();
-        if !(10..=TEXT_BYTES_MAX).contains(&self.reason.trim().len()) {
-            errors.push(FieldError::new("reason", format!("10 to {TEXT_BYTES_MAX} bytes")));
+        let plain = |text: &str, (least, most): (usize, usize)| {
+            (least..=most).contains(&text.trim().len()) && !text.chars().any(char::is_control)
+        };
+        if !plain(&self.reason, (10, REASON_BYTES_MAX)) {
+            let reason = format!("10 to {REASON_BYTES_MAX} bytes on one line");
+            errors.push(FieldError::new("reason", reason));
         }
-        if !(1..=60).contains(&self.ticket.trim().len()) {
-            errors.push(FieldError::new("ticket", "1 to 60 bytes"));
+        if !plain(&self.ticket, (1, TICKET_BYTES_MAX)) {
+            let reason = format!("1 to {TICKET_BYTES_MAX} bytes on one line");
+            errors.push(FieldError::new("ticket", reason));
         }
         if !(1..=MINUTES_MAX).contains(&self.minutes) {
             errors.push(FieldError::new("minutes", format!("1 to {MINUTES_MAX}")));
@@ -122,8 +143,9 @@ impl BreakGlassBody {
             return Err(Problem::invalid(&errors));
         }
         let now = guarded.desk.now();
+        let ticket = self.ticket.trim();
         let written = ApiClientWritten {
-            name: format!("break-glass {}", self.ticket.trim()),
+            name: format!("break-glass {ticket}"),
             roles: self.roles.clone(),
             scopes: self.scopes.clone(),
             expires: None,
@@ -137,6 +159,8 @@ impl BreakGlassBody {
 struct Emergency {
     wish: NewApiKey,
     told: String,
+    /// It is on record: planning it again does not wake anybody again.
+    noted: AtomicBool,
 }
 
 #[async_trait]
@@ -146,10 +170,18 @@ impl Change for Emergency {
         let (desk, now) = (guarded.desk, guarded.desk.now());
         let (pepper, entropy) = desk.issuing();
         let issued = self.wish.clone().issue(pepper, entropy, now);
-        let issued = issued.map_err(|_| Problem::not_done())?;
+        let mut issued = issued.map_err(|_| Problem::not_done())?;
+        issued.key.emergency = true;
+        issued.key.people = guarded.admitted.people();
         let key = &issued.key;
         if !desk.keys().claim(key).await? {
             return Err(Problem::overtaken());
+        }
+        if !self.noted.load(Ordering::Relaxed) {
+            // Loud, and on the disk, before anything can be done with it.
+            let noted = guarded.admitted.note_break_glass(&self.wish.tenant, &self.told).await;
+            noted.map_err(|_| Problem::not_done())?;
+            self.noted.store(true, Ordering::Relaxed);
         }
         let shown = ApiClientBody::shown(key, now);
         let mut told = shown.clone();

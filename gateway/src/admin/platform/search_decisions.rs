@@ -58,8 +58,12 @@ pub(in crate::admin) async fn search_decisions(
         let (filter, limit) = (filter(&query, guarded.desk.now())?, query.limit()?);
         let tail = Tail::new(guarded.desk.log_directory(), filter, limit);
         // One at a time: whoever searches must not keep the disk from who writes.
-        let _one = guarded.desk.searching().await;
-        let read = tokio::task::spawn_blocking(move || tail.lines()).await;
+        let turn = guarded.desk.searching().await;
+        let read = move || {
+            let _one = turn;
+            tail.lines()
+        };
+        let read = tokio::task::spawn_blocking(read).await;
         let lines = read.map_err(|_| Problem::not_done())?.map_err(|error| {
             tracing::error!(%error, "the log could not be searched");
             Problem::not_done()

@@ -16,7 +16,7 @@ use crate::admin::guard::{Guarded, Shared};
 use crate::admin::operation::SUSPEND_ORGANISATION;
 use crate::admin::problem::{FieldError, Problem, ProblemBody};
 use crate::audit::{EventAction, Item};
-use crate::model::TenantId;
+use crate::model::{TenantId, UnixNanos};
 use crate::pipeline::Ground;
 use crate::store::{Kind, ObjectWrite, PROFILE, Profile};
 
@@ -86,17 +86,19 @@ impl Change for Standing {
         }
         let before = profile(guarded, tenant).await?.unwrap_or_default();
         let after = Profile { suspended: suspended.clone(), changed: guarded.desk.now() };
+        if before.suspended == after.suspended {
+            let kept = Some(&before).filter(|before| before.changed != UnixNanos::default());
+            let shown = OrganisationBody::shown(organisation, kept);
+            return Ok(Plan::nothing(Answer::item(StatusCode::OK, shown)));
+        }
         let mut shown = OrganisationBody::shown(organisation, Some(&after));
         // What its files say of it stays.
-        let by_files = organisation.suspended() && before.suspended.is_none();
+        let by_files = ground.snapshot().suspended_by_files(tenant);
         let status = if suspended.is_some() || by_files { "suspended" } else { "active" };
         if let Some(shown) = shown.as_object_mut() {
             shown.insert("status".to_owned(), status.into());
         }
         let answer = Answer::item(StatusCode::OK, shown);
-        if before.suspended == after.suspended {
-            return Ok(Plan::nothing(answer));
-        }
         let told = |profile: &Profile| json!({ "suspended": profile.suspended });
         let event = EventDraft {
             action: EventAction::Updated,

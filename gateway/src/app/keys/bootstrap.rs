@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::admin::administration_scopes;
+use crate::admin::{administration_scopes, scopes_of};
 use crate::app::moment;
-use crate::authn::{ApiKeys as _, NewApiKey};
+use crate::authn::{ApiKey, ApiKeys as _, NewApiKey};
 use crate::config::Loaded;
 use crate::model::{Clock as _, SystemClock};
 
@@ -17,6 +17,9 @@ use super::{CommandError, Desk, KeyError};
 
 /// How long somebody has to replace it.
 const LIFETIME: Duration = Duration::from_hours(24);
+
+/// What making API clients is decided by.
+const CREDENTIALS: &str = "credentials:manage";
 
 /// Whose first credential it is.
 #[derive(Debug, Args)]
@@ -35,7 +38,12 @@ impl Bootstrap {
         let (tenant, now) = (organisation.id().clone(), SystemClock.now());
         let desk = Desk::open(&loaded.settings.places)?;
         let keys = desk.runtime.block_on(desk.keys.list(&tenant)).map_err(KeyError::from)?;
-        if let Some(key) = keys.iter().find(|key| key.in_force(now)) {
+        // One that can make others; a key that only pushes is no way in.
+        let makes_others = |key: &&ApiKey| {
+            let scopes = scopes_of(CREDENTIALS).unwrap_or_default();
+            key.in_force(now) && key.scopes.iter().any(|it| scopes.contains(&it.as_str()))
+        };
+        if let Some(key) = keys.iter().find(makes_others) {
             let message = format!(
                 "`{tenant}` has the key `{}` ({}) already: make others with it, or revoke it first",
                 key.name, key.id
@@ -43,9 +51,17 @@ impl Bootstrap {
             return Err(KeyError::Usage(message).into());
         }
         let end = now.plus(LIFETIME);
+        let platform = loaded.settings.platform.as_ref() == Some(&tenant);
+        let roles = assignments(loaded, organisation, &self.roles)?;
+        if let Some(role) = roles.iter().find(|role| role.on != *organisation.root()) {
+            let root = organisation.root();
+            let message =
+                format!("`{}` is not the organisation's root, which is `{root}`", role.on);
+            return Err(KeyError::Usage(message).into());
+        }
         let wish = NewApiKey {
-            roles: assignments(loaded, organisation, &self.roles)?,
-            scopes: administration_scopes().into_iter().map(str::to_owned).collect(),
+            roles,
+            scopes: administration_scopes(platform).into_iter().map(str::to_owned).collect(),
             name: String::from("bootstrap"),
             expires: Some(end),
             tenant,

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use super::feeding::Feeds;
 use super::{ServeError, convert};
-use crate::admin::{Desk, DeskParts, Feeder, NameServers, Overlay};
+use crate::admin::{Desk, DeskParts, Feeder, NameServers, Overlay, with_added_policies};
 use crate::app::keys::node;
 use crate::app::reload::Reloader;
 use crate::app::secrets::prepare_secrets;
@@ -189,6 +189,7 @@ fn first_snapshot(
 ) -> Result<Snapshot, ServeError> {
     feeds.recover(&loaded.organisations.directory)?;
     let parts = snapshot_parts(loaded, feeds.stored(), pseudonyms.clone());
+    let parts = with_added_policies(parts, &*feeds.stored().managed)?;
     feeds.check(&parts)?;
     tell_unkept(source(loaded).keep_and_check(&loaded.organisations.directory));
     Snapshot::new(parts, None).map_err(|error| ServeError::Assembly(error.to_string()))
@@ -230,6 +231,8 @@ pub(in crate::app) fn snapshot_parts(
         routes: Arc::clone(&loaded.routes),
         schema: Arc::clone(&read.schema),
         pdp: Arc::clone(&read.pdp),
+        book: Arc::clone(&read.book),
+        added: Vec::new(),
         directory: Arc::clone(&read.directory),
         source: Arc::new(source(loaded).with_stored(stored)),
         error_styles: convert::error_styles(&loaded.settings),
@@ -303,7 +306,8 @@ fn desk(
         ring: state.ring.clone(),
         relying_party,
         log_directory: loaded.settings.places.log_directory.clone(),
-        searching: tokio::sync::Mutex::default(),
+        searching: Arc::default(),
+        weighing: Arc::default(),
         dns: Arc::new(NameServers::new(&loaded.settings.outbound.name_servers)),
     })
 }

@@ -17,6 +17,7 @@ use crate::config::{
 };
 use crate::journal::Journal;
 use crate::limits::{LimitError, Limiter};
+use crate::model::TenantId;
 use crate::pipeline::{Identity, Pipeline};
 use crate::proxy::{CertificateStore, Generations, Services};
 
@@ -42,6 +43,7 @@ struct Fixed {
     https: Option<SocketAddr>,
     self_signed: bool,
     listen: ListenSettings,
+    platform: Option<TenantId>,
     places: Places,
     sign_in: SignInSettings,
     outbound: OutboundSettings,
@@ -58,6 +60,7 @@ impl Fixed {
             https,
             self_signed: loaded.certificate.is_none(),
             listen,
+            platform: settings.platform,
             places: settings.places,
             sign_in: settings.sign_in,
             outbound: settings.outbound,
@@ -73,6 +76,8 @@ impl Fixed {
             (listen.http != other.listen.http, "listen.http"),
             (listen.observe != other.listen.observe, "listen.observe"),
             (listen.admin != other.listen.admin, "listen.admin"),
+            (listen.admin_host != other.listen.admin_host, "listen.admin_host"),
+            (self.platform != other.platform, "platform.organisation"),
             (listen.threads != other.listen.threads, "listen.threads"),
             (listen.grace != other.listen.grace, "listen.grace_seconds"),
             (listen.head != other.listen.head, "listen.head"),

@@ -61,13 +61,19 @@ pub fn changes(
     reviewed: &str,
     format: ReviewFormat,
 ) -> Result<Vec<CellChange>, MatrixError> {
-    let before = read(reviewed, format)?;
-    let after = cells(matrix);
+    Ok(differing(&read(reviewed, format)?, &cells(matrix)))
+}
+
+/// The cells in which `after` says something else than `before`, in order of their actions.
+pub fn between(before: &Matrix, after: &Matrix) -> Vec<CellChange> {
+    differing(&cells(before), &cells(after))
+}
+
+fn differing(before: &Cells, after: &Cells) -> Vec<CellChange> {
     let mut keys: Vec<_> = before.keys().chain(after.keys()).collect();
     keys.sort_unstable();
     keys.dedup();
-    Ok(keys
-        .into_iter()
+    keys.into_iter()
         .filter(|key| before.get(*key) != after.get(*key))
         .map(|key| CellChange {
             action: key.0.clone(),
@@ -76,7 +82,7 @@ pub fn changes(
             before: before.get(key).cloned(),
             after: after.get(key).cloned(),
         })
-        .collect())
+        .collect()
 }
 
 fn cells(matrix: &Matrix) -> Cells {

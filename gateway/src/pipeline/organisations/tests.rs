@@ -151,6 +151,8 @@ fn parts(source: &Arc<Counting>) -> SnapshotParts {
         routes: Arc::new(RouteTable::build(Vec::new()).unwrap()),
         pdp: Arc::new(Pdp::load(Arc::clone(&schema), &[], &BTreeMap::new()).unwrap()),
         schema,
+        book: Arc::default(),
+        added: Vec::new(),
         directory: Arc::new(
             Directory::build(
                 ["first", "second", "third", "fourth"].into_iter().map(organisation).collect(),

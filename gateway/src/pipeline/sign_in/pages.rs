@@ -161,9 +161,9 @@ pub(super) fn not_member(page: &NotMemberPage<'_>, cookies: Vec<String>) -> Answ
     html(page, cookies, PageKind::NotMember)
 }
 
-/// What the page of a refusal says. The proxy fills it: it knows the status and its words.
+/// What the page of a refusal says. Filled where the status and its words are known.
 #[derive(Clone, Copy, Debug)]
-pub struct RefusalPage<'a> {
+pub(in crate::pipeline) struct RefusalPage<'a> {
     /// The headline, a short sentence.
     pub title: &'a str,
     /// What it means and what to do.
@@ -182,7 +182,7 @@ pub struct RefusalPage<'a> {
 
 /// What the page of a refusal offers to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offer {
+pub(in crate::pipeline) enum Offer {
     /// The front page.
     FrontPage,
     /// The front page, or coming back another way.
@@ -200,7 +200,7 @@ struct RefusalTemplate<'a> {
 }
 
 /// The page of a refusal, for browsers; everybody else gets a problem document.
-pub fn refusal_page(page: RefusalPage<'_>) -> Answer {
+pub(in crate::pipeline) fn refusal_page(page: RefusalPage<'_>) -> Answer {
     html(&RefusalTemplate { page }, Vec::new(), PageKind::Refused)
 }
 

@@ -10,7 +10,7 @@ const FLOORS: [&[&str]; 6] = [
     &["app"],
     &["config"],
     &["proxy", "admin"],
-    &["pipeline", "oidc", "store", "journal", "telemetry"],
+    &["pipeline", "oidc", "store", "journal", "telemetry", "rollout"],
     &["routing", "directory", "authn", "limits", "authz", "audit", "scim"],
     &["model"],
 ];

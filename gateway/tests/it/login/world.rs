@@ -61,8 +61,12 @@ impl World {
             let mut text = std::fs::read_to_string(&file).unwrap();
             for (section, lines) in more {
                 let head = format!("[{section}]\n");
-                assert!(text.contains(&head), "{text}");
-                text = text.replacen(&head, &format!("{head}{lines}\n"), 1);
+                let with = format!("{head}{lines}\n");
+                text = if text.contains(&head) {
+                    text.replacen(&head, &with, 1)
+                } else {
+                    format!("{text}\n{with}")
+                };
             }
             std::fs::write(&file, text).unwrap();
         })

@@ -1,8 +1,10 @@
 //! A refusal as people read it. It says no more than the problem document does (PD-02), but whom to ask.
 
-use super::respond::{problem, visible_code, whole_seconds};
+use super::table::{problem, visible_code, whole_seconds};
 use crate::model::Refusal;
-use crate::pipeline::{Answer, Help, Offer, RefusalPage, Refused, refusal_page};
+use crate::pipeline::answer::Answer;
+use crate::pipeline::outcome::{Help, Refused};
+use crate::pipeline::sign_in::{Offer, RefusalPage, refusal_page};
 
 /// The page of a refusal.
 pub(super) fn refusal_html(refused: &Refused) -> String {

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde::Serialize;
 
-use super::respond::{problem, problem_body};
+use super::table::{problem, problem_body};
 use crate::model::{DecisionId, ErrorStyle, Refusal};
 
 /// The media type and the body.

@@ -1,0 +1,134 @@
+//! Approves a change of the base policies, and puts it in force.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::Request;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::close::{checked, ended};
+use super::{
+    PolicyChangeBody, after, basis, content_hash, field_errors, found, hand, loaded, marks,
+};
+use crate::admin::body::{JSON, parsed, wants_media_type, whole};
+use crate::admin::change::{Change, Plan, change};
+use crate::admin::guard::{Guarded, Shared};
+use crate::admin::operation::{APPROVE_POLICY_CHANGE, MANAGE, PROPOSE_POLICY_CHANGE};
+use crate::admin::problem::{Problem, ProblemBody};
+use crate::authz::Pdp;
+use crate::directory::Members;
+use crate::model::{ActionId, MemberId};
+use crate::pipeline::Ground;
+use crate::store::{ChangeState, Kind, ObjectWrite, PolicyChange, StoredPolicy};
+
+/// Largest body.
+const BODY_BYTES_MAX: usize = 4 * 1024;
+
+/// What is approved: exactly what was shown.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::admin) struct ApprovalBody {
+    /// `hash` of the change.
+    hash: String,
+    /// `basis` of its effect.
+    basis: String,
+    /// For people.
+    #[serde(default)]
+    remark: Option<String>,
+}
+
+/// Approve a change of policies
+///
+/// Somebody who is signed in, and is not one of the people behind the proposal. It is in force with this answer, and
+/// from the next request on.
+#[utoipa::path(
+    post, path = "/v1/platform/policy-changes/{change}/approve", operation_id = "approvePolicyChange", tag = "Policies",
+    params(("change" = String, Path, description = "The change's id."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Sent again with it, the request is done once.")),
+    request_body(content = ApprovalBody),
+    responses((status = 200, body = PolicyChangeBody, description = "It is approved, and in force."),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json", description = "It is not open any more, it is not what was shown, who approves it is behind the proposal, or nobody would be left to change policies.")),
+)]
+pub(in crate::admin) async fn approve_policy_change(
+    State(door): Shared,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let act = async |guarded: &Guarded<'_>| {
+        wants_media_type(&parts.headers, &[JSON])?;
+        let body = whole(body, BODY_BYTES_MAX).await?;
+        let ApprovalBody { hash, basis, remark } = parsed(&body)?;
+        let remark = remark.as_deref().map(checked).transpose()?;
+        change(guarded, &body, &Approval { id, hash, basis, remark }).await
+    };
+    door.guarded(&APPROVE_POLICY_CHANGE, &parts, None, act).await
+}
+
+struct Approval {
+    id: String,
+    hash: String,
+    basis: String,
+    remark: Option<String>,
+}
+
+#[async_trait]
+impl Change for Approval {
+    async fn plan(&self, guarded: &Guarded<'_>, ground: &Ground<'_>) -> Result<Plan, Problem> {
+        let before = found(guarded, &self.id).await?;
+        let (hand, remark) = (hand(guarded, ground).await, self.remark.clone());
+        let mut plan = ended(before.clone(), hand, (ChangeState::Approved, remark))?;
+        let members = ground.members().await.map_err(|_| Problem::not_done())?;
+        // PD-22: people, not accounts.
+        let person = guarded.admitted.person().ok_or_else(Problem::wants_a_person)?;
+        let theirs = marks(&members, std::slice::from_ref(person));
+        if before.people.is_empty() || theirs.iter().any(|mark| before.people.contains(mark)) {
+            return Err(Problem::same_person());
+        }
+        if self.hash != content_hash(&before) || self.basis != basis(ground.snapshot().pdp()) {
+            return Err(Problem::not_as_shown());
+        }
+        let tenant = guarded.admitted.tenant();
+        let keeper = guarded.desk.objects().keep_policies_with(tenant).await?;
+        if keeper != *tenant {
+            let detail = format!("policies are added by `{keeper}`, which ran the platform before");
+            return Err(Problem::not_now(detail));
+        }
+        let policies = after(guarded, &before).await?;
+        let pdp = loaded(guarded, ground, &policies).await?;
+        let pdp = pdp.map_err(|faults| Problem::invalid(&field_errors(&faults, &before)))?;
+        locks_nobody_out(ground, &pdp, &members)?;
+        plan.objects.extend(writes(&before, &policies)?);
+        Ok(plan)
+    }
+}
+
+/// Refuses policies under which policies could not be changed again: it takes somebody who may propose, somebody else
+/// who may approve, and somebody who may say who they are.
+fn locks_nobody_out(ground: &Ground<'_>, pdp: &Pdp, members: &Members) -> Result<(), Problem> {
+    let who = |action: &str| -> Result<Vec<MemberId>, Problem> {
+        let action = ActionId::parse(action).map_err(|_| Problem::not_done())?;
+        Ok(ground.people_who_may(pdp, members, &action))
+    };
+    let (propose, approve) =
+        (who(PROPOSE_POLICY_CHANGE.action)?, who(APPROVE_POLICY_CHANGE.action)?);
+    let two = approve.iter().any(|one| propose.iter().any(|other| other != one));
+    if two && !who(MANAGE)?.is_empty() { Ok(()) } else { Err(Problem::locks_out()) }
+}
+
+fn writes(
+    change: &PolicyChange,
+    policies: &BTreeMap<String, StoredPolicy>,
+) -> Result<Vec<ObjectWrite>, Problem> {
+    let names = change.policies.keys();
+    let write = |name: &String| match policies.get(name) {
+        Some(policy) => ObjectWrite::put(Kind::Policy, name, policy),
+        None => Ok(ObjectWrite::gone(Kind::Policy, name)),
+    };
+    let writes: Result<Vec<ObjectWrite>, _> = names.map(write).collect();
+    Ok(writes?)
+}

@@ -1,0 +1,46 @@
+//! Tells what a change of the base policies would change, and keeps nothing of it.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use http::{Request, StatusCode};
+use serde_json::json;
+
+use super::{
+    BODY_BYTES_MAX, EffectBody, PolicyChangeWritten, after, basis, field_errors, hand, weighed,
+};
+use crate::admin::body::{JSON, parsed, wants_media_type, whole};
+use crate::admin::guard::{Guarded, Shared};
+use crate::admin::operation::PREVIEW_POLICY_CHANGE;
+use crate::admin::problem::Problem;
+use crate::admin::server::json_response;
+
+/// Preview a change of policies
+///
+/// What would come out otherwise: policies, cells of the matrix, tested decisions. What could not be put in force is told
+/// in `problems`.
+#[utoipa::path(
+    post, path = "/v1/platform/policy-changes/preview", operation_id = "previewPolicyChange", tag = "Policies",
+    request_body(content = PolicyChangeWritten),
+    responses((status = 200, body = EffectBody, description = "What it would change.")),
+)]
+pub(in crate::admin) async fn preview_policy_change(
+    State(door): Shared,
+    request: Request<Body>,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let act = async |guarded: &Guarded<'_>| {
+        wants_media_type(&parts.headers, &[JSON])?;
+        let body = whole(body, BODY_BYTES_MAX).await?;
+        let written: PolicyChangeWritten = parsed(&body)?;
+        let ground = guarded.admitted.ground().await.ok_or_else(Problem::revoked)?;
+        let proposed = hand(guarded, &ground).await;
+        let change = written.change(proposed, (String::new(), Vec::new()))?;
+        let policies = after(guarded, &change).await?;
+        let weighed = weighed(guarded, &ground, &policies).await?;
+        let told = weighed.as_ref().map_err(|faults| field_errors(faults, &change));
+        let effect = EffectBody::of(basis(ground.snapshot().pdp()), told);
+        Ok(json_response(StatusCode::OK, &json!(effect)))
+    };
+    door.guarded(&PREVIEW_POLICY_CHANGE, &parts, None, act).await
+}
