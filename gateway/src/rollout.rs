@@ -1,6 +1,6 @@
 //! A policy change on its way: what it would change, found out before it does.
 //!
-//! [`checked`] tells whether policies can be added to those of the files, and [`weigh`] what comes of it: which policies,
+//! [`checked`] tells whether policies can be added to those of the files, and [`Scales`] what comes of it: which policies,
 //! which cells of the matrix and which tested decisions come out otherwise. Neither changes anything.
 
 mod impact;
@@ -10,7 +10,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::authz::{CaseFile, Expectation, Pdp, PolicyBook, PolicyError, PolicySchema, Trial};
+use crate::authz::{
+    CaseFile, CellChange, Expectation, Matrix, Pdp, PolicyBook, PolicyError, PolicySchema, Trial,
+    between,
+};
 use crate::model::{PolicySource, TenantId};
 
 pub use impact::{CaseDifference, Impact, PolicyDifference};
@@ -65,14 +68,51 @@ pub fn checked(present: &Present, added: &[Added]) -> Result<Pdp, Vec<Fault>> {
     if faults.is_empty() { Ok(pdp) } else { Err(faults) }
 }
 
-/// Finds out what comes out otherwise with the policies that [`checked`] takes. It takes as long as the matrix is large:
-/// seconds.
-///
-/// # Errors
-/// As [`checked`].
-pub fn weigh(present: &Present, added: &[Added]) -> Result<Impact, Vec<Fault>> {
-    let pdp = checked(present, added)?;
-    impact::of(present, &pdp).map_err(|message| vec![of_all(message)])
+/// Weighs changes. It remembers the matrix of the policies in force, which takes seconds to compute.
+#[derive(Debug, Default)]
+pub struct Scales {
+    in_force: Option<Remembered>,
+}
+
+/// A matrix, with what it was computed from.
+#[derive(Debug)]
+struct Remembered {
+    policies: [u8; 32],
+    book: Arc<PolicyBook>,
+    matrix: Matrix,
+}
+
+impl Scales {
+    /// Finds out what comes out otherwise with the policies that [`checked`] takes. It takes as long as the matrix is
+    /// large: seconds.
+    ///
+    /// # Errors
+    /// As [`checked`].
+    pub fn weigh(&mut self, present: &Present, added: &[Added]) -> Result<Impact, Vec<Fault>> {
+        let pdp = checked(present, added)?;
+        let policies = impact::policies(&present.pdp, &pdp);
+        if policies.is_empty() {
+            return Ok(Impact::default());
+        }
+        let cells = self.cells(present, &pdp).map_err(|message| vec![of_all(message)])?;
+        Ok(Impact { policies, cells, cases: impact::cases(present, &pdp) })
+    }
+
+    /// The cells that differ; none where there is no probe to compute a matrix on.
+    fn cells(&mut self, present: &Present, after: &Pdp) -> Result<Vec<CellChange>, String> {
+        let Some(probe) = &present.book.probe else { return Ok(Vec::new()) };
+        let compute = |pdp| Matrix::compute(pdp, probe).map_err(|faults| faults.join("; "));
+        let (policies, book) = (present.pdp.digest(), Arc::clone(&present.book));
+        let kept = self.in_force.take();
+        let kept = kept.filter(|it| it.policies == policies && Arc::ptr_eq(&it.book, &book));
+        let matrix = match kept {
+            Some(kept) => kept.matrix,
+            None => compute(&present.pdp)?,
+        };
+        let cells = between(&matrix, &compute(after)?);
+        self.in_force = Some(Remembered { policies, book, matrix });
+        Ok(cells)
+    }
 }
 
 fn fault(error: &PolicyError) -> Fault {

@@ -14,6 +14,7 @@ use crate::model::{
     Clock, DecisionId, Entropy, EntropyError, KeyId, MemberId, TenantId, UnixNanos,
 };
 use crate::oidc::OpenIdRelyingParty;
+use crate::rollout::Scales;
 use crate::store::{
     KeyRing, ManagedChange, ManagedObjects, ManagedState, StoreError, StoredApiKeys,
     StoredSessions, Swap,
@@ -49,7 +50,7 @@ pub struct DeskParts {
     /// Held while the log is searched.
     pub searching: Arc<tokio::sync::Mutex<()>>,
     /// Held while it is worked out what policies would change.
-    pub weighing: Arc<tokio::sync::Mutex<()>>,
+    pub weighing: Arc<tokio::sync::Mutex<Scales>>,
 }
 
 /// Makes changes.
@@ -141,7 +142,7 @@ impl Desk {
     }
 
     /// The turn to work out what policies would change.
-    pub(super) async fn weighing(&self) -> tokio::sync::OwnedMutexGuard<()> {
+    pub(super) async fn weighing(&self) -> tokio::sync::OwnedMutexGuard<Scales> {
         Arc::clone(&self.0.weighing).lock_owned().await
     }
 

@@ -27,7 +27,7 @@ use crate::authz::Pdp;
 use crate::directory::{Member, Members};
 use crate::model::MemberId;
 use crate::pipeline::Ground;
-use crate::rollout::{Added, Fault, Impact, Present, checked, weigh};
+use crate::rollout::{Added, Fault, Impact, Present, Scales, checked};
 use crate::store::{Hand, Kind, PolicyChange, PolicyWrite, StoredPolicy, source_name};
 
 /// Largest body: three times what a change may hold, written in JSON.
@@ -176,10 +176,10 @@ pub(super) struct PolicyEffect {
     id: String,
     /// As it is now; left out where it is new.
     #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<String>,
+    from: Option<String>,
     /// As it would be; left out where it goes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<String>,
+    to: Option<String>,
 }
 
 /// A cell of the matrix that says something else.
@@ -194,10 +194,10 @@ pub(super) struct CellEffect {
     who: String,
     /// What it says now.
     #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<String>,
+    from: Option<String>,
     /// What it would say.
     #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<String>,
+    to: Option<String>,
 }
 
 /// A tested decision that comes out otherwise.
@@ -208,7 +208,8 @@ pub(super) struct CaseEffect {
     /// The case.
     case: String,
     /// `allow` or `deny`: what would come out.
-    after: &'static str,
+    #[schema(example = "deny")]
+    to: &'static str,
 }
 
 impl PolicyChangeWritten {
@@ -322,20 +323,20 @@ impl EffectBody {
             EffectCounts { policies: policies.len(), cells: cells.len(), cases: cases.len() };
         let policies = policies.iter().take(SHOWN_MAX).map(|it| PolicyEffect {
             id: it.id.clone(),
-            before: it.before.clone(),
-            after: it.after.clone(),
+            from: it.before.clone(),
+            to: it.after.clone(),
         });
         let cells = cells.iter().take(SHOWN_MAX).map(|it| CellEffect {
             action: it.action.clone(),
             resource: it.resource.clone(),
             who: it.column.clone(),
-            before: it.before.clone(),
-            after: it.after.clone(),
+            from: it.before.clone(),
+            to: it.after.clone(),
         });
         let cases = cases.iter().take(SHOWN_MAX).map(|it| CaseEffect {
             file: it.file.clone(),
             case: it.case.clone(),
-            after: if it.allowed { "allow" } else { "deny" },
+            to: if it.allowed { "allow" } else { "deny" },
         });
         let (policies, cells, cases) = (policies.collect(), cells.collect(), cases.collect());
         Self { basis, problems, policies, cells, cases, counts }
@@ -440,7 +441,7 @@ async fn loaded(
     policies: &BTreeMap<String, StoredPolicy>,
 ) -> Result<Result<Pdp, Vec<Fault>>, Problem> {
     let (present, added) = asked(ground, policies);
-    in_turn(guarded, move || checked(&present, &added)).await
+    in_turn(guarded, move |_| checked(&present, &added)).await
 }
 
 /// Works out what comes of `policies`.
@@ -450,20 +451,16 @@ async fn weighed(
     policies: &BTreeMap<String, StoredPolicy>,
 ) -> Result<Result<Impact, Vec<Fault>>, Problem> {
     let (present, added) = asked(ground, policies);
-    in_turn(guarded, move || weigh(&present, &added)).await
+    in_turn(guarded, move |scales| scales.weigh(&present, &added)).await
 }
 
 /// Works off the threads that serve requests, one after another.
 async fn in_turn<T: Send + 'static>(
     guarded: &Guarded<'_>,
-    work: impl FnOnce() -> T + Send + 'static,
+    work: impl FnOnce(&mut Scales) -> T + Send + 'static,
 ) -> Result<T, Problem> {
-    let turn = guarded.desk.weighing().await;
-    let work = move || {
-        let _one = turn;
-        work()
-    };
-    tokio::task::spawn_blocking(work).await.map_err(|_| DeskError::Broken.into())
+    let mut turn = guarded.desk.weighing().await;
+    tokio::task::spawn_blocking(move || work(&mut turn)).await.map_err(|_| DeskError::Broken.into())
 }
 
 /// The faults, at the fields of the change they are about.

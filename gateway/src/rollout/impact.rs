@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Present;
-use crate::authz::{CellChange, Matrix, Pdp, Trial, between};
+use crate::authz::{CellChange, Pdp, Trial};
 
 /// What comes out otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,21 +38,8 @@ pub struct CaseDifference {
     pub allowed: bool,
 }
 
-/// Compares the policies in force with `after`.
-pub(super) fn of(present: &Present, after: &Pdp) -> Result<Impact, String> {
-    let before = &*present.pdp;
-    let cells = match &present.book.probe {
-        None => Vec::new(),
-        Some(probe) => {
-            let matrix = |pdp| Matrix::compute(pdp, probe).map_err(|faults| faults.join("; "));
-            between(&matrix(before)?, &matrix(after)?)
-        }
-    };
-    let policies = policies(before, after);
-    Ok(Impact { policies, cells, cases: cases(present, after) })
-}
-
-fn policies(before: &Pdp, after: &Pdp) -> Vec<PolicyDifference> {
+/// The policies that differ.
+pub(super) fn policies(before: &Pdp, after: &Pdp) -> Vec<PolicyDifference> {
     let texts = |pdp: &Pdp| -> BTreeMap<String, String> {
         pdp.written().map(|policy| (policy.id.to_owned(), policy.text.to_owned())).collect()
     };
@@ -74,7 +61,8 @@ fn policies(before: &Pdp, after: &Pdp) -> Vec<PolicyDifference> {
     all
 }
 
-fn cases(present: &Present, after: &Pdp) -> Vec<CaseDifference> {
+/// The tested decisions that differ.
+pub(super) fn cases(present: &Present, after: &Pdp) -> Vec<CaseDifference> {
     let trial = Trial::prepare(&present.schema, &present.book.cases);
     let answers = trial.answers(&present.pdp).zip(trial.answers(after));
     let differ = answers.filter(|(old, new)| old.decision.allowed() != new.decision.allowed());

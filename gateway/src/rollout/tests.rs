@@ -73,7 +73,7 @@ fn freezing() -> Added {
 
 #[test]
 fn tells_what_comes_out_otherwise() {
-    let impact = weigh(&present(), &[freezing()]).unwrap();
+    let impact = Scales::default().weigh(&present(), &[freezing()]).unwrap();
     let policy = PolicyDifference {
         id: String::from("frozen-team"),
         before: None,
@@ -95,11 +95,15 @@ fn tells_what_comes_out_otherwise() {
 fn taking_it_back_is_a_change_too() {
     let mut there = present();
     there.pdp = Arc::new(checked(&there, &[freezing()]).unwrap());
-    let impact = weigh(&there, &[]).unwrap();
+    let mut scales = Scales::default();
+    assert!(scales.weigh(&there, &[freezing()]).unwrap() == Impact::default());
+    let impact = scales.weigh(&there, &[]).unwrap();
     assert_eq!(impact.policies[0].after, None);
     let cells: Vec<String> = impact.cells.iter().map(ToString::to_string).collect();
     assert_eq!(cells, ["teams:update on Team: Owner: - → yes"]);
-    assert!(weigh(&present(), &[]).unwrap() == Impact::default());
+    // What is remembered is of these policies, and of no others.
+    let impact = scales.weigh(&present(), &[freezing()]).unwrap();
+    assert_eq!(impact.cells[0].to_string(), "teams:update on Team: Owner: yes → -");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 
 use hubgate_testkit::ports::free_address;
 use hubgate_testkit::raw_client::{RawAnswer, RawClient};
+use hubgate_testkit::stage::Stage;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -26,16 +27,16 @@ pub(crate) struct Administering {
 
 impl Administering {
     async fn start() -> Self {
-        Self::start_with(&[]).await
+        Self::prepared(&[], &|_| {}).await
     }
 
-    /// As `start`, with more sections of settings.
-    pub(crate) async fn start_with(more: &[(&str, String)]) -> Self {
+    /// As `start`, with more sections of settings and other files.
+    pub(crate) async fn prepared(more: &[(&str, String)], prepare: &dyn Fn(&Stage)) -> Self {
         let admin = free_address().unwrap();
         let lines = format!("admin = \"{admin}\"\nadmin_host = \"{HOST}\"");
         let mut sections = vec![("listen", lines)];
         sections.extend(more.iter().cloned());
-        Self { world: World::with_settings(&sections).await, admin }
+        Self { world: World::prepared(&sections, prepare).await, admin }
     }
 
     pub(crate) async fn send(

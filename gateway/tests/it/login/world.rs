@@ -56,7 +56,13 @@ impl World {
 
     /// As [`World::start`], with more settings in sections of the configuration.
     pub(crate) async fn with_settings(more: &[(&str, String)]) -> Self {
+        Self::prepared(more, &|_| {}).await
+    }
+
+    /// As [`World::with_settings`], with other files.
+    pub(crate) async fn prepared(more: &[(&str, String)], prepare: &dyn Fn(&Stage)) -> Self {
         Self::begin(UNLIMITED, &|stage| {
+            prepare(stage);
             let file = stage.configuration();
             let mut text = std::fs::read_to_string(&file).unwrap();
             for (section, lines) in more {
