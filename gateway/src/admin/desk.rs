@@ -211,8 +211,13 @@ impl Desk {
             }
             tell();
             let overlay = Arc::clone(&parts.overlay);
+            let tenant = turn.tenant().clone();
             let settled = tokio::task::spawn_blocking(move || overlay.settle(&turn)).await;
-            Ok(settled.map_err(|_| DeskError::Broken)??)
+            let settled = settled.map_err(|_| DeskError::Broken)?;
+            if settled.is_err() {
+                parts.overlay.again(tenant);
+            }
+            Ok(settled?)
         });
         committed.await.map_err(|_| DeskError::Broken)?
     }

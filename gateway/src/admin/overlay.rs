@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard};
 
@@ -38,6 +39,9 @@ pub enum OverlayError {
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
 }
+
+/// How soon a change that could not be put in force is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// The version of a feed that never was.
 const NOTHING: [u8; 32] = [0; 32];
@@ -170,7 +174,8 @@ impl Overlay {
             if known { overlay.settle(&turn) } else { Ok(()) }
         };
         if let Ok(Err(error)) = tokio::task::spawn_blocking(refresh).await {
-            tracing::error!(%tenant, %error, "pushed resources stay as they were");
+            tracing::error!(%tenant, %error, "what was changed is not in force; it is tried again");
+            self.again(tenant);
         }
     }
 
@@ -197,12 +202,21 @@ impl Overlay {
 
     /// Takes over what `turn`'s holder has changed.
     pub(super) fn settle(&self, turn: &Turn) -> Result<(), OverlayError> {
-        self.pipeline.refresh(&turn.tenant)?;
-        // The platform's administration is where policies are changed.
+        let refreshed = self.pipeline.refresh(&turn.tenant);
+        // The platform's administration is where policies are changed. That one failed must not keep the other back.
         if self.pipeline.platform() == Some(&turn.tenant) {
             self.pipeline.decide_by(&self.stored.managed.policies()?)?;
         }
-        Ok(())
+        Ok(refreshed?)
+    }
+
+    /// Takes it over a little later: what could not be put in force must not stay so.
+    pub(super) fn again(self: &Arc<Self>, tenant: TenantId) {
+        let overlay = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(AGAIN_AFTER).await;
+            overlay.ring(Some(tenant));
+        });
     }
 
     /// The resources of an organisation as its feed is now, put in force if they were not: a write whose end

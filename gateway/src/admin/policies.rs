@@ -13,6 +13,7 @@ pub(super) mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -27,14 +28,18 @@ use crate::authz::Pdp;
 use crate::directory::{Member, Members};
 use crate::model::MemberId;
 use crate::pipeline::Ground;
-use crate::rollout::{Added, Fault, Impact, Present, Scales, checked};
+use crate::rollout::{Added, Fault, Impact, Present, checked};
 use crate::store::{Hand, Kind, PolicyChange, PolicyWrite, StoredPolicy, source_name};
 
-/// Largest body: three times what a change may hold, written in JSON.
-const BODY_BYTES_MAX: usize = 128 * 1024;
+/// Largest body: twice what a change may hold, for white space.
+const BODY_BYTES_MAX: usize = 48 * 1024;
 
-/// Largest change, in bytes of JSON: it is kept as one object.
-const CHANGE_BYTES_MAX: usize = 48 * 1024;
+/// Largest change, in bytes of JSON: it is kept as one object, and within an answer that may be given again, where each
+/// quote takes twice as much.
+const CHANGE_BYTES_MAX: usize = 24 * 1024;
+
+/// Longest wait for the turn to work out an effect.
+const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// Most policies of one change: more than a reviewer reads.
 const POLICIES_MAX: usize = 20;
@@ -106,8 +111,9 @@ pub(super) struct PolicyChangeBody {
     /// What they said of that.
     #[serde(skip_serializing_if = "Option::is_none")]
     remark: Option<String>,
-    /// The policies.
-    policies: Vec<PolicyShown>,
+    /// The policies; left out of lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policies: Option<Vec<PolicyShown>>,
     /// SHA-256 over what it says, in hex.
     hash: String,
     /// What it would change, while it is open.
@@ -297,7 +303,7 @@ impl PolicyChangeBody {
             proposed: HandBody::of(&change.proposed),
             ended: change.ended.as_ref().map(HandBody::of),
             remark: change.remark.clone(),
-            policies: change.policies.iter().map(shown).collect(),
+            policies: Some(change.policies.iter().map(shown).collect()),
             hash: content_hash(change),
             effect: None,
         }
@@ -387,7 +393,7 @@ async fn found(guarded: &Guarded<'_>, id: &str) -> Result<PolicyChange, Problem>
 async fn after(
     guarded: &Guarded<'_>,
     change: &PolicyChange,
-) -> Result<BTreeMap<String, StoredPolicy>, Problem> {
+) -> Result<Result<BTreeMap<String, StoredPolicy>, Vec<FieldError>>, Problem> {
     let stored = guarded.desk.objects().policies().await?;
     let mut policies: BTreeMap<String, StoredPolicy> =
         stored.into_iter().map(|policy| (policy.name.clone(), policy)).collect();
@@ -413,7 +419,7 @@ async fn after(
         let reason = format!("more than {IN_FORCE_MAX} names would be in force");
         errors.push(FieldError::new("policies", reason));
     }
-    if errors.is_empty() { Ok(policies) } else { Err(Problem::invalid(&errors)) }
+    Ok(if errors.is_empty() { Ok(policies) } else { Err(errors) })
 }
 
 /// The policies that decide now, by name: SHA-256 over the schema and all of them.
@@ -422,7 +428,11 @@ fn basis(pdp: &Pdp) -> String {
 }
 
 /// What is in force, and what is to be added to the files.
-fn asked(ground: &Ground<'_>, policies: &BTreeMap<String, StoredPolicy>) -> (Present, Vec<Added>) {
+fn asked(
+    ground: &Ground<'_>,
+    change: &PolicyChange,
+    policies: &BTreeMap<String, StoredPolicy>,
+) -> (Present, Vec<Added>) {
     let snapshot = ground.snapshot();
     let present = Present {
         schema: Arc::clone(snapshot.schema()),
@@ -430,37 +440,65 @@ fn asked(ground: &Ground<'_>, policies: &BTreeMap<String, StoredPolicy>) -> (Pre
         book: Arc::clone(snapshot.book()),
         own: snapshot.own_policies(),
     };
-    let added = |it: &StoredPolicy| Added { source: it.source(), cases: it.cases.clone() };
+    let added = |it: &StoredPolicy| Added {
+        source: it.source(),
+        cases: it.cases.clone(),
+        is_new: change.policies.contains_key(&it.name),
+    };
     (present, policies.values().map(added).collect())
 }
 
 /// The decision point as it would be, or why there can be none.
 async fn loaded(
-    guarded: &Guarded<'_>,
     ground: &Ground<'_>,
+    change: &PolicyChange,
     policies: &BTreeMap<String, StoredPolicy>,
 ) -> Result<Result<Pdp, Vec<Fault>>, Problem> {
-    let (present, added) = asked(ground, policies);
-    in_turn(guarded, move |_| checked(&present, &added)).await
+    let (present, added) = asked(ground, change, policies);
+    let loaded = tokio::task::spawn_blocking(move || checked(&present, &added)).await;
+    loaded.map_err(|_| DeskError::Broken.into())
 }
 
-/// Works out what comes of `policies`.
+/// Works out what comes of `policies`, off the threads that serve requests and one after another. Whoever would wait long
+/// is told to come back.
 async fn weighed(
     guarded: &Guarded<'_>,
     ground: &Ground<'_>,
-    policies: &BTreeMap<String, StoredPolicy>,
+    (change, policies): (&PolicyChange, &BTreeMap<String, StoredPolicy>),
 ) -> Result<Result<Impact, Vec<Fault>>, Problem> {
-    let (present, added) = asked(ground, policies);
-    in_turn(guarded, move |scales| scales.weigh(&present, &added)).await
+    let (present, added) = asked(ground, change, policies);
+    let turn = tokio::time::timeout(WAIT_MAX, guarded.desk.weighing()).await;
+    let mut scales = turn.map_err(|_| Problem::not_done())?;
+    let weighed = tokio::task::spawn_blocking(move || scales.weigh(&present, &added)).await;
+    weighed.map_err(|_| DeskError::Broken.into())
 }
 
-/// Works off the threads that serve requests, one after another.
-async fn in_turn<T: Send + 'static>(
+/// The effect of a change on what is in force.
+async fn effect(
     guarded: &Guarded<'_>,
-    work: impl FnOnce(&mut Scales) -> T + Send + 'static,
-) -> Result<T, Problem> {
-    let mut turn = guarded.desk.weighing().await;
-    tokio::task::spawn_blocking(move || work(&mut turn)).await.map_err(|_| DeskError::Broken.into())
+    ground: &Ground<'_>,
+    change: &PolicyChange,
+) -> Result<EffectBody, Problem> {
+    let basis = basis(ground.snapshot().pdp());
+    let policies = match after(guarded, change).await? {
+        Ok(policies) => policies,
+        Err(errors) => return Ok(EffectBody::of(basis, Err(errors))),
+    };
+    let weighed = weighed(guarded, ground, (change, &policies)).await?;
+    let told = weighed.as_ref().map_err(|faults| field_errors(faults, change));
+    Ok(EffectBody::of(basis, told))
+}
+
+/// Refuses an organisation that cannot add policies, because another one did.
+async fn may_add(guarded: &Guarded<'_>) -> Result<(), Problem> {
+    let tenant = guarded.admitted.tenant();
+    match guarded.desk.objects().policy_keeper().await? {
+        Some(keeper) if keeper != *tenant => {
+            let detail = format!("policies are added by `{keeper}`, which ran the platform before");
+            Err(Problem::not_now(detail))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The faults, at the fields of the change they are about.

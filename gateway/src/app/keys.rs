@@ -26,7 +26,7 @@ use crate::model::{
     Clock as _, DecisionId, Entropy as _, EntropyError, KeyId, OsEntropy, Secret, SnapshotId,
     SystemClock, TenantId,
 };
-use crate::pipeline::{Content, OrganisationSource as _, Snapshot, SourceError};
+use crate::pipeline::{Content, OrganisationSource as _, Snapshot, SnapshotParts, SourceError};
 use crate::store::{
     DirectoryObjects, KeyRing, ManagedObjects, OpenError, SqliteStore, StateStore, StoredApiKeys,
     StoredParts, StoredResources,
@@ -194,15 +194,27 @@ pub(super) fn read_content(
     Ok(source.open(&source.managed(organisation)?.0, schema)?)
 }
 
-/// The name of the snapshot a gateway would decide under now; nothing where no gateway ever ran.
-pub(super) fn snapshot_now(loaded: &Loaded) -> Result<Option<SnapshotId>, KeyError> {
-    let Some(opened) = OpenedStore::open(loaded)? else { return Ok(None) };
+/// What was read, decided by the policies that were added as well.
+pub(super) fn with_added(mut loaded: Loaded) -> Result<Loaded, KeyError> {
+    if let Some(opened) = OpenedStore::open(&loaded)? {
+        loaded.organisations.pdp = added_parts(&loaded, &opened)?.pdp;
+    }
+    Ok(loaded)
+}
+
+fn added_parts(loaded: &Loaded, opened: &OpenedStore) -> Result<SnapshotParts, KeyError> {
     // The name does not depend on how people are named in the log.
     let pseudonyms = PseudonymKey::new(Secret::new([0; 32]));
     let parts = snapshot_parts(loaded, &opened.stored, pseudonyms);
-    let usage = |error: &dyn std::fmt::Display| KeyError::Usage(error.to_string());
-    let parts = with_added_policies(parts, &*opened.stored.managed).map_err(|it| usage(&it))?;
-    let snapshot = Snapshot::new(parts, None).map_err(|error| usage(&error))?;
+    let parts = with_added_policies(parts, &*opened.stored.managed);
+    parts.map_err(|error| KeyError::Usage(error.to_string()))
+}
+
+/// The name of the snapshot a gateway would decide under now; nothing where no gateway ever ran.
+pub(super) fn snapshot_now(loaded: &Loaded) -> Result<Option<SnapshotId>, KeyError> {
+    let Some(opened) = OpenedStore::open(loaded)? else { return Ok(None) };
+    let snapshot = Snapshot::new(added_parts(loaded, &opened)?, None);
+    let snapshot = snapshot.map_err(|error| KeyError::Usage(error.to_string()))?;
     Ok(Some(snapshot.id().clone()))
 }
 

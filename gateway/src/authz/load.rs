@@ -1,6 +1,8 @@
 //! The load gate: text becomes rules only when Cedar's strict and level validation and our own
 //! requirements on annotations hold. Every fault of every file is reported.
 
+mod depth;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -81,6 +83,10 @@ fn parse(source: &Source, errors: &mut Vec<PolicyError>) -> Vec<Policy> {
     if source.text().len() > SOURCE_BYTES_MAX {
         let message = format!("the file is larger than {SOURCE_BYTES_MAX} bytes");
         errors.push(PolicyError::new(source, message));
+        return Vec::new();
+    }
+    if let Some((place, message)) = depth::too_deep(source.text()) {
+        errors.push(PolicyError::new(source, message).at(place..place + 1, "here"));
         return Vec::new();
     }
     let set: PolicySet = match source.text().parse() {

@@ -68,7 +68,7 @@ fn freezing() -> Added {
     };
     let cases = json!({"use": ["world.json"], "cases": [
         case("no update", "teams:update", "deny"), case("but a look", "teams:view", "allow")]});
-    Added { source: source("added/frozen.cedar", FORBID), cases: Some(cases) }
+    Added { source: source("added/frozen.cedar", FORBID), cases: Some(cases), is_new: true }
 }
 
 #[test]

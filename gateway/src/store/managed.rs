@@ -396,7 +396,11 @@ impl ManagedObjects {
         }
     }
 
-    async fn policy_keeper(&self) -> Result<Option<TenantId>, StoreError> {
+    /// The organisation whose administrators add base policies, if any ever did.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn policy_keeper(&self) -> Result<Option<TenantId>, StoreError> {
         let place = keeper_key()?;
         let found = self.store.get(&place).await?;
         found.map(|found| read(&place, &found.value)).transpose()

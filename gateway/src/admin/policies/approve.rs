@@ -12,18 +12,22 @@ use utoipa::ToSchema;
 
 use super::close::{checked, ended};
 use super::{
-    PolicyChangeBody, after, basis, content_hash, field_errors, found, hand, loaded, marks,
+    PolicyChangeBody, after, basis, content_hash, field_errors, found, hand, loaded, marks, may_add,
 };
 use crate::admin::body::{JSON, parsed, wants_media_type, whole};
 use crate::admin::change::{Change, Plan, change};
 use crate::admin::guard::{Guarded, Shared};
-use crate::admin::operation::{APPROVE_POLICY_CHANGE, MANAGE, PROPOSE_POLICY_CHANGE};
+use crate::admin::operation::{
+    APPROVE_POLICY_CHANGE, MANAGE, PROPOSE_POLICY_CHANGE, SHOW_POLICY_CHANGE,
+};
 use crate::admin::problem::{Problem, ProblemBody};
 use crate::authz::Pdp;
 use crate::directory::Members;
 use crate::model::{ActionId, MemberId};
 use crate::pipeline::Ground;
-use crate::store::{ChangeState, Kind, ObjectWrite, PolicyChange, StoredPolicy};
+use crate::store::{
+    ChangeState, Kind, ObjectWrite, PolicyChange, StoredMember, StoredPolicy, StoredUser,
+};
 
 /// Largest body.
 const BODY_BYTES_MAX: usize = 4 * 1024;
@@ -89,22 +93,48 @@ impl Change for Approval {
         if before.people.is_empty() || theirs.iter().any(|mark| before.people.contains(mark)) {
             return Err(Problem::same_person());
         }
+        unchanged_since(guarded, &before, (&members, person)).await?;
         if self.hash != content_hash(&before) || self.basis != basis(ground.snapshot().pdp()) {
             return Err(Problem::not_as_shown());
         }
-        let tenant = guarded.admitted.tenant();
-        let keeper = guarded.desk.objects().keep_policies_with(tenant).await?;
-        if keeper != *tenant {
-            let detail = format!("policies are added by `{keeper}`, which ran the platform before");
-            return Err(Problem::not_now(detail));
-        }
+        may_add(guarded).await?;
         let policies = after(guarded, &before).await?;
-        let pdp = loaded(guarded, ground, &policies).await?;
+        let policies = policies.map_err(|errors| Problem::invalid(&errors))?;
+        let pdp = loaded(ground, &before, &policies).await?;
         let pdp = pdp.map_err(|faults| Problem::invalid(&field_errors(&faults, &before)))?;
         locks_nobody_out(ground, &pdp, &members)?;
+        let tenant = guarded.admitted.tenant();
+        if guarded.desk.objects().keep_policies_with(tenant).await? != *tenant {
+            return Err(Problem::overtaken());
+        }
         plan.objects.extend(writes(&before, &policies)?);
         Ok(plan)
     }
+}
+
+/// Refuses an approval by somebody whose membership was made or changed since the proposal, and of a proposal whose people
+/// are not all members any more: rights are not granted and used in one go (PD-22), and who is gone may be back as another.
+async fn unchanged_since(
+    guarded: &Guarded<'_>,
+    change: &PolicyChange,
+    (members, person): (&Members, &MemberId),
+) -> Result<(), Problem> {
+    let proposers = change.people.iter().filter_map(|mark| mark.strip_prefix("member:"));
+    let known = |id: &str| MemberId::parse(id).is_ok_and(|id| members.member(&id).is_some());
+    if !proposers.into_iter().all(known) {
+        let detail = "whoever proposed it is no member any more: propose it anew";
+        return Err(Problem::not_now(detail));
+    }
+    let (objects, tenant) = (guarded.desk.objects(), guarded.admitted.tenant());
+    let member: Option<StoredMember> = objects.find(tenant, Kind::Member, person.as_str()).await?;
+    let user: Option<StoredUser> = objects.find(tenant, Kind::ScimUser, person.as_str()).await?;
+    let changed = member.map(|it| it.changed).into_iter().chain(user.map(|it| it.changed));
+    if changed.into_iter().any(|at| at >= change.proposed.at) {
+        let detail = "your membership was changed since it was proposed: somebody else has to approve it, or it is \
+                      proposed anew";
+        return Err(Problem::not_now(detail));
+    }
+    Ok(())
 }
 
 /// Refuses policies under which policies could not be changed again: it takes somebody who may propose, somebody else
@@ -116,8 +146,16 @@ fn locks_nobody_out(ground: &Ground<'_>, pdp: &Pdp, members: &Members) -> Result
     };
     let (propose, approve) =
         (who(PROPOSE_POLICY_CHANGE.action)?, who(APPROVE_POLICY_CHANGE.action)?);
-    let two = approve.iter().any(|one| propose.iter().any(|other| other != one));
-    if two && !who(MANAGE)?.is_empty() { Ok(()) } else { Err(Problem::locks_out()) }
+    let marks = |ids: &[MemberId]| -> Vec<Vec<String>> {
+        ids.iter().map(|id| marks(members, std::slice::from_ref(id))).collect()
+    };
+    let (propose, approve) = (marks(&propose), marks(&approve));
+    let other = |one: &[String], other: &[String]| other.iter().all(|mark| !one.contains(mark));
+    let two = approve.iter().any(|one| propose.iter().any(|it| other(one, it)));
+    let seen = [SHOW_POLICY_CHANGE.action, MANAGE];
+    let seen = seen.into_iter().map(who).collect::<Result<Vec<_>, _>>()?;
+    let somebody = seen.iter().all(|people| !people.is_empty());
+    if two && somebody { Ok(()) } else { Err(Problem::locks_out()) }
 }
 
 fn writes(

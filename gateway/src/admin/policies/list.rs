@@ -65,7 +65,7 @@ async fn page(guarded: &Guarded<'_>, query: &Query) -> Result<PolicyChangesBody,
                 return Ok(PolicyChangesBody { items, next: last });
             }
             last = Some(change.id.clone());
-            items.push(PolicyChangeBody::of(change));
+            items.push(PolicyChangeBody { policies: None, ..PolicyChangeBody::of(change) });
         }
         after = more;
         if after.is_none() {

@@ -6,9 +6,7 @@ use axum::response::Response;
 use http::{Request, StatusCode};
 use serde_json::json;
 
-use super::{
-    BODY_BYTES_MAX, EffectBody, PolicyChangeWritten, after, basis, field_errors, hand, weighed,
-};
+use super::{BODY_BYTES_MAX, EffectBody, PolicyChangeWritten, effect, hand, may_add};
 use crate::admin::body::{JSON, parsed, wants_media_type, whole};
 use crate::admin::guard::{Guarded, Shared};
 use crate::admin::operation::PREVIEW_POLICY_CHANGE;
@@ -36,10 +34,8 @@ pub(in crate::admin) async fn preview_policy_change(
         let ground = guarded.admitted.ground().await.ok_or_else(Problem::revoked)?;
         let proposed = hand(guarded, &ground).await;
         let change = written.change(proposed, (String::new(), Vec::new()))?;
-        let policies = after(guarded, &change).await?;
-        let weighed = weighed(guarded, &ground, &policies).await?;
-        let told = weighed.as_ref().map_err(|faults| field_errors(faults, &change));
-        let effect = EffectBody::of(basis(ground.snapshot().pdp()), told);
+        may_add(guarded).await?;
+        let effect = effect(guarded, &ground, &change).await?;
         Ok(json_response(StatusCode::OK, &json!(effect)))
     };
     door.guarded(&PREVIEW_POLICY_CHANGE, &parts, None, act).await

@@ -8,7 +8,8 @@ use http::{Request, StatusCode};
 use serde_json::json;
 
 use super::{
-    BODY_BYTES_MAX, PolicyChangeBody, PolicyChangeWritten, after, field_errors, hand, loaded, marks,
+    BODY_BYTES_MAX, PolicyChangeBody, PolicyChangeWritten, after, field_errors, hand, loaded,
+    marks, may_add,
 };
 use crate::admin::body::{JSON, parsed, wants_media_type, whole};
 use crate::admin::change::{Answer, Change, EventDraft, Plan, change};
@@ -55,15 +56,18 @@ async fn proposed(
     written: PolicyChangeWritten,
 ) -> Result<PolicyChange, Problem> {
     let people = guarded.admitted.people();
-    if people.is_empty() {
+    let members = ground.members().await.map_err(|_| Problem::not_done())?;
+    // Who is gone may be back under another name, and nothing would tell.
+    if people.is_empty() || people.iter().any(|id| members.member(id).is_none()) {
         return Err(Problem::nobody_behind());
     }
-    let members = ground.members().await.map_err(|_| Problem::not_done())?;
     let id = guarded.desk.event_id(guarded.desk.now())?;
     let proposed = hand(guarded, ground).await;
     let change = written.change(proposed, (id, marks(&members, &people)))?;
+    may_add(guarded).await?;
     let policies = after(guarded, &change).await?;
-    match loaded(guarded, ground, &policies).await? {
+    let policies = policies.map_err(|errors| Problem::invalid(&errors))?;
+    match loaded(ground, &change, &policies).await? {
         Ok(_) => Ok(change),
         Err(faults) => Err(Problem::invalid(&field_errors(&faults, &change))),
     }

@@ -6,13 +6,12 @@ use axum::response::Response;
 use http::{Request, StatusCode};
 use serde_json::json;
 
-use super::{EffectBody, PolicyChangeBody, after, basis, field_errors, found, weighed};
+use super::{PolicyChangeBody, effect, found};
 use crate::admin::guard::{Guarded, Shared};
 use crate::admin::operation::SHOW_POLICY_CHANGE;
-use crate::admin::problem::{FieldError, Problem};
+use crate::admin::problem::Problem;
 use crate::admin::server::json_response;
-use crate::pipeline::Ground;
-use crate::store::{ChangeState, PolicyChange};
+use crate::store::ChangeState;
 
 /// Show a change of policies
 ///
@@ -38,19 +37,4 @@ pub(in crate::admin) async fn show_policy_change(
         Ok(json_response(StatusCode::OK, &json!(shown)))
     };
     door.guarded(&SHOW_POLICY_CHANGE, &parts, None, act).await
-}
-
-async fn effect(
-    guarded: &Guarded<'_>,
-    ground: &Ground<'_>,
-    change: &PolicyChange,
-) -> Result<EffectBody, Problem> {
-    let basis = basis(ground.snapshot().pdp());
-    let Ok(policies) = after(guarded, change).await else {
-        // What it takes away is gone already.
-        let reason = "it does not go together with what is in force any more";
-        return Ok(EffectBody::of(basis, Err(vec![FieldError::new("policies", reason)])));
-    };
-    let weighed = weighed(guarded, ground, &policies).await?;
-    Ok(EffectBody::of(basis, weighed.as_ref().map_err(|faults| field_errors(faults, change))))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use crate::app::keys::{KeyError, open_keys, read_content};
+use crate::app::keys::{KeyError, open_keys, read_content, with_added};
 use crate::app::moment;
 use crate::authn::ApiKeys as _;
 use crate::authz::{
@@ -115,7 +115,7 @@ impl Records for Desk {
 
 impl Desk {
     pub(super) fn open(file: &Path, tenant: &str) -> Result<Self, CommandError> {
-        let loaded = config::load(file)?;
+        let loaded = with_added(config::load(file)?)?;
         let places = config::places(file)?;
         let directory = &loaded.organisations.directory;
         let id = TenantId::parse(tenant).map_err(usage)?;
