@@ -12,7 +12,7 @@ mod organisation;
 mod pushed;
 mod register;
 
-pub use managed::{ManagedParts, ManagedShape, NothingManaged, PoliciesUnread, Stored};
+pub use managed::{AdditionsUnread, ManagedParts, ManagedShape, NothingManaged, Stored};
 pub use member::{Identity, Member, principal_entity};
 pub use members::{MEMBERS_MAX, Members, person};
 pub use organisation::{DirectoryError, Organisation, OrganisationData};

@@ -44,4 +44,6 @@ pub use sign_in::{
     Answered, GatewayRequest, Memberships, Places, ReturnTo, SignIn, SignInEvent, SignInParts,
     callback_path,
 };
-pub use snapshot::{ChangeError, PoliciesRefused, Snapshot, SnapshotError, SnapshotParts};
+pub use snapshot::{
+    ChangeError, OrganisationsRefused, PoliciesRefused, Snapshot, SnapshotError, SnapshotParts,
+};

@@ -15,6 +15,7 @@ mod managed;
 mod managed_connections;
 mod managed_parts;
 mod objects;
+mod organisations;
 mod policies;
 mod provisioning;
 mod pushed;
@@ -37,6 +38,7 @@ pub use managed::{
 pub use managed_connections::{StoredConnection, StoredDomain};
 pub use managed_parts::StoredParts;
 pub use objects::{DirectoryObjects, Head, PAGE, Place, StagedObject, StoredObject, Writes};
+pub use organisations::StoredOrganisation;
 pub use policies::{ChangeState, Hand, PolicyChange, PolicyWrite, StoredPolicy, source_name};
 pub use provisioning::{
     GroupRoles, PROVISIONING, Provisioning, StoredGroup, StoredUser, SubjectFrom, index_id,

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::event::timestamp;
 use super::guard::Questions;
 use super::member::{RoleBody, role_errors};
-use super::operation::{OPERATIONS, Operation, PLATFORM};
+use super::operation::{OPERATIONS, Operation};
 use super::problem::{FieldError, Problem};
 use crate::audit::Item;
 use crate::authn::{ApiKey, NewApiKey};
@@ -277,7 +277,7 @@ fn opened_by(scopes: &[String]) -> Result<BTreeSet<ActionId>, IdError> {
 
 /// Whether a scope opens what is the platform's alone.
 fn platform_scope(scope: &str) -> bool {
-    let mut own = OPERATIONS.iter().filter(|it| it.path.starts_with(PLATFORM));
+    let mut own = OPERATIONS.iter().filter(|it| it.is_of_the_platform());
     own.any(|it| it.scopes.contains(&scope))
 }
 

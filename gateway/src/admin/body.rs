@@ -44,6 +44,18 @@ pub(super) async fn whole(body: Body, bytes_max: usize) -> Result<Bytes, Problem
     Ok(body.to_bytes())
 }
 
+/// Reads a JSON body, as it came and as it is described.
+pub(super) async fn sent<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: usize,
+) -> Result<(Bytes, T), Problem> {
+    wants_media_type(headers, &[JSON])?;
+    let bytes = whole(body, bytes_max).await?;
+    let value = parsed(&bytes)?;
+    Ok((bytes, value))
+}
+
 /// Reads JSON as it is described.
 pub(super) fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes)

@@ -12,7 +12,7 @@ use http::{Request, StatusCode};
 use super::api_client::{
     ApiClientBody, ApiClientWritten, IssuedApiClientBody, about_giving, check, item, parent,
 };
-use super::body::{JSON, parsed, wants_media_type, whole};
+use super::body::sent;
 use super::change::{Answer, Change, EventDraft, Plan, change};
 use super::create_member::BODY_BYTES_MAX;
 use super::desk::Held;
@@ -47,9 +47,8 @@ pub(super) async fn create_api_client(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let ask = async |entered: &Entered, manage: &ActionId| {
-        wants_media_type(&parts.headers, &[JSON])?;
-        let body = whole(body, BODY_BYTES_MAX).await?;
-        let written: ApiClientWritten = parsed(&body)?;
+        let (body, written): (_, ApiClientWritten) =
+            sent(&parts.headers, body, BODY_BYTES_MAX).await?;
         let wish = written.wish(entered.tenant(), door.desk().now())?;
         if entered.is_bootstrap() {
             stands_alone(&written, &wish, door.desk().now())?;
@@ -137,10 +136,19 @@ async fn replaced(guarded: &Guarded<'_>, id: &KeyId, plan: &mut Plan) -> Result<
     if !before.bootstrap || !before.in_force(now) {
         return Err(Problem::revoked());
     }
+    ends((before, version), now, plan)
+}
+
+/// Revokes a key, besides what is planned.
+pub(super) fn ends(
+    (before, version): (ApiKey, u64),
+    now: UnixNanos,
+    plan: &mut Plan,
+) -> Result<(), Problem> {
     let after = ApiKey { revoked: Some(now), ..before.clone() };
-    let write = ObjectWrite::put(Kind::ApiKey, id.as_str(), &after)?;
+    let write = ObjectWrite::put(Kind::ApiKey, before.id.as_str(), &after)?;
     plan.objects.push(write.beside().over(Some(version)));
-    plan.forget.push(Held::Key(id.clone()));
+    plan.forget.push(Held::Key(before.id.clone()));
     plan.events.push(EventDraft {
         action: EventAction::Updated,
         item: item(&before),

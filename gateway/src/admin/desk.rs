@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::overlay::{Overlay, OverlayError, Turn};
+use super::overlay::{NOTHING, Overlay, OverlayError, Turn};
 use super::txt::TxtRecords;
 use crate::audit::AuditEvent;
 use crate::authn::{Pepper, SessionKey};
@@ -172,6 +172,17 @@ impl Desk {
     /// A text nobody guesses, for what is proved by showing it.
     pub(super) fn token(&self) -> Result<String, DeskError> {
         Ok(self.0.entropy.token()?)
+    }
+
+    /// Whether anything was ever pushed to an organisation.
+    ///
+    /// # Errors
+    /// [`DeskError`] when that cannot be told.
+    pub(super) async fn was_pushed(&self, tenant: &TenantId) -> Result<bool, DeskError> {
+        let (pushed, tenant) = (self.0.overlay.stored().pushed, tenant.clone());
+        let version = tokio::task::spawn_blocking(move || pushed.version(&tenant)).await;
+        let version = version.map_err(|_| DeskError::Broken)?.map_err(OverlayError::from)?;
+        Ok(version != NOTHING)
     }
 
     /// The right to change an organisation; waits for whoever has it.

@@ -8,8 +8,9 @@ use super::problem::ProblemBody;
 use super::{
     authzen_metadata, change_api_client, change_member, connections, create_api_client,
     create_member, domains, end_session, end_sessions, evaluate, evaluate_many, list_api_clients,
-    list_events, list_members, list_sessions, platform, policies, provisioning, remove_api_client,
-    remove_member, rotate_api_client, scim, server, show_api_client, show_event, show_member,
+    list_events, list_members, list_own_events, list_sessions, nodes, platform, policies,
+    provisioning, remove_api_client, remove_member, rotate_api_client, scim, server,
+    show_api_client, show_event, show_member, show_own_event,
 };
 
 /// The paths, and what is sent and answered there.
@@ -60,6 +61,9 @@ use super::{
         platform::list_organisations::list_organisations,
         platform::show_organisation::show_organisation,
         platform::break_glass::break_glass,
+        platform::create_organisation::create_organisation,
+        platform::change_organisation::change_organisation,
+        platform::issue_bootstrap_key::issue_bootstrap_key,
         platform::suspend::suspend_organisation,
         platform::resume::resume_organisation,
         platform::show_snapshot::show_snapshot,
@@ -94,11 +98,16 @@ use super::{
         scim::groups::delete_group,
         list_events::list_events,
         show_event::show_event,
+        list_own_events::list_own_events,
+        show_own_event::show_own_event,
+        nodes::list::list_nodes,
+        nodes::show::show_node,
     ),
     components(schemas(ProblemBody)),
     tags(
         (name = "Resources", description = "The hub's own services keep the directory in step with the hub."),
         (name = "Members", description = "Who belongs to an organisation, how they sign in and what they may be."),
+        (name = "Nodes", description = "Operators, sub-accounts, teams: what roles are given on."),
         (name = "API clients", description = "Credentials of programs: what they reach, and their secrets."),
         (name = "Sessions", description = "Who is signed in."),
         (name = "Connections", description = "The identity providers that people sign in by."),

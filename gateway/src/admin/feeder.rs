@@ -6,7 +6,7 @@
 mod batch;
 mod replace;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +15,9 @@ use tokio::runtime::Handle;
 
 use super::lines::{LINE_BYTES_MAX, Line, Lines, ReadError, change};
 use super::overlay::{Overlay, OverlayError};
-use crate::model::{Clock, DecisionId, Entropy, EntropyError, TenantId, UnixNanos};
+use crate::model::{
+    Clock, DecisionId, EntityUid, Entropy, EntropyError, Source, TenantId, UnixNanos,
+};
 use crate::pipeline::Admitted;
 use crate::store::{
     DirectoryObjects, FeedHead, Head, LineError, StoreError, Swap, Upload, UploadMode, UploadState,
@@ -202,6 +204,16 @@ impl Feeder {
         let ended = upload.clone();
         self.0.write(tenant, &mut head, &Writes::default()).await?;
         Ok(ended)
+    }
+
+    /// Of some nodes those that are kept, with who may change each.
+    pub(super) async fn sources(
+        &self,
+        tenant: &TenantId,
+        nodes: &[EntityUid],
+    ) -> Result<BTreeMap<EntityUid, Source>, FeedError> {
+        let kept = self.0.parts.objects.find(tenant, nodes).await?;
+        Ok(kept.into_iter().map(|(uid, object)| (uid, object.source)).collect())
     }
 
     fn run(&self, tenant: &TenantId) -> Result<Running, FeedError> {

@@ -14,7 +14,7 @@ use http_body_util::BodyExt as _;
 use super::body::wants_media_type;
 use super::desk::Desk;
 use super::feeder::Feeder;
-use super::operation::{OPERATIONS, Operation, PLATFORM, REPLACES_BOOTSTRAP};
+use super::operation::{OPERATIONS, Operation, REPLACES_BOOTSTRAP};
 use super::own_pages::host_of;
 use super::problem::Problem;
 use super::server::REQUEST_ID;
@@ -129,7 +129,7 @@ impl Door {
             scopes,
             tenant: tenant.as_ref(),
             replaces_bootstrap: operation.id == REPLACES_BOOTSTRAP,
-            platform: operation.path.starts_with(PLATFORM),
+            platform: operation.is_of_the_platform(),
             origin: host_of(parts).and_then(|host| self.origin(host)),
         };
         let peer = peer(parts);

@@ -3,14 +3,15 @@
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
+use http::request::Parts;
 use http::{Request, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::event::EventBody;
-use super::guard::{Guarded, Questions, Shared};
-use super::operation::LIST_EVENTS;
+use super::guard::{Door, Guarded, Questions, Shared};
+use super::operation::{LIST_EVENTS, Operation};
 use super::paging::Query;
 use super::problem::{Problem, ProblemBody};
 use super::server::json_response;
@@ -21,7 +22,7 @@ use crate::pipeline::{Entered, Ground};
 
 /// A page of events.
 #[derive(Debug, Serialize, ToSchema)]
-struct EventsBody {
+pub(super) struct EventsBody {
     /// The events, the latest first.
     items: Vec<EventBody>,
     /// Where the page of earlier events begins: send it as `after`. Not there where there is none.
@@ -78,12 +79,22 @@ pub(super) async fn list_events(
     request: Request<Body>,
 ) -> Response {
     let (parts, _) = request.into_parts();
-    let ask = async |entered: &Entered, view: &ActionId| asked(entered, view, query.as_deref());
+    listed(&door, &LIST_EVENTS, (&parts, Some(&organisation)), query.as_deref()).await
+}
+
+/// The events of an organisation, or of the asker's own where none is named.
+pub(super) async fn listed(
+    door: &Door,
+    operation: &'static Operation,
+    asked_for: (&Parts, Option<&str>),
+    query: Option<&str>,
+) -> Response {
+    let ask = async |entered: &Entered, view: &ActionId| asked(entered, view, query);
     let act = async |guarded: &Guarded<'_>, wanted: Wanted| {
         let page = wanted.page(guarded).await?;
         Ok(json_response(StatusCode::OK, &serde_json::json!(page)))
     };
-    door.asked(&LIST_EVENTS, (&parts, Some(&organisation)), ask, act).await
+    door.asked(operation, asked_for, ask, act).await
 }
 
 /// Asked about the operator or team the filter names, or else about the first node where it may be seen.

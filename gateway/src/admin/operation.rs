@@ -33,6 +33,11 @@ const SESSION: &str = "/v1/organisations/{organisation}/sessions/{session}";
 const EVENTS: &str = "/v1/organisations/{organisation}/auditlog/events";
 const AN_EVENT: &str = "/v1/organisations/{organisation}/auditlog/events/{event}";
 
+const OWN_EVENTS: &str = "/auditlog/events";
+const OWN_EVENT: &str = "/auditlog/events/{event}";
+const NODES: &str = "/v1/organisations/{organisation}/nodes";
+const NODE: &str = "/v1/organisations/{organisation}/nodes/{node}";
+
 const CONNECTIONS: &str = "/v1/organisations/{organisation}/connections";
 const CONNECTION: &str = "/v1/organisations/{organisation}/connections/{connection}";
 const CONNECTION_TEST: &str = "/v1/organisations/{organisation}/connections/{connection}/test";
@@ -46,11 +51,19 @@ const SCIM_USER: &str = "/scim/v2/Users/{user}";
 const SCIM_GROUPS: &str = "/scim/v2/Groups";
 const SCIM_GROUP: &str = "/scim/v2/Groups/{group}";
 
+impl Operation {
+    /// Whether it is the platform's own.
+    pub(super) fn is_of_the_platform(&self) -> bool {
+        self.path.starts_with(PLATFORM)
+    }
+}
+
 /// Where the platform's own operations are.
-pub(super) const PLATFORM: &str = "/v1/platform/";
+const PLATFORM: &str = "/v1/platform/";
 
 const ORGANISATIONS: &str = "/v1/platform/organisations";
 const ORGANISATION: &str = "/v1/platform/organisations/{organisation}";
+const BOOTSTRAP_KEY: &str = "/v1/platform/organisations/{organisation}/bootstrap-key";
 const SUSPENSION: &str = "/v1/platform/organisations/{organisation}/suspend";
 const EMERGENCY: &str = "/v1/platform/organisations/{organisation}/break-glass";
 const RESUMPTION: &str = "/v1/platform/organisations/{organisation}/resume";
@@ -107,9 +120,9 @@ const fn see_platform(id: &'static str, path: &'static str) -> Operation {
     Operation { id, method: Method::GET, path, action: "platform:view", scopes }
 }
 
-const fn manage_organisations(id: &'static str, path: &'static str) -> Operation {
+const fn manage_organisations(id: &'static str, method: Method, path: &'static str) -> Operation {
     let action = "platform:manage-organisations";
-    Operation { id, method: Method::POST, path, action, scopes: &["platform:write"] }
+    Operation { id, method, path, action, scopes: &["platform:write"] }
 }
 
 const fn propose_policies(id: &'static str, path: &'static str) -> Operation {
@@ -180,6 +193,12 @@ pub(super) static END_SESSION: Operation = end_sessions("endSession", SESSION);
 pub(super) static LIST_EVENTS: Operation = see_events("listEvents", EVENTS);
 pub(super) static SHOW_EVENT: Operation = see_events("showEvent", AN_EVENT);
 
+pub(super) static LIST_OWN_EVENTS: Operation = see_events("listOwnEvents", OWN_EVENTS);
+pub(super) static SHOW_OWN_EVENT: Operation = see_events("showOwnEvent", OWN_EVENT);
+
+pub(super) static LIST_NODES: Operation = see_members("listNodes", NODES);
+pub(super) static SHOW_NODE: Operation = see_members("showNode", NODE);
+
 pub(super) static LIST_CONNECTIONS: Operation = see_connections("listConnections", CONNECTIONS);
 pub(super) static SHOW_CONNECTION: Operation = see_connections("showConnection", CONNECTION);
 pub(super) static CREATE_CONNECTION: Operation =
@@ -245,10 +264,16 @@ pub(super) static DELETE_SCIM_GROUP: Operation =
 
 pub(super) static LIST_ORGANISATIONS: Operation = see_platform("listOrganisations", ORGANISATIONS);
 pub(super) static SHOW_ORGANISATION: Operation = see_platform("showOrganisation", ORGANISATION);
+pub(super) static CREATE_ORGANISATION: Operation =
+    manage_organisations("createOrganisation", Method::POST, ORGANISATIONS);
+pub(super) static CHANGE_ORGANISATION: Operation =
+    manage_organisations("changeOrganisation", Method::PATCH, ORGANISATION);
+pub(super) static ISSUE_BOOTSTRAP_KEY: Operation =
+    manage_organisations("issueBootstrapKey", Method::POST, BOOTSTRAP_KEY);
 pub(super) static SUSPEND_ORGANISATION: Operation =
-    manage_organisations("suspendOrganisation", SUSPENSION);
+    manage_organisations("suspendOrganisation", Method::POST, SUSPENSION);
 pub(super) static RESUME_ORGANISATION: Operation =
-    manage_organisations("resumeOrganisation", RESUMPTION);
+    manage_organisations("resumeOrganisation", Method::POST, RESUMPTION);
 pub(super) static BREAK_GLASS: Operation = Operation {
     id: "breakGlass",
     method: Method::POST,
@@ -295,7 +320,7 @@ pub fn administration_scopes(platform: bool) -> BTreeSet<&'static str> {
     const OF_SERVICES: [&str; 4] =
         ["directory:push", "decisions:ask", "provisioning:sync", "platform:break-glass"];
     let own = OPERATIONS.iter().filter(|it| !OF_SERVICES.contains(&it.action));
-    let own = own.filter(|it| platform || !it.path.starts_with(PLATFORM));
+    let own = own.filter(|it| platform || !it.is_of_the_platform());
     own.flat_map(|it| it.scopes).copied().filter(|scope| !scope.starts_with("all:")).collect()
 }
 
@@ -305,7 +330,7 @@ pub fn scopes_of(action: &str) -> Option<&'static [&'static str]> {
 }
 
 /// All of them.
-pub(super) static OPERATIONS: [&Operation; 71] = [
+pub(super) static OPERATIONS: [&Operation; 78] = [
     &PUT_RESOURCES,
     &DELETE_RESOURCES,
     &BEGIN_UPLOAD,
@@ -321,6 +346,10 @@ pub(super) static OPERATIONS: [&Operation; 71] = [
     &REMOVE_MEMBER,
     &LIST_EVENTS,
     &SHOW_EVENT,
+    &LIST_OWN_EVENTS,
+    &SHOW_OWN_EVENT,
+    &LIST_NODES,
+    &SHOW_NODE,
     &LIST_API_CLIENTS,
     &SHOW_API_CLIENT,
     &CREATE_API_CLIENT,
@@ -364,6 +393,9 @@ pub(super) static OPERATIONS: [&Operation; 71] = [
     &LIST_SCIM_GROUPS,
     &LIST_ORGANISATIONS,
     &SHOW_ORGANISATION,
+    &CREATE_ORGANISATION,
+    &CHANGE_ORGANISATION,
+    &ISSUE_BOOTSTRAP_KEY,
     &SUSPEND_ORGANISATION,
     &RESUME_ORGANISATION,
     &SHOW_SNAPSHOT,

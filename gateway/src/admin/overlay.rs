@@ -10,10 +10,11 @@ use std::time::Duration;
 use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard};
 
 use crate::authz::Partition;
-use crate::directory::{ManagedParts, PoliciesUnread, PushedError, PushedResources, Stored};
+use crate::directory::{AdditionsUnread, ManagedParts, PushedError, PushedResources, Stored};
 use crate::model::{TenantId, UnixNanos};
 use crate::pipeline::{
-    ChangeError, Pipeline, PoliciesRefused, Snapshot, SnapshotError, SnapshotParts, SourceError,
+    ChangeError, OrganisationsRefused, Pipeline, PoliciesRefused, Snapshot, SnapshotError,
+    SnapshotParts, SourceError,
 };
 use crate::store::{self, Follower, Kind};
 
@@ -29,12 +30,15 @@ pub enum OverlayError {
     /// They could not be put in force.
     #[error(transparent)]
     Change(#[from] ChangeError),
-    /// The policies that were added cannot be read.
+    /// What the platform added to the files cannot be read.
     #[error(transparent)]
-    Policies(#[from] PoliciesUnread),
-    /// They do not go together with the files.
+    Additions(#[from] AdditionsUnread),
+    /// The policies it added do not go together with the files.
     #[error(transparent)]
-    Refused(#[from] PoliciesRefused),
+    Policies(#[from] PoliciesRefused),
+    /// The organisations it created do not.
+    #[error(transparent)]
+    Organisations(#[from] OrganisationsRefused),
     /// There is no snapshot with them.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
@@ -44,7 +48,7 @@ pub enum OverlayError {
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// The version of a feed that never was.
-const NOTHING: [u8; 32] = [0; 32];
+pub(super) const NOTHING: [u8; 32] = [0; 32];
 
 /// Whose feed has changed; none stands for all.
 type Bell = tokio::sync::mpsc::UnboundedSender<Option<TenantId>>;
@@ -107,14 +111,15 @@ pub fn check_pushed(
     Ok(())
 }
 
-/// The parts of a snapshot with the policies that were added to those of the files. Blocks.
+/// The parts of a snapshot with what the platform added to the files: organisations, and policies. Blocks.
 ///
 /// # Errors
 /// [`OverlayError`] when they cannot be read, or do not go together.
-pub fn with_added_policies(
+pub fn with_additions(
     parts: SnapshotParts,
     managed: &dyn ManagedParts,
 ) -> Result<SnapshotParts, OverlayError> {
+    let parts = parts.with_organisations(managed.organisations()?)?;
     Ok(parts.with_policies(managed.policies()?)?)
 }
 
@@ -142,7 +147,7 @@ impl Overlay {
         ready: impl FnOnce(&Snapshot),
     ) -> Result<(), OverlayError> {
         let _all = self.everything.blocking_write();
-        let parts = with_added_policies(parts, &*self.stored.managed)?;
+        let parts = with_additions(parts, &*self.stored.managed)?;
         check_pushed(&parts, &*self.stored.pushed, Some(&self.pipeline.snapshot()))?;
         Ok(self.pipeline.activate(parts, ready)?)
     }
@@ -203,9 +208,13 @@ impl Overlay {
     /// Takes over what `turn`'s holder has changed.
     pub(super) fn settle(&self, turn: &Turn) -> Result<(), OverlayError> {
         let refreshed = self.pipeline.refresh(&turn.tenant);
-        // The platform's administration is where policies are changed. That one failed must not keep the other back.
+        // The platform's administration is where policies are changed and organisations created. That one failed must
+        // not keep the other back.
         if self.pipeline.platform() == Some(&turn.tenant) {
-            self.pipeline.decide_by(&self.stored.managed.policies()?)?;
+            let managed = &self.stored.managed;
+            let served = managed.organisations().map(|created| self.pipeline.serve(&created));
+            self.pipeline.decide_by(&managed.policies()?)?;
+            served??;
         }
         Ok(refreshed?)
     }

@@ -252,18 +252,10 @@ impl PolicyChangeWritten {
 
     fn errors(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
-        let mut text = |field: &str, value: &str, (least, most): (usize, usize)| {
-            if !(least..=most).contains(&value.trim().len()) || value.chars().any(char::is_control)
-            {
-                let reason = format!("{least} to {most} bytes on one line");
-                errors.push(FieldError::new(field, reason));
-            }
-        };
-        text("title", &self.title, (1, 120));
-        text("reason", &self.reason, (10, TEXT_BYTES_MAX));
-        if let Some(ticket) = &self.ticket {
-            text("ticket", ticket, (1, 60));
-        }
+        errors.extend(FieldError::of_line("title", &self.title, (1, 120)));
+        errors.extend(FieldError::of_line("reason", &self.reason, (10, TEXT_BYTES_MAX)));
+        let ticket = self.ticket.as_deref();
+        errors.extend(ticket.and_then(|ticket| FieldError::of_line("ticket", ticket, (1, 60))));
         if !(1..=POLICIES_MAX).contains(&self.policies.len()) {
             errors.push(FieldError::new("policies", format!("1 to {POLICIES_MAX}")));
         }
@@ -487,18 +479,6 @@ async fn effect(
     let weighed = weighed(guarded, ground, (change, &policies)).await?;
     let told = weighed.as_ref().map_err(|faults| field_errors(faults, change));
     Ok(EffectBody::of(basis, told))
-}
-
-/// Refuses an organisation that cannot add policies, because another one did.
-async fn may_add(guarded: &Guarded<'_>) -> Result<(), Problem> {
-    let tenant = guarded.admitted.tenant();
-    match guarded.desk.objects().policy_keeper().await? {
-        Some(keeper) if keeper != *tenant => {
-            let detail = format!("policies are added by `{keeper}`, which ran the platform before");
-            Err(Problem::not_now(detail))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The faults, at the fields of the change they are about.

@@ -51,6 +51,18 @@ impl FieldError {
         Self { field: field.into(), reason: reason.into() }
     }
 
+    /// What is wrong with a text of one line, which has `least` to `most` bytes without the white space around it.
+    pub(super) fn of_line(field: &str, text: &str, (least, most): (usize, usize)) -> Option<Self> {
+        let fits = (least..=most).contains(&text.trim().len());
+        let fits = fits && !text.chars().any(char::is_control);
+        (!fits).then(|| Self::new(field, format!("{least} to {most} bytes on one line")))
+    }
+
+    /// What is wrong.
+    pub(super) fn reason(&self) -> &str {
+        &self.reason
+    }
+
     /// The same mistake, in what stands at `place`.
     pub(super) fn below(self, place: &str) -> Self {
         Self { field: format!("{place}.{}", self.field), ..self }

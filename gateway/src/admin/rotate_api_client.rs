@@ -12,7 +12,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::api_client::{ApiClientBody, IssuedApiClientBody, about_giving, item, parent};
-use super::body::{JSON, parsed, wants_media_type, whole};
+use super::body::sent;
 use super::change::{Answer, Change, EventDraft, Plan, change};
 use super::create_member::BODY_BYTES_MAX;
 use super::desk::Held;
@@ -67,9 +67,8 @@ pub(super) async fn rotate_api_client(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let ask = async |entered: &Entered, manage: &ActionId| {
-        wants_media_type(&parts.headers, &[JSON])?;
-        let body = whole(body, BODY_BYTES_MAX).await?;
-        let RotationBody { overlap_seconds } = parsed(&body)?;
+        let (body, RotationBody { overlap_seconds }) =
+            sent(&parts.headers, body, BODY_BYTES_MAX).await?;
         if overlap_seconds > OVERLAP_MAX {
             let reason = format!("at most {OVERLAP_MAX} seconds");
             return Err(Problem::invalid(&[FieldError::new("overlap_seconds", reason)]));

@@ -31,20 +31,27 @@ use super::guard::Door;
 use super::list_api_clients::list_api_clients;
 use super::list_events::list_events;
 use super::list_members::list_members;
+use super::list_own_events::list_own_events;
 use super::list_sessions::list_sessions;
+use super::nodes::list::list_nodes;
+use super::nodes::show::show_node;
 use super::operation::{
     APPROVE_POLICY_CHANGE, BEGIN_UPLOAD, BREAK_GLASS, CLOSE_POLICY_CHANGE, END_SESSION, EVALUATE,
-    EVALUATE_MANY, LIST_API_CLIENTS, LIST_CONNECTIONS, LIST_DOMAINS, LIST_EVENTS, LIST_MEMBERS,
-    LIST_ORGANISATIONS, LIST_POLICIES, LIST_POLICY_CHANGES, LIST_ROUTES, LIST_SCIM_GROUPS,
-    LIST_SCIM_RESOURCE_TYPES, LIST_SCIM_SCHEMAS, LIST_SCIM_USERS, LIST_SESSIONS,
-    PREVIEW_POLICY_CHANGE, PUT_RESOURCES, RESUME_ORGANISATION, ROTATE_API_CLIENT, SEARCH_DECISIONS,
-    SHOW_API_CLIENT, SHOW_CONNECTION, SHOW_DOMAIN, SHOW_EVENT, SHOW_MEMBER, SHOW_ORGANISATION,
+    EVALUATE_MANY, ISSUE_BOOTSTRAP_KEY, LIST_API_CLIENTS, LIST_CONNECTIONS, LIST_DOMAINS,
+    LIST_EVENTS, LIST_MEMBERS, LIST_NODES, LIST_ORGANISATIONS, LIST_OWN_EVENTS, LIST_POLICIES,
+    LIST_POLICY_CHANGES, LIST_ROUTES, LIST_SCIM_GROUPS, LIST_SCIM_RESOURCE_TYPES,
+    LIST_SCIM_SCHEMAS, LIST_SCIM_USERS, LIST_SESSIONS, PREVIEW_POLICY_CHANGE, PUT_RESOURCES,
+    RESUME_ORGANISATION, ROTATE_API_CLIENT, SEARCH_DECISIONS, SHOW_API_CLIENT, SHOW_CONNECTION,
+    SHOW_DOMAIN, SHOW_EVENT, SHOW_MEMBER, SHOW_NODE, SHOW_ORGANISATION, SHOW_OWN_EVENT,
     SHOW_POLICY_CHANGE, SHOW_PROVISIONING, SHOW_SCIM_GROUP, SHOW_SCIM_RESOURCE_TYPE,
     SHOW_SCIM_SCHEMA, SHOW_SCIM_USER, SHOW_SERVICE_PROVIDER, SHOW_SNAPSHOT, SHOW_UPLOAD,
     SUSPEND_ORGANISATION, TEST_CONNECTION, VERIFY_DOMAIN,
 };
 use super::own_pages::own_pages;
 use super::platform::break_glass::break_glass;
+use super::platform::change_organisation::change_organisation;
+use super::platform::create_organisation::create_organisation;
+use super::platform::issue_bootstrap_key::issue_bootstrap_key;
 use super::platform::list_organisations::list_organisations;
 use super::platform::list_policies::list_policies;
 use super::platform::list_routes::list_routes;
@@ -81,6 +88,7 @@ use super::server::{
 use super::show_api_client::show_api_client;
 use super::show_event::show_event;
 use super::show_member::show_member;
+use super::show_own_event::show_own_event;
 
 /// Everything there is.
 pub(super) fn routes() -> Router<Arc<Door>> {
@@ -119,6 +127,10 @@ fn people() -> Router<Arc<Door>> {
         .route(END_SESSION.path, delete(end_session))
         .route(LIST_EVENTS.path, get(list_events))
         .route(SHOW_EVENT.path, get(show_event))
+        .route(LIST_OWN_EVENTS.path, get(list_own_events))
+        .route(SHOW_OWN_EVENT.path, get(show_own_event))
+        .route(LIST_NODES.path, get(list_nodes))
+        .route(SHOW_NODE.path, get(show_node))
 }
 
 /// How people sign in.
@@ -138,8 +150,9 @@ fn sign_in() -> Router<Arc<Door>> {
 /// What the platform's own administrators do.
 fn platform() -> Router<Arc<Door>> {
     Router::new()
-        .route(LIST_ORGANISATIONS.path, get(list_organisations))
-        .route(SHOW_ORGANISATION.path, get(show_organisation))
+        .route(LIST_ORGANISATIONS.path, get(list_organisations).post(create_organisation))
+        .route(SHOW_ORGANISATION.path, get(show_organisation).patch(change_organisation))
+        .route(ISSUE_BOOTSTRAP_KEY.path, post(issue_bootstrap_key))
         .route(SUSPEND_ORGANISATION.path, post(suspend_organisation))
         .route(BREAK_GLASS.path, post(break_glass))
         .route(RESUME_ORGANISATION.path, post(resume_organisation))

@@ -3,13 +3,14 @@
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use http::request::Parts;
 use http::{Request, StatusCode};
 
 use super::event::EventBody;
-use super::guard::{Guarded, Questions, Shared};
+use super::guard::{Door, Guarded, Questions, Shared};
 use super::list_events::may_see;
 use super::member::may_at;
-use super::operation::SHOW_EVENT;
+use super::operation::{Operation, SHOW_EVENT};
 use super::problem::Problem;
 use super::server::json_response;
 use crate::audit::AuditEvent;
@@ -28,19 +29,29 @@ pub(super) async fn show_event(
     request: Request<Body>,
 ) -> Response {
     let (parts, _) = request.into_parts();
+    shown(&door, &SHOW_EVENT, (&parts, Some(&organisation)), &event).await
+}
+
+/// An event of an organisation, or of the asker's own where none is named.
+pub(super) async fn shown(
+    door: &Door,
+    operation: &'static Operation,
+    asked_for: (&Parts, Option<&str>),
+    event: &str,
+) -> Response {
     let ask =
         async |entered: &Entered, view: &ActionId| Ok((anywhere(entered, view), view.clone()));
     let act = async |guarded: &Guarded<'_>, view: ActionId| {
         let (objects, tenant) = (guarded.desk.objects(), guarded.admitted.tenant());
-        let known = AuditEvent::is_id(&event);
-        let found = if known { objects.event(tenant, &event).await? } else { None };
+        let known = AuditEvent::is_id(event);
+        let found = if known { objects.event(tenant, event).await? } else { None };
         let ground = guarded.admitted.ground().await.ok_or_else(Problem::revoked)?;
         // One that may not be seen is none.
         let found = found.filter(|event| may_see(&ground, &view, event));
         let event = found.ok_or_else(Problem::not_found)?;
         Ok(json_response(StatusCode::OK, &serde_json::json!(EventBody::of(event))))
     };
-    door.asked(&SHOW_EVENT, (&parts, Some(&organisation)), ask, act).await
+    door.asked(operation, asked_for, ask, act).await
 }
 
 /// The question for the first node where `view` is allowed; for the root, where there is none.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use clap::Subcommand;
 use tokio::runtime::Handle;
 
-use crate::admin::with_added_policies;
+use crate::admin::with_additions;
 use crate::audit::{Event, EventRecord, PseudonymKey, Sink as _, SinkError};
 use crate::authn::{CreateApiKeyError, IssueError, StoreUnavailable};
 use crate::config::{self, Loaded, Places};
@@ -98,8 +98,8 @@ pub enum KeyError {
 impl KeyCommand {
     pub(super) fn run(&self, file: &Path, out: &mut dyn Write) -> Result<(), CommandError> {
         match self {
-            Self::Create(create) => create.run(&config::load(file)?, out),
-            Self::Bootstrap(bootstrap) => bootstrap.run(&config::load(file)?, out),
+            Self::Create(create) => create.run(&with_added(config::load(file)?)?, out),
+            Self::Bootstrap(bootstrap) => bootstrap.run(&with_added(config::load(file)?)?, out),
             // The others must work while the configuration is broken.
             Self::List(list) => list.run(&config::places(file)?, || organisations(file), out),
             Self::Revoke(revoke) => revoke.run(&config::places(file)?, out),
@@ -109,7 +109,7 @@ impl KeyCommand {
 }
 
 fn organisations(file: &Path) -> Option<Vec<String>> {
-    let loaded = config::load(file).ok()?;
+    let loaded = with_added(config::load(file).ok()?).ok()?;
     let directory = &loaded.organisations.directory;
     Some(directory.organisations().map(|it| it.id().to_string()).collect())
 }
@@ -194,10 +194,11 @@ pub(super) fn read_content(
     Ok(source.open(&source.managed(organisation)?.0, schema)?)
 }
 
-/// What was read, decided by the policies that were added as well.
+/// What was read, with the organisations and the policies that the platform added to the files.
 pub(super) fn with_added(mut loaded: Loaded) -> Result<Loaded, KeyError> {
     if let Some(opened) = OpenedStore::open(&loaded)? {
-        loaded.organisations.pdp = added_parts(&loaded, &opened)?.pdp;
+        let parts = added_parts(&loaded, &opened)?;
+        (loaded.organisations.pdp, loaded.organisations.directory) = (parts.pdp, parts.directory);
     }
     Ok(loaded)
 }
@@ -206,7 +207,7 @@ fn added_parts(loaded: &Loaded, opened: &OpenedStore) -> Result<SnapshotParts, K
     // The name does not depend on how people are named in the log.
     let pseudonyms = PseudonymKey::new(Secret::new([0; 32]));
     let parts = snapshot_parts(loaded, &opened.stored, pseudonyms);
-    let parts = with_added_policies(parts, &*opened.stored.managed);
+    let parts = with_additions(parts, &*opened.stored.managed);
     parts.map_err(|error| KeyError::Usage(error.to_string()))
 }
 

@@ -145,6 +145,11 @@ impl PolicySchema {
         self.kinds.get(name).map(|(kind, _)| *kind)
     }
 
+    /// The types of entities, in no order.
+    pub fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.kinds.keys().map(String::as_str)
+    }
+
     /// The entity's name as Cedar holds it; `None` when the schema has no such type.
     pub(super) fn cedar_uid(&self, uid: &EntityUid) -> Option<EntityUID> {
         let (_, kind) = self.kinds.get(uid.kind())?;

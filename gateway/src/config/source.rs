@@ -45,11 +45,16 @@ impl FileSource {
         Self { kept: Some(kept), ..self.clone() }
     }
 
-    /// The files `organisation` was read from: those on disk, or as they were kept where those have changed. A
-    /// reload that takes the new files over is on its way, or was refused and has said why.
+    /// The files `organisation` was read from: those on disk, or as they were kept where those have changed. A reload
+    /// that takes the new files over is on its way, or was refused and has said why. One that the platform created has
+    /// no files: its root stands for them.
     fn texts(&self, organisation: &Organisation) -> Result<Texts, SourceError> {
         let failed = |cause| SourceError { tenant: organisation.id().clone(), cause };
         let folder = self.tenants.join(organisation.id().as_str());
+        if let Some(root) = organisation.created() {
+            let root = serde_json::to_string(root).map_err(|error| failed(error.to_string()))?;
+            return Ok(Texts::of_created(folder, organisation.id().clone(), &root));
+        }
         let now = Texts::read(&folder, &self.base);
         if let Ok(texts) = &now
             && texts.digest() == organisation.digest()

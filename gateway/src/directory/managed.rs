@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::member::Member;
+use super::organisation::OrganisationData;
 use super::pushed::{NothingPushed, PushedError, PushedResources};
 use crate::model::{Connection, ConnectionId, PolicySource, TenantId};
 
@@ -45,14 +46,20 @@ pub trait ManagedParts: Debug + Send + Sync {
     /// organisation.
     ///
     /// # Errors
-    /// [`PoliciesUnread`].
-    fn policies(&self) -> Result<Vec<PolicySource>, PoliciesUnread>;
+    /// [`AdditionsUnread`].
+    fn policies(&self) -> Result<Vec<PolicySource>, AdditionsUnread>;
+
+    /// The organisations the platform created, in order of their ids. They have no files.
+    ///
+    /// # Errors
+    /// [`AdditionsUnread`].
+    fn organisations(&self) -> Result<Vec<OrganisationData>, AdditionsUnread>;
 }
 
-/// The policies that were added cannot be read.
+/// What the platform added to the files cannot be read.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the policies that were added cannot be read: {0}")]
-pub struct PoliciesUnread(pub String);
+#[error("what the platform added to the files cannot be read: {0}")]
+pub struct AdditionsUnread(pub String);
 
 /// What the store has of organisations, besides their files.
 #[derive(Clone, Debug)]
@@ -86,7 +93,11 @@ impl ManagedParts for NothingManaged {
         Ok((Vec::new(), [0; 32]))
     }
 
-    fn policies(&self) -> Result<Vec<PolicySource>, PoliciesUnread> {
+    fn policies(&self) -> Result<Vec<PolicySource>, AdditionsUnread> {
+        Ok(Vec::new())
+    }
+
+    fn organisations(&self) -> Result<Vec<OrganisationData>, AdditionsUnread> {
         Ok(Vec::new())
     }
 }

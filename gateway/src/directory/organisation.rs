@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::managed::ManagedShape;
 use super::members::MEMBERS_MAX;
-use crate::model::{Connection, ConnectionId, EntityUid, MemberId, PolicySource, TenantId};
+use crate::model::{
+    Connection, ConnectionId, EntityRecord, EntityUid, MemberId, PolicySource, TenantId,
+};
 
 /// An organisation as it was read, before it is checked.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub struct OrganisationData {
     pub policies: Vec<PolicySource>,
     /// SHA-256 over everything it was read from, members and resources included.
     pub digest: [u8; 32],
+    /// Its root, if the platform created it: such an organisation has no files.
+    pub created: Option<EntityRecord>,
 }
 
 /// What is wrong with an organisation's data.
@@ -93,6 +97,7 @@ pub struct Organisation {
     connections: BTreeMap<ConnectionId, Arc<Connection>>,
     policies: Vec<PolicySource>,
     digest: [u8; 32],
+    created: Option<Arc<EntityRecord>>,
 }
 
 impl Organisation {
@@ -115,6 +120,7 @@ impl Organisation {
             policies: data.policies,
             connections,
             digest: data.digest,
+            created: data.created.map(Arc::new),
         })
     }
 
@@ -135,6 +141,16 @@ impl Organisation {
             }
         }
         managed
+    }
+
+    /// The same organisation as it is administered, with what `other` says of itself: its name, hosts and root.
+    #[must_use]
+    pub fn said(&self, other: &Self) -> Self {
+        let mut changed = self.clone();
+        changed.name.clone_from(&other.name);
+        changed.hosts.clone_from(&other.hosts);
+        changed.created.clone_from(&other.created);
+        changed
     }
 
     /// The same organisation, with `connection` in the place of the one of this id, or without it.
@@ -191,6 +207,11 @@ impl Organisation {
     /// SHA-256 over everything it was read from, members and resources included; part of the snapshot's name.
     pub const fn digest(&self) -> [u8; 32] {
         self.digest
+    }
+
+    /// Its root, if the platform created it: such an organisation has no files.
+    pub fn created(&self) -> Option<&EntityRecord> {
+        self.created.as_deref()
     }
 }
 

@@ -119,6 +119,15 @@ impl Directory {
         self.organisations.get(id)
     }
 
+    /// The organisations that have files, and `created` as those the platform created.
+    ///
+    /// # Errors
+    /// Every [`RegisterError`].
+    pub fn with_created(&self, created: &[Arc<Organisation>]) -> Result<Self, Vec<RegisterError>> {
+        let of_files = self.organisations().filter(|it| it.created().is_none());
+        Self::build(of_files.chain(created).cloned().collect())
+    }
+
     /// All organisations, in order of their ids.
     pub fn organisations(&self) -> impl Iterator<Item = &Arc<Organisation>> {
         self.organisations.values()

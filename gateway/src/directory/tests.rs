@@ -56,6 +56,7 @@ fn data(tenant: &str) -> OrganisationData {
         connections: vec![connection(tenant, &format!("{tenant}.example"))],
         policies: Vec::new(),
         digest: [0; 32],
+        created: None,
     }
 }
 

@@ -22,10 +22,13 @@ use super::operation::{is_bootstrap, only_bootstrap};
 use super::outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused};
 use super::recording::{Identity, Trail};
 use super::sign_in::SignIn;
-use super::snapshot::{ChangeError, PoliciesRefused, Snapshot, SnapshotError, SnapshotParts};
+use super::snapshot::{
+    ChangeError, OrganisationsRefused, PoliciesRefused, Snapshot, SnapshotError, SnapshotParts,
+};
 use crate::audit::{AuditEvents, Durability, OutcomeRecord, RecordBody, Recorded, Sink};
 use crate::authn::{AssertionSigner, Authenticator, Statement};
 use crate::authz::{Partition, Permit};
+use crate::directory::OrganisationData;
 use crate::limits::Limiter;
 use crate::model::{
     Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, PolicySource, Refusal,
@@ -149,6 +152,15 @@ impl Pipeline {
     /// [`PoliciesRefused`]; nothing changed.
     pub fn decide_by(&self, added: &[PolicySource]) -> Result<(), PoliciesRefused> {
         self.in_force.decide_by(added)
+    }
+
+    /// Serves these organisations beside those of the files: requests that start from now on find them. Changed files
+    /// must not be put in force at the same time. It may block.
+    ///
+    /// # Errors
+    /// [`OrganisationsRefused`]; nothing changed.
+    pub fn serve(&self, created: &[OrganisationData]) -> Result<(), OrganisationsRefused> {
+        self.in_force.serve(created)
     }
 
     /// The organisation whose administrators run the platform, if there is one.

@@ -6,10 +6,12 @@ use arc_swap::ArcSwap;
 
 use super::organisations::{Content, Reader, Unread, WAIT_MAX};
 use super::snapshot::{
-    ChangeError, Moved, PoliciesRefused, Snapshot, SnapshotError, SnapshotParts,
+    ChangeError, Moved, OrganisationsRefused, PoliciesRefused, Snapshot, SnapshotError,
+    SnapshotParts,
 };
 use crate::authn::Authenticated;
 use crate::authz::Partition;
+use crate::directory::OrganisationData;
 use crate::model::{Dependency, PolicySource, Principal, Refusal, TenantId, UnixNanos};
 
 /// Readings before it is given up: each is overtaken by a push, and one push takes longer than a usual reading.
@@ -93,6 +95,19 @@ impl InForce {
             let _one = self.swapping();
             // Another snapshot of the same files has only other resources.
             if let Some(snapshot) = self.load().decided_by(parts, &files) {
+                self.snapshot.store(Arc::new(snapshot));
+                return Ok(());
+            }
+        }
+    }
+
+    /// Serves these organisations beside those of the files, and no other that was created.
+    pub(super) fn serve(&self, created: &[OrganisationData]) -> Result<(), OrganisationsRefused> {
+        loop {
+            let files = self.load();
+            let Some(parts) = files.parts_serving(created.to_vec())? else { return Ok(()) };
+            let _one = self.swapping();
+            if let Some(snapshot) = self.load().serving(parts, &files)? {
                 self.snapshot.store(Arc::new(snapshot));
                 return Ok(());
             }

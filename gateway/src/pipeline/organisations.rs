@@ -169,6 +169,11 @@ impl Shelf {
         Self(slots)
     }
 
+    /// Lets go of what is not `wanted`.
+    pub(super) fn retain(&mut self, wanted: impl Fn(&TenantId) -> bool) {
+        self.0.retain(|tenant, _| wanted(tenant));
+    }
+
     /// Takes over from `before` what is the same, and says what was in use there and is not the same.
     pub(super) fn take_over(&mut self, before: &Self) -> Vec<TenantId> {
         let mut changed = Vec::new();

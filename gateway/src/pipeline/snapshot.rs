@@ -1,5 +1,6 @@
 //! Everything a request is decided under, as one immutable value (promise P4).
 
+mod organisations;
 mod policies;
 
 use std::collections::{BTreeMap, HashMap};
@@ -27,6 +28,7 @@ use crate::model::{
 };
 use crate::routing::RouteTable;
 
+pub use organisations::OrganisationsRefused;
 pub use policies::PoliciesRefused;
 
 /// What a snapshot is built from: every part was checked against the others when it was read.

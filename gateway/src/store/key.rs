@@ -55,10 +55,12 @@ pub enum Kind {
     Policy,
     /// A change of those on its way, by id.
     PolicyChange,
+    /// An organisation the platform created, by id.
+    Organisation,
 }
 
 impl Kind {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 21] = [
         Self::Session,
         Self::ApiKey,
         Self::Login,
@@ -79,6 +81,7 @@ impl Kind {
         Self::ScimMembership,
         Self::Policy,
         Self::PolicyChange,
+        Self::Organisation,
     ];
 
     /// The word in the key.
@@ -104,6 +107,7 @@ impl Kind {
             Self::ScimMembership => "scim-membership",
             Self::Policy => "policy",
             Self::PolicyChange => "policy-change",
+            Self::Organisation => "organisation",
         }
     }
 }

@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use super::error::StoreError;
 use super::key::{Key, Kind, Prefix};
 use super::managed_connections::{StoredConnection, StoredDomain};
+use super::organisations::StoredOrganisation;
 use super::policies::StoredPolicy;
 use super::provisioning::{PROVISIONING, Provisioning, StoredGroup, StoredUser};
 use super::record::damaged;
@@ -390,34 +391,50 @@ impl ManagedObjects {
     /// # Errors
     /// [`StoreError`].
     pub async fn policies(&self) -> Result<Vec<StoredPolicy>, StoreError> {
-        match self.policy_keeper().await? {
-            Some(tenant) => self.every(&tenant, Kind::Policy).await,
+        self.every_of_platform(Kind::Policy).await
+    }
+
+    /// The organisations the platform created, by id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn organisations(&self) -> Result<Vec<StoredOrganisation>, StoreError> {
+        self.every_of_platform(Kind::Organisation).await
+    }
+
+    async fn every_of_platform<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+    ) -> Result<Vec<T>, StoreError> {
+        match self.platform_keeper().await? {
+            Some(tenant) => self.every(&tenant, kind).await,
             None => Ok(Vec::new()),
         }
     }
 
-    /// The organisation whose administrators add base policies, if any ever did.
+    /// The organisation whose administrators add to what the files say, if any ever did.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn policy_keeper(&self) -> Result<Option<TenantId>, StoreError> {
+    pub async fn platform_keeper(&self) -> Result<Option<TenantId>, StoreError> {
         let place = keeper_key()?;
         let found = self.store.get(&place).await?;
         found.map(|found| read(&place, &found.value)).transpose()
     }
 
-    /// Makes an organisation the one whose administrators add base policies, if there is none yet. Tells which it is.
+    /// Makes an organisation the one whose administrators add to what the files say, if there is none yet. Tells which
+    /// it is.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn keep_policies_with(&self, tenant: &TenantId) -> Result<TenantId, StoreError> {
-        if let Some(keeper) = self.policy_keeper().await? {
+    pub async fn keep_platform_with(&self, tenant: &TenantId) -> Result<TenantId, StoreError> {
+        if let Some(keeper) = self.platform_keeper().await? {
             return Ok(keeper);
         }
         let place = keeper_key()?;
         let value = written(&place, tenant)?;
         self.store.compare_and_swap(&place, None, value, None).await?;
-        let keeper = self.policy_keeper().await?;
+        let keeper = self.platform_keeper().await?;
         keeper.ok_or_else(|| StoreError::Failed(String::from("what was just written is not there")))
     }
 
@@ -566,7 +583,7 @@ fn key(tenant: &TenantId, kind: Kind, id: &str) -> Result<Key, StoreError> {
         .map_err(|error| StoreError::Damaged { key: tenant.to_string(), cause: error.to_string() })
 }
 
-/// Where it stands which organisation adds base policies.
+/// Where it stands which organisation adds to what the files say.
 fn keeper_key() -> Result<Key, StoreError> {
     const KEEPER: &str = "keeper";
     Key::index(Kind::Policy, KEEPER)

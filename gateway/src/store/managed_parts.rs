@@ -5,9 +5,12 @@ use tokio::runtime::Handle;
 use super::error::StoreError;
 use super::managed::{ManagedObjects, StoredShape};
 use super::managed_connections::{StoredConnection, StoredDomain};
+use super::organisations::StoredOrganisation;
 use super::policies::StoredPolicy;
 use super::seal::KeyRing;
-use crate::directory::{ManagedParts, ManagedShape, Member, PoliciesUnread, PushedError};
+use crate::directory::{
+    AdditionsUnread, ManagedParts, ManagedShape, Member, OrganisationData, PushedError,
+};
 use crate::model::{Connection, ConnectionId, PolicySource, TenantId};
 
 /// Reads what is administered from the store.
@@ -68,11 +71,20 @@ impl ManagedParts for StoredParts {
         Ok((people.into_members(), name))
     }
 
-    fn policies(&self) -> Result<Vec<PolicySource>, PoliciesUnread> {
-        let policies = self.runtime.block_on(self.objects.policies());
-        let policies = policies.map_err(|error| PoliciesUnread(error.to_string()))?;
+    fn policies(&self) -> Result<Vec<PolicySource>, AdditionsUnread> {
+        let policies = self.runtime.block_on(self.objects.policies()).map_err(|it| unread(&it))?;
         Ok(policies.iter().map(StoredPolicy::source).collect())
     }
+
+    fn organisations(&self) -> Result<Vec<OrganisationData>, AdditionsUnread> {
+        let created = self.runtime.block_on(self.objects.organisations());
+        let created = created.map_err(|error| unread(&error))?.into_iter();
+        created.map(StoredOrganisation::data).collect::<Result<_, _>>().map_err(|it| unread(&it))
+    }
+}
+
+fn unread(error: &StoreError) -> AdditionsUnread {
+    AdditionsUnread(error.to_string())
 }
 
 fn failed(tenant: &TenantId, error: &StoreError) -> PushedError {

@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hubgate_testkit::raw_client::RawClient;
 use serde_json::{Value, json};
@@ -50,7 +50,6 @@ async fn administer(
         } else {
             ("PATCH", format!("{MEMBERS}/{id}"), json!({"name": name}))
         };
-        number += 1;
         let body = body.to_string();
         let fields = [("content-type", "application/json"), ("if-match", "*")];
         known.lock().unwrap().asked.insert(id.clone(), name.clone());
@@ -59,6 +58,11 @@ async fn administer(
             return;
         }
         let Ok(answer) = client.read_answer(false).await else { return };
+        // A machine under load may run out of time: that change was not made, and its answer says so.
+        if answer.status == 503 {
+            continue;
+        }
+        number += 1;
         assert!([200, 201].contains(&answer.status), "{}", answer.body_text());
         let mut known = known.lock().unwrap();
         known.acknowledged.insert(id, name);
@@ -90,10 +94,18 @@ async fn no_acknowledged_change_is_lost_and_none_is_half() {
     let key = world.gateway.create_key("nordvolt", "administration", role, scopes);
     let known = Arc::new(Mutex::new(Known::default()));
     for cycle in 0..kills {
+        let before = known.lock().unwrap().changes;
+        let begun = Instant::now();
         let client = tokio::spawn(administer(world.admin, key.clone(), Arc::clone(&known), cycle));
-        // Kills fall at other points of a change each time.
-        let some = Duration::from_micros(40_000 + (cycle as u64 * 7_919) % 90_000);
-        tokio::time::sleep(some).await;
+        // However slow the machine is: so many changes are made, and the kill falls at some point of the next.
+        let wanted = 2 + cycle % 3;
+        while known.lock().unwrap().changes < before + wanted {
+            assert!(begun.elapsed() < PATIENCE && !client.is_finished(), "no change in {cycle}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let of_one = begun.elapsed() / u32::try_from(wanted).unwrap();
+        let part = u32::try_from(cycle * 7_919 % 1_000).unwrap();
+        tokio::time::sleep(of_one * part / 1_000).await;
         world.gateway.kill();
         client.await.unwrap();
         world.gateway.restart().await;
@@ -118,6 +130,6 @@ async fn no_acknowledged_change_is_lost_and_none_is_half() {
     let told: BTreeSet<_> =
         events.iter().map(|event| event["item"]["id"].as_str().unwrap()).collect();
     assert_eq!(told.len(), found.len(), "an event of nobody");
-    assert!(events.len() >= known.changes && known.changes > kills, "{}", known.changes);
+    assert!(events.len() >= known.changes && known.changes >= 2 * kills, "{}", known.changes);
     println!("{kills} kills, {} changes acknowledged, {} made", known.changes, events.len());
 }

@@ -7,6 +7,8 @@ mod admin_kill;
 mod admin_live_sessions;
 mod admin_matrix;
 mod admin_members;
+mod admin_nodes;
+mod admin_organisations;
 mod admin_people;
 mod admin_platform;
 mod admin_policies;

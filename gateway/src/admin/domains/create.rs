@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{DOMAINS_MAX, DomainBody, domain_name, item, leads_to};
-use crate::admin::body::{JSON, parsed, wants_media_type, whole};
+use crate::admin::body::sent;
 use crate::admin::change::{Answer, Change, EventDraft, Plan, change};
 use crate::admin::connections::BODY_BYTES_MAX;
 use crate::admin::guard::{Guarded, Shared};
@@ -49,9 +49,8 @@ pub(in crate::admin) async fn create_domain(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let act = async |guarded: &Guarded<'_>| {
-        wants_media_type(&parts.headers, &[JSON])?;
-        let body = whole(body, BODY_BYTES_MAX).await?;
-        let NewDomainBody { name, connection } = parsed(&body)?;
+        let (body, NewDomainBody { name, connection }) =
+            sent(&parts.headers, body, BODY_BYTES_MAX).await?;
         let name = domain_name(&name)
             .map_err(|reason| Problem::invalid(&[FieldError::new("name", reason)]))?;
         let token = guarded.desk.token()?;

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::found;
 use crate::admin::api_client::{ApiClientBody, ApiClientWritten, IssuedApiClientBody, item};
-use crate::admin::body::{JSON, parsed, wants_media_type, whole};
+use crate::admin::body::sent;
 use crate::admin::change::{Answer, Change, EventDraft, Plan, change_of};
 use crate::admin::desk::Held;
 use crate::admin::guard::{Guarded, Shared};
@@ -80,9 +80,7 @@ pub(in crate::admin) async fn break_glass(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let act = async |guarded: &Guarded<'_>| {
-        wants_media_type(&parts.headers, &[JSON])?;
-        let body = whole(body, BODY_BYTES_MAX).await?;
-        let asked: BreakGlassBody = parsed(&body)?;
+        let (body, asked): (_, BreakGlassBody) = sent(&parts.headers, body, BODY_BYTES_MAX).await?;
         let ground = guarded.admitted.ground().await.ok_or_else(Problem::revoked)?;
         let (tenant, _) = found(&ground, &organisation)?;
         if tenant == *guarded.admitted.tenant() {
@@ -114,17 +112,8 @@ impl BreakGlassBody {
 
     fn wish(&self, tenant: &TenantId, guarded: &Guarded<'_>) -> Result<NewApiKey, Problem> {
         let mut errors = Vec::new();
-        let plain = |text: &str, (least, most): (usize, usize)| {
-            (least..=most).contains(&text.trim().len()) && !text.chars().any(char::is_control)
-        };
-        if !plain(&self.reason, (10, REASON_BYTES_MAX)) {
-            let reason = format!("10 to {REASON_BYTES_MAX} bytes on one line");
-            errors.push(FieldError::new("reason", reason));
-        }
-        if !plain(&self.ticket, (1, TICKET_BYTES_MAX)) {
-            let reason = format!("1 to {TICKET_BYTES_MAX} bytes on one line");
-            errors.push(FieldError::new("ticket", reason));
-        }
+        errors.extend(FieldError::of_line("reason", &self.reason, (10, REASON_BYTES_MAX)));
+        errors.extend(FieldError::of_line("ticket", &self.ticket, (1, TICKET_BYTES_MAX)));
         if !(1..=MINUTES_MAX).contains(&self.minutes) {
             errors.push(FieldError::new("minutes", format!("1 to {MINUTES_MAX}")));
         }

@@ -10,7 +10,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{OrganisationBody, found, profile};
-use crate::admin::body::{JSON, parsed, wants_media_type, whole};
+use crate::admin::body::sent;
 use crate::admin::change::{Answer, Change, EventDraft, Plan, change_of};
 use crate::admin::guard::{Guarded, Shared};
 use crate::admin::operation::SUSPEND_ORGANISATION;
@@ -53,9 +53,7 @@ pub(in crate::admin) async fn suspend_organisation(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let act = async |guarded: &Guarded<'_>| {
-        wants_media_type(&parts.headers, &[JSON])?;
-        let body = whole(body, BODY_BYTES_MAX).await?;
-        let SuspensionBody { reason } = parsed(&body)?;
+        let (body, SuspensionBody { reason }) = sent(&parts.headers, body, BODY_BYTES_MAX).await?;
         if !(1..=REASON_BYTES_MAX).contains(&reason.trim().len()) {
             let wrong = FieldError::new("reason", format!("1 to {REASON_BYTES_MAX} bytes"));
             return Err(Problem::invalid(&[wrong]));

@@ -12,14 +12,15 @@ use utoipa::ToSchema;
 
 use super::close::{checked, ended};
 use super::{
-    PolicyChangeBody, after, basis, content_hash, field_errors, found, hand, loaded, marks, may_add,
+    PolicyChangeBody, after, basis, content_hash, field_errors, found, hand, loaded, marks,
 };
-use crate::admin::body::{JSON, parsed, wants_media_type, whole};
+use crate::admin::body::sent;
 use crate::admin::change::{Change, Plan, change};
 use crate::admin::guard::{Guarded, Shared};
 use crate::admin::operation::{
     APPROVE_POLICY_CHANGE, MANAGE, PROPOSE_POLICY_CHANGE, SHOW_POLICY_CHANGE,
 };
+use crate::admin::platform::may_add;
 use crate::admin::problem::{Problem, ProblemBody};
 use crate::authz::Pdp;
 use crate::directory::Members;
@@ -64,9 +65,8 @@ pub(in crate::admin) async fn approve_policy_change(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let act = async |guarded: &Guarded<'_>| {
-        wants_media_type(&parts.headers, &[JSON])?;
-        let body = whole(body, BODY_BYTES_MAX).await?;
-        let ApprovalBody { hash, basis, remark } = parsed(&body)?;
+        let (body, ApprovalBody { hash, basis, remark }) =
+            sent(&parts.headers, body, BODY_BYTES_MAX).await?;
         let remark = remark.as_deref().map(checked).transpose()?;
         change(guarded, &body, &Approval { id, hash, basis, remark }).await
     };
@@ -104,7 +104,7 @@ impl Change for Approval {
         let pdp = pdp.map_err(|faults| Problem::invalid(&field_errors(&faults, &before)))?;
         locks_nobody_out(ground, &pdp, &members)?;
         let tenant = guarded.admitted.tenant();
-        if guarded.desk.objects().keep_policies_with(tenant).await? != *tenant {
+        if guarded.desk.objects().keep_platform_with(tenant).await? != *tenant {
             return Err(Problem::overtaken());
         }
         plan.objects.extend(writes(&before, &policies)?);

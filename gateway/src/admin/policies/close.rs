@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::propose::item;
 use super::{PolicyChangeBody, TEXT_BYTES_MAX, found, hand};
-use crate::admin::body::{JSON, parsed, wants_media_type, whole};
+use crate::admin::body::sent;
 use crate::admin::change::{Answer, Change, EventDraft, Plan, change};
 use crate::admin::guard::{Guarded, Shared};
 use crate::admin::operation::CLOSE_POLICY_CHANGE;
@@ -50,9 +50,7 @@ pub(in crate::admin) async fn close_policy_change(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let act = async |guarded: &Guarded<'_>| {
-        wants_media_type(&parts.headers, &[JSON])?;
-        let body = whole(body, BODY_BYTES_MAX).await?;
-        let ClosingBody { remark } = parsed(&body)?;
+        let (body, ClosingBody { remark }) = sent(&parts.headers, body, BODY_BYTES_MAX).await?;
         let remark = checked(&remark)?;
         change(guarded, &body, &Closing { id, remark }).await
     };
@@ -61,12 +59,10 @@ pub(in crate::admin) async fn close_policy_change(
 
 /// A remark people can read.
 pub(super) fn checked(remark: &str) -> Result<String, Problem> {
-    let remark = remark.trim();
-    if !(1..=TEXT_BYTES_MAX).contains(&remark.len()) || remark.chars().any(char::is_control) {
-        let reason = format!("1 to {TEXT_BYTES_MAX} bytes on one line");
-        return Err(Problem::invalid(&[FieldError::new("remark", reason)]));
+    match FieldError::of_line("remark", remark, (1, TEXT_BYTES_MAX)) {
+        Some(error) => Err(Problem::invalid(&[error])),
+        None => Ok(remark.trim().to_owned()),
     }
-    Ok(remark.to_owned())
 }
 
 struct Closing {

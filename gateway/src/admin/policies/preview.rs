@@ -6,10 +6,11 @@ use axum::response::Response;
 use http::{Request, StatusCode};
 use serde_json::json;
 
-use super::{BODY_BYTES_MAX, EffectBody, PolicyChangeWritten, effect, hand, may_add};
-use crate::admin::body::{JSON, parsed, wants_media_type, whole};
+use super::{BODY_BYTES_MAX, EffectBody, PolicyChangeWritten, effect, hand};
+use crate::admin::body::sent;
 use crate::admin::guard::{Guarded, Shared};
 use crate::admin::operation::PREVIEW_POLICY_CHANGE;
+use crate::admin::platform::may_add;
 use crate::admin::problem::Problem;
 use crate::admin::server::json_response;
 
@@ -28,9 +29,8 @@ pub(in crate::admin) async fn preview_policy_change(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let act = async |guarded: &Guarded<'_>| {
-        wants_media_type(&parts.headers, &[JSON])?;
-        let body = whole(body, BODY_BYTES_MAX).await?;
-        let written: PolicyChangeWritten = parsed(&body)?;
+        let (_, written): (_, PolicyChangeWritten) =
+            sent(&parts.headers, body, BODY_BYTES_MAX).await?;
         let ground = guarded.admitted.ground().await.ok_or_else(Problem::revoked)?;
         let proposed = hand(guarded, &ground).await;
         let change = written.change(proposed, (String::new(), Vec::new()))?;

@@ -8,13 +8,13 @@ use http::{Request, StatusCode};
 use serde_json::json;
 
 use super::{
-    BODY_BYTES_MAX, PolicyChangeBody, PolicyChangeWritten, after, field_errors, hand, loaded,
-    marks, may_add,
+    BODY_BYTES_MAX, PolicyChangeBody, PolicyChangeWritten, after, field_errors, hand, loaded, marks,
 };
-use crate::admin::body::{JSON, parsed, wants_media_type, whole};
+use crate::admin::body::sent;
 use crate::admin::change::{Answer, Change, EventDraft, Plan, change};
 use crate::admin::guard::{Guarded, Shared};
 use crate::admin::operation::PROPOSE_POLICY_CHANGE;
+use crate::admin::platform::may_add;
 use crate::admin::problem::{Problem, ProblemBody};
 use crate::audit::{EventAction, Item};
 use crate::pipeline::Ground;
@@ -39,9 +39,8 @@ pub(in crate::admin) async fn propose_policy_change(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let act = async |guarded: &Guarded<'_>| {
-        wants_media_type(&parts.headers, &[JSON])?;
-        let body = whole(body, BODY_BYTES_MAX).await?;
-        let written: PolicyChangeWritten = parsed(&body)?;
+        let (body, written): (_, PolicyChangeWritten) =
+            sent(&parts.headers, body, BODY_BYTES_MAX).await?;
         let ground = guarded.admitted.ground().await.ok_or_else(Problem::revoked)?;
         let proposal = Proposal(proposed(guarded, &ground, written).await?);
         change(guarded, &body, &proposal).await

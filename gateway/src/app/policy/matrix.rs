@@ -86,14 +86,11 @@ pub(in crate::app) fn check_reviewed(
     if !reviewed.exists() {
         return Ok(());
     }
-    let base = loaded.file.parent().unwrap_or(Path::new(""));
-    let probe = config::read_probe(&policies.join(PROBE_FILE), base)
-        .map_err(|problem| PolicyCommandError::NotAsExpected(problem.to_string()))?;
-    let Some(probe) = probe else {
+    let Some(probe) = &loaded.organisations.book.probe else {
         let message = format!("`{}` is there, but no `{PROBE_FILE}`", reviewed.display());
         return Err(PolicyCommandError::NotAsExpected(message).into());
     };
-    compare(&compute(&loaded.organisations.pdp, &probe)?, &reviewed, out)
+    compare(&compute(&loaded.organisations.pdp, probe)?, &reviewed, out)
 }
 
 fn compute(pdp: &Pdp, probe: &Probe) -> Result<Matrix, PolicyCommandError> {

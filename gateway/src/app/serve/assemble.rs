@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use super::feeding::Feeds;
 use super::{ServeError, convert};
-use crate::admin::{Desk, DeskParts, Feeder, NameServers, Overlay, with_added_policies};
+use crate::admin::{Desk, DeskParts, Feeder, NameServers, Overlay, with_additions};
 use crate::app::keys::node;
 use crate::app::reload::Reloader;
 use crate::app::secrets::prepare_secrets;
@@ -187,9 +187,9 @@ fn first_snapshot(
     feeds: &Feeds,
     pseudonyms: &PseudonymKey,
 ) -> Result<Snapshot, ServeError> {
-    feeds.recover(&loaded.organisations.directory)?;
     let parts = snapshot_parts(loaded, feeds.stored(), pseudonyms.clone());
-    let parts = with_added_policies(parts, &*feeds.stored().managed)?;
+    let parts = with_additions(parts, &*feeds.stored().managed)?;
+    feeds.recover(&parts.directory)?;
     feeds.check(&parts)?;
     tell_unkept(source(loaded).keep_and_check(&loaded.organisations.directory));
     Snapshot::new(parts, None).map_err(|error| ServeError::Assembly(error.to_string()))

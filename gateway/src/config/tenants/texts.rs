@@ -58,6 +58,13 @@ impl Texts {
         if problems.is_empty() { Ok(texts) } else { Err(problems) }
     }
 
+    /// The texts of an organisation the platform created: one line for its root, whose JSON form this is.
+    pub(in crate::config) fn of_created(folder: PathBuf, id: TenantId, root: &str) -> Self {
+        let none = || Arc::from("");
+        let resources = Arc::from(root);
+        Self { folder, id, head: none(), connections: none(), members: none(), resources }
+    }
+
     /// SHA-256 over all texts, each after its length: two organisations that differ have two.
     pub(in crate::config) fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
@@ -122,6 +129,7 @@ impl Texts {
             connections,
             policies,
             digest: self.digest(),
+            created: None,
         })
     }
 

@@ -144,6 +144,7 @@ fn parts(source: &Arc<Counting>) -> SnapshotParts {
             connections: Vec::new(),
             policies: Vec::new(),
             digest: [0; 32],
+            created: None,
         };
         Arc::new(Organisation::build(data).unwrap())
     };

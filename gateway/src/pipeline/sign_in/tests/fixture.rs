@@ -234,6 +234,7 @@ fn organisation(id: &str, connections: &[&str], hosts: &[&str], enabled: bool) -
         connections: connections.iter().map(connection).collect(),
         policies: Vec::new(),
         digest: [0; 32],
+        created: None,
     })
     .unwrap()
 }
