@@ -7,6 +7,7 @@ mod connection;
 mod entity;
 mod entropy;
 mod ids;
+mod network;
 mod policy;
 mod principal;
 mod refusal;
@@ -22,6 +23,7 @@ pub use ids::{
     ActionId, ConnectionId, DecisionId, IdError, KeyId, MemberId, RouteId, ServiceId, SnapshotId,
     TenantId,
 };
+pub use network::{NetworkError, lies_in, network};
 pub use policy::PolicySource;
 pub use principal::{AuthMethod, PersonId, Principal};
 pub use refusal::{Dependency, ErrorStyle, Malformed, Refusal};

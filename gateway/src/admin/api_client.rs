@@ -18,7 +18,9 @@ use super::operation::{OPERATIONS, Operation};
 use super::problem::{FieldError, Problem};
 use crate::audit::Item;
 use crate::authn::{ApiKey, NewApiKey};
-use crate::model::{ActionId, EntityUid, IdError, KeyId, RoleAssignment, TenantId, UnixNanos};
+use crate::model::{
+    ActionId, EntityUid, IdError, KeyId, RoleAssignment, TenantId, UnixNanos, network,
+};
 use crate::pipeline::{Entered, Ground};
 
 /// The type of API clients in the schema.
@@ -40,6 +42,9 @@ pub(super) struct ApiClientWritten {
     /// When it ends by itself (RFC 3339); never, unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) expires: Option<String>,
+    /// Where it may be used from, as `192.0.2.0/24`, at most 32 networks; everywhere, unless given.
+    #[serde(default)]
+    pub(super) networks: Vec<String>,
     /// A disabled client is refused until it is enabled.
     #[serde(default)]
     pub(super) disabled: bool,
@@ -57,6 +62,8 @@ pub(super) struct ApiClientPatch {
     scopes: Option<Vec<String>>,
     /// When it ends by itself (RFC 3339).
     expires: Option<String>,
+    /// Where it may be used from; the list is replaced whole.
+    networks: Option<Vec<String>>,
     /// A disabled client is refused until it is enabled.
     disabled: Option<bool>,
 }
@@ -81,6 +88,8 @@ pub(super) struct ApiClientBody {
     /// When it ends by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<String>,
+    /// Where it may be used from; everywhere, where none is named.
+    networks: Vec<String>,
     /// A disabled client is refused until it is enabled.
     disabled: bool,
     /// Until when the secret before the present one counts.
@@ -101,7 +110,8 @@ pub(super) struct IssuedApiClientBody {
 impl ApiClientBody {
     /// An API client as it is at `now`, as JSON.
     pub(super) fn shown(key: &ApiKey, now: UnixNanos) -> Value {
-        let ApiClientWritten { name, roles, scopes, expires, disabled } = ApiClientWritten::of(key);
+        let ApiClientWritten { name, roles, scopes, expires, networks, disabled } =
+            ApiClientWritten::of(key);
         let previous = key.previous.filter(|previous| now < previous.until);
         serde_json::json!(Self {
             id: key.id.to_string(),
@@ -111,6 +121,7 @@ impl ApiClientBody {
             scopes,
             created: timestamp(key.created),
             expires,
+            networks,
             disabled,
             previous_secret_until: previous.map(|previous| timestamp(previous.until)),
         })
@@ -135,6 +146,7 @@ impl ApiClientWritten {
             roles: key.roles.iter().map(RoleBody::of).collect(),
             scopes: key.scopes.clone(),
             expires: key.expires.map(timestamp),
+            networks: key.networks.iter().map(ToString::to_string).collect(),
             disabled: key.disabled,
         }
     }
@@ -163,10 +175,20 @@ impl ApiClientWritten {
             errors.push(FieldError::new("expires", reason));
             None
         });
+        let mut networks = BTreeSet::new();
+        for (number, text) in self.networks.iter().enumerate() {
+            match network(text) {
+                Ok(network) => drop(networks.insert(network)),
+                Err(error) => {
+                    errors.push(FieldError::new(format!("networks[{number}]"), error.to_string()));
+                }
+            }
+        }
         let scopes: BTreeSet<_> = self.scopes.iter().cloned().collect();
         let (roles, scopes) = (roles.into_iter().collect(), scopes.into_iter().collect());
-        let wish =
-            NewApiKey { tenant: tenant.clone(), name: self.name.clone(), roles, scopes, expires };
+        let (tenant, name, networks) =
+            (tenant.clone(), self.name.clone(), networks.into_iter().collect());
+        let wish = NewApiKey { tenant, name, roles, scopes, expires, networks };
         if let Err(error) = wish.check(now) {
             errors.push(FieldError::new("", error.to_string()));
         }

@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::{Request, StatusCode};
+use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use super::api_client::{
@@ -99,9 +100,12 @@ fn asked(
         wish.expires = before.expires;
     }
     let mut questions = about(entered, manage, &before.roles);
-    // What stays was given before; but a key that is let in again, or for longer, is given all it has.
+    // What stays was given before; but a key that is let in again, for longer, or from
+    // elsewhere, is given all it has.
     let longer = wish.expires.is_none_or(|end| before.expires.is_some_and(|was| end > was));
-    let again = (before.disabled && !written.disabled) || (before.expires.is_some() && longer);
+    let wider = !before.networks.is_empty() && !within(&wish.networks, &before.networks);
+    let again =
+        (before.disabled && !written.disabled) || (before.expires.is_some() && longer) || wider;
     let mut roles = wish.roles.clone();
     let mut scopes = wish.scopes.clone();
     if !again {
@@ -118,10 +122,17 @@ fn asked(
         roles: wish.roles,
         scopes: wish.scopes,
         expires: wish.expires,
+        networks: wish.networks,
         disabled: written.disabled,
         ..before.clone()
     };
     Ok((questions, (Some(Moved { before, version, after }), body)))
+}
+
+/// Whether everything in `networks` lies in `others`; no networks are all there are.
+fn within(networks: &[IpNet], others: &[IpNet]) -> bool {
+    let lies = |network: &IpNet| others.iter().any(|other| other.contains(network));
+    !networks.is_empty() && networks.iter().all(lies)
 }
 
 #[async_trait]

@@ -64,11 +64,11 @@ struct ItemBody {
 pub(super) struct FieldChangeBody {
     /// The field.
     field: String,
-    /// What it was.
-    #[schema(value_type = Value)]
+    /// What it was; not there for a field that is new.
+    #[schema(value_type = Value, required = false)]
     before: Option<serde_json::Value>,
-    /// What it is.
-    #[schema(value_type = Value)]
+    /// What it is; not there for a field that is gone.
+    #[schema(value_type = Value, required = false)]
     after: Option<serde_json::Value>,
 }
 

@@ -434,6 +434,12 @@ impl From<&Refused> for Problem {
                 "it is unknown, expired or revoked",
             )
             .field(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
+            Refusal::AddressNotAllowed => told(
+                StatusCode::FORBIDDEN,
+                "address-not-allowed",
+                "The API key may not be used from this address",
+                "use it from one of its networks, or ask who made it to add yours",
+            ),
             // Whether there is such an organisation is not for others to know.
             Refusal::OtherTenant => Self::not_found(),
             Refusal::Denied { reason, .. } => {

@@ -6,6 +6,7 @@
 //! HMAC-SHA-256 under the pepper is kept, so a stolen store opens no door.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -20,7 +22,7 @@ use zeroize::Zeroize as _;
 
 use super::session::StoreUnavailable;
 use crate::model::{
-    Entropy, EntropyError, KeyId, MemberId, RoleAssignment, Secret, TenantId, UnixNanos,
+    Entropy, EntropyError, KeyId, MemberId, RoleAssignment, Secret, TenantId, UnixNanos, lies_in,
 };
 
 /// A well-formed token, not yet known to be anybody's.
@@ -206,6 +208,9 @@ pub struct ApiKey {
     /// disk before it is done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub emergency: bool,
+    /// Where it may be used from; everywhere, where none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<IpNet>,
     /// The members who were shown a secret of it; empty where that is not known of all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub people: Vec<MemberId>,
@@ -226,6 +231,11 @@ impl ApiKey {
     /// comes back, whatever the clock says.
     pub fn in_force(&self, now: UnixNanos) -> bool {
         self.revoked.is_none() && !self.disabled && self.expires.is_none_or(|end| now < end)
+    }
+
+    /// Whether it may be used from `address`.
+    pub fn usable_from(&self, address: IpAddr) -> bool {
+        self.networks.is_empty() || lies_in(address, &self.networks)
     }
 
     /// Whether the secret with this MAC still counts at `now`.
@@ -263,6 +273,8 @@ pub struct NewApiKey {
     pub scopes: Vec<String>,
     /// When it ends by itself.
     pub expires: Option<UnixNanos>,
+    /// Where it may be used from; everywhere, where none is named.
+    pub networks: Vec<IpNet>,
 }
 
 /// A key just made. The token exists here and nowhere else: it is shown once.
@@ -286,6 +298,9 @@ pub enum IssueError {
     /// More roles or scopes than a decision should carry.
     #[error("an API key has at most {GRANTS_MAX} roles and {GRANTS_MAX} scopes")]
     Grants,
+    /// More networks than anybody reads in a list.
+    #[error("an API key has at most {NETWORKS_MAX} networks")]
+    Networks,
     /// There is no randomness.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -294,6 +309,8 @@ pub enum IssueError {
 const NAME_BYTES_MAX: usize = 100;
 /// Roles travel into every decision of the key; 64 nodes are more than anybody reads in a list.
 const GRANTS_MAX: usize = 64;
+/// Each request of the key is compared with all of them.
+const NETWORKS_MAX: usize = 32;
 
 impl NewApiKey {
     /// Makes the key and its token.
@@ -311,7 +328,7 @@ impl NewApiKey {
         let token = new_token(&id, entropy)?;
         let id = KeyId::parse(&id).map_err(|_| EntropyError)?;
         let mac = pepper.mac(&token);
-        let Self { tenant, name, roles, scopes, expires } = self;
+        let Self { tenant, name, roles, scopes, expires, networks } = self;
         let created = now;
         let (revoked, disabled, previous) = (None, false, None);
         let key = ApiKey {
@@ -328,6 +345,7 @@ impl NewApiKey {
             previous,
             bootstrap: false,
             emergency: false,
+            networks,
             people: Vec::new(),
         };
         Ok(IssuedApiKey { key, token: Secret::new(token) })
@@ -344,6 +362,9 @@ impl NewApiKey {
         }
         if self.roles.len() > GRANTS_MAX || self.scopes.len() > GRANTS_MAX {
             return Err(IssueError::Grants);
+        }
+        if self.networks.len() > NETWORKS_MAX {
+            return Err(IssueError::Networks);
         }
         if self.expires.is_some_and(|end| end <= now) {
             return Err(IssueError::Expiry);

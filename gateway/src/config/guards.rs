@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::section::Section;
+use crate::model::network;
 
 /// How long a sign-in lasts.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -225,19 +226,6 @@ impl OutboundFile {
         });
         Some(OutboundSettings { allow, ca_file, administered: self.administered, name_servers })
     }
-}
-
-fn network(text: &str) -> Result<IpNet, String> {
-    let network: IpNet = text
-        .parse()
-        .map_err(|_| format!("`{text}` is no network: write `10.1.0.0/16` or `fd00::/8`"))?;
-    if network.prefix_len() == 0 {
-        return Err(format!("`{text}` is every address: name the networks"));
-    }
-    if network.trunc() != network {
-        return Err(format!("`{text}` has bits behind its prefix: write `{}`", network.trunc()));
-    }
-    Ok(network)
 }
 
 impl LimitsFile {

@@ -97,6 +97,8 @@ pub enum Refusal {
     CredentialInvalid,
     /// A credential of another organisation than the host's: 403.
     OtherTenant,
+    /// An API key that may be used from named networks only, used from elsewhere. 403.
+    AddressNotAllowed,
     /// A person no organisation has made a member: signed in, and nothing more. 403.
     NotMember,
     /// The rate limit named `policy` is used up: 429.
@@ -145,6 +147,7 @@ impl Refusal {
             Self::CredentialMissing => "credential_missing",
             Self::CredentialInvalid => "credential_invalid",
             Self::OtherTenant => "other_tenant",
+            Self::AddressNotAllowed => "address_not_allowed",
             Self::NotMember => "not_member",
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::Denied { .. } => "denied",

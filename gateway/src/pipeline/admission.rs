@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
 use super::asker::Asker;
-use super::denial::{denied, hides, partition_of, same_site, to_sign_in};
+use super::denial::{denied, hides, partition_of, same_site, to_sign_in, usable_from};
 use super::floods::Floods;
 use super::further;
 use super::help::HELPED_AT_ONCE;
@@ -294,6 +294,7 @@ impl Pipeline {
         let bound = snapshot.directory().organisation_for_host(request.host());
         let bound = bound.map(|organisation| organisation.id());
         trail.asker = Some(asker.clone());
+        usable_from(&asker, trail.arrival.peer)?;
         if is_bootstrap(&asker) {
             return Err(only_bootstrap());
         }
@@ -549,6 +550,9 @@ impl Pipeline {
         }
         let asker = snapshot.asker(authenticated, binding.tenant.as_ref(), now).await;
         let Ok((asker, partition)) = asker else { return false };
+        if usable_from(&asker, binding.peer).is_err() {
+            return false;
+        }
         let Some(route) = snapshot.routes().route(binding.route.id()) else { return false };
         binding.allowed(&snapshot, route, (&asker, &partition), now)
     }

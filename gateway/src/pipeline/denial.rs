@@ -1,6 +1,8 @@
 //! The ends of the way that need no state: whose organisation a request is decided in, and how a denial looks
 //! to the one denied.
 
+use std::net::SocketAddr;
+
 use super::asker::Asker;
 use crate::authz::{Decision, Partition};
 use crate::model::{AuthMethod, EntityUid, Refusal, TenantId};
@@ -17,6 +19,14 @@ pub(super) fn partition_of<'a>(
         (Some(tenant), _) => Ok(Some(tenant)),
         (None, bound) => Ok(bound),
     }
+}
+
+/// An API key may say where it is used from. Told only after the key is known: the record says whose it is, since it may
+/// be somebody else who has it.
+pub(super) fn usable_from(asker: &Asker, peer: SocketAddr) -> Result<(), Refusal> {
+    let key = asker.authenticated().api_key();
+    let usable = key.is_none_or(|key| key.usable_from(peer.ip()));
+    if usable { Ok(()) } else { Err(Refusal::AddressNotAllowed) }
 }
 
 /// A socket opened with a session belongs to a page of the very same host: browsers send the cookie along

@@ -150,6 +150,9 @@ impl Pipeline {
         if bound.is_some_and(|organisation| organisation.id() != tenant) {
             return Err(Refusal::OtherTenant);
         }
+        if authenticated.api_key().is_some_and(|key| !key.usable_from(trail.arrival.peer.ip())) {
+            return Err(Refusal::AddressNotAllowed);
+        }
         let credential = Arc::from(authenticated.credential_handle());
         self.limiter.load().admit_credential(tenant, &credential).map(drop)
     }

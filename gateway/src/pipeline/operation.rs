@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::admission::{DECISION_TIME_MAX, Pipeline, timed};
 use super::asker::Asker;
+use super::denial::usable_from;
 use super::further::told;
 use super::in_force::reader;
 use super::outcome::{Arrival, Enforcement, Refused};
@@ -178,6 +179,7 @@ impl Pipeline {
         let (asker, partition) = self.known(trail, operation).await?;
         let snapshot = Arc::clone(&trail.snapshot);
         trail.asker = Some(asker.clone());
+        usable_from(&asker, trail.arrival.peer)?;
         // An API client belongs to an organisation. Whether there is the one in the path is not for others to
         // know.
         let tenant = asker.tenant().ok_or(Refusal::OtherTenant)?;
@@ -493,6 +495,7 @@ impl Admitted {
         let snapshot = in_force.current(in_force.load(), &self.tenant, at).await.ok()?;
         let asker = snapshot.asker(authenticated, None, now).await;
         let (asker, partition) = asker.ok()?;
+        usable_from(&asker, self.peer).ok()?;
         let at = (&self.tenant, now);
         let decide = |question| decide(&snapshot, (&asker, &partition), question, at);
         let allowed = self.questions.iter().all(|question| decide(question).allowed());

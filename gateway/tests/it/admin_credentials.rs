@@ -296,3 +296,65 @@ async fn a_bootstrap_key_makes_the_one_that_takes_its_place() {
     );
     assert_eq!(it.send_as(&next, ("GET", members), &[], &Value::Null).await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_with_networks_counts_from_there_alone() {
+    let it = Issuing::start().await;
+    let mut wish = reader();
+    wish["networks"] = json!(["192.0.2.0/24", "2001:db8::/32"]);
+    wish["scopes"] = json!(["teams:read", "api-clients:write"]);
+    let (place, token) = it.create(&wish).await;
+    let refused = it.world.gateway.get("/teams/team-harbour", &token).await;
+    assert_eq!((refused.status, &json_of(&refused)["code"]), (403, &json!("address_not_allowed")));
+    // Somebody may have found the key: the record says whose it is and where it was used.
+    let record = it.world.gateway.refusal_record(&refused).await;
+    let id = place.rsplit('/').next().unwrap();
+    assert!(record["who"].to_string().contains(id), "{record}");
+    let refused = it.send_as(&token, ("GET", CLIENTS), &[], &Value::Null).await;
+    assert_eq!((refused.status, &json_of(&refused)["code"]), (403, &json!("address_not_allowed")));
+    let me = it.world.gateway.get("/.hubgate/me", &token).await;
+    assert_eq!((me.status, &json_of(&me)["code"]), (403, &json!("address_not_allowed")));
+
+    let here = json!({"networks": ["127.0.0.0/8", "192.0.2.0/24"]});
+    let changed = it.change(&place, &here).await;
+    assert_eq!(changed.status, 200, "{}", changed.body_text());
+    assert_eq!(json_of(&changed)["networks"], here["networks"]);
+    assert_eq!(it.try_out(&token).await, 200, "the next request");
+
+    // Whoever lets it in from elsewhere gives all it has; taking networks away from it gives nothing.
+    let scopes = &["api-clients:write"];
+    let manager = it.world.gateway.create_key("nordvolt", "manager", ROOT, scopes);
+    let patch = async |networks: Value| {
+        let (to, any) = (("PATCH", place.as_str()), [("if-match", "*")]);
+        it.send_as(&manager, to, &any, &json!({"networks": networks})).await.status
+    };
+    assert_eq!(patch(json!([])).await, 403);
+    assert_eq!(patch(json!(["127.0.0.0/8", "198.51.100.0/24"])).await, 403);
+    assert_eq!(patch(json!(["127.0.0.1/32"])).await, 200);
+    assert_eq!(it.try_out(&token).await, 200);
+    for wrong in ["10.0.0.1", "0.0.0.0/0", "10.1.2.3/8"] {
+        wish["networks"] = json!([wrong]);
+        let told = json_of(&it.send(("POST", CLIENTS), &[], &wish).await);
+        assert_eq!(told["errors"][0]["field"], "networks[0]", "{told}");
+    }
+
+    let made = it.world.gateway.run(&[
+        "key",
+        "create",
+        "--tenant",
+        "nordvolt",
+        "--name",
+        "far",
+        "--role",
+        ROOT,
+        "--network",
+        "198.51.100.0/24",
+    ]);
+    let token = String::from_utf8(made.stdout).unwrap();
+    assert_eq!(it.try_out(token.lines().next().unwrap()).await, 403);
+    let listed = it.world.gateway.run(&["key", "list", "--tenant", "nordvolt"]);
+    assert!(String::from_utf8(listed.stdout).unwrap().contains("from: 198.51.100.0/24"));
+    let wrong = ["key", "create", "--tenant", "nordvolt", "--name", "x", "--role", ROOT];
+    let wrong = it.world.gateway.run(&[&wrong[..], &["--network", "10.1.2.3/8"]].concat());
+    assert!(String::from_utf8(wrong.stderr).unwrap().contains("write `10.0.0.0/8`"));
+}

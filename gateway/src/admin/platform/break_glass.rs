@@ -138,6 +138,7 @@ impl BreakGlassBody {
             roles: self.roles.clone(),
             scopes: self.scopes.clone(),
             expires: None,
+            networks: Vec::new(),
             disabled: false,
         };
         let end = now.plus(Duration::from_secs(self.minutes * 60));

@@ -101,6 +101,7 @@ impl Change for First {
             roles: vec![role.clone()],
             scopes: administration_scopes(false).into_iter().map(str::to_owned).collect(),
             expires: Some(now.plus(LIFETIME)),
+            networks: Vec::new(),
         };
         let (pepper, entropy) = desk.issuing();
         let mut issued = wish.issue(pepper, entropy, now).map_err(|_| Problem::not_done())?;

@@ -80,8 +80,11 @@ pub(super) struct BodySpec {
     pub(super) members: Vec<Parameter>,
 }
 
+/// Where the things of organisations are.
+pub(super) const OF_ORGANISATIONS: &str = "/v1/organisations/{organisation}/";
+
 /// The path parameter that is an option of every command.
-pub(super) const ORGANISATION: &str = "organisation";
+const ORGANISATION: &str = "organisation";
 
 /// Commands that are not operations.
 const COMMANDS: [&str; 2] = ["operations", "help"];
@@ -166,7 +169,13 @@ impl Operation {
     /// The parameters with a position, in the order of the path.
     pub(super) fn positions(&self) -> impl Iterator<Item = &Parameter> {
         let path = |parameter: &&Parameter| parameter.place == Place::Path;
-        self.parameters.iter().filter(path).filter(|it| it.name != ORGANISATION)
+        self.parameters.iter().filter(path).filter(|it| !self.is_whose(it))
+    }
+
+    /// Whether it says whose things the operation is about, and so is an option of every command. To the platform an
+    /// organisation is the thing itself.
+    pub(super) fn is_whose(&self, parameter: &Parameter) -> bool {
+        parameter.name == ORGANISATION && self.path.starts_with(OF_ORGANISATIONS)
     }
 
     /// The parameters that are options.

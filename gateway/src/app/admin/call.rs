@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::AdminError;
-use super::api::{BodySpec, ORGANISATION, Operation, Place, is_json};
+use super::api::{BodySpec, Operation, Place, is_json};
 use super::body::{self, Content, Given};
 use super::connection::Connection;
 use crate::model::{Clock, Entropy};
@@ -141,7 +141,7 @@ fn path(
 ) -> Result<String, AdminError> {
     let mut path = operation.path.clone();
     for parameter in operation.parameters.iter().filter(|it| it.place == Place::Path) {
-        let value = if parameter.name == ORGANISATION {
+        let value = if operation.is_whose(parameter) {
             let told = "no organisation: give `--organisation`, or set HUBGATE_ORGANISATION";
             let missing = || AdminError::Usage(told.to_owned());
             connection.organisation.as_ref().ok_or_else(missing)?

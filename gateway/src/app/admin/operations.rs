@@ -4,14 +4,11 @@ use std::io::Write;
 
 use serde_json::json;
 
-use super::api::{Api, Operation};
+use super::api::{Api, OF_ORGANISATIONS, Operation};
 use super::flat::{Cell, List, Row};
 use super::screen::{Screen, cut};
 use super::table::write_list;
 use crate::app::cli::CommandError;
-
-/// Long, and the same in nearly every path.
-const OFTEN: &str = "/v1/organisations/{organisation}/";
 
 pub(super) fn list(api: &Api, json: bool, out: &mut dyn Write) -> Result<(), CommandError> {
     if json {
@@ -41,7 +38,8 @@ fn row_names(screen: Screen) -> impl Iterator<Item = &'static str> {
 }
 
 fn row(operation: &Operation, screen: Screen) -> Row {
-    let path = match (operation.path.strip_prefix(OFTEN), screen.width) {
+    // Long, and the same in nearly every path.
+    let path = match (operation.path.strip_prefix(OF_ORGANISATIONS), screen.width) {
         (Some(rest), Some(width)) if width < WHOLE_FROM => format!("…/{rest}"),
         (None, Some(width)) if width < SUMMARY_FROM => cut(&operation.path, PATH_MAX),
         _ => operation.path.clone(),

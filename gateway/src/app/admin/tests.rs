@@ -180,3 +180,13 @@ async fn what_may_have_been_done_can_be_repeated_safely() {
     assert_eq!(key.len(), 36, "{err}");
     assert!(error.starts_with("no answer from"), "{err}");
 }
+
+#[test]
+fn to_the_platform_an_organisation_is_the_thing_itself() {
+    let positions = |command: &str| -> Vec<&str> {
+        let operation = super::api().unwrap().by_command(command).unwrap();
+        operation.positions().map(|it| it.name.as_str()).collect()
+    };
+    assert_eq!(positions("suspend-organisation"), ["organisation"]);
+    assert_eq!(positions("show-member"), ["member"]);
+}

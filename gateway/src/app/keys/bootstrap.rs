@@ -64,6 +64,7 @@ impl Bootstrap {
             scopes: administration_scopes(platform).into_iter().map(str::to_owned).collect(),
             name: String::from("bootstrap"),
             expires: Some(end),
+            networks: Vec::new(),
             tenant,
         };
         let (key, token) = Issue { loaded, desk: &desk }.issue(wish, true)?;

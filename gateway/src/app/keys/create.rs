@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use clap::Args;
+use ipnet::IpNet;
 
 use crate::audit::Event;
 use crate::authn::{ApiKey, ApiKeys as _, NewApiKey, Pepper};
@@ -12,6 +13,7 @@ use crate::config::{Loaded, nearest_name};
 use crate::directory::Organisation;
 use crate::model::{
     Clock as _, EntityUid, OsEntropy, RoleAssignment, Scopes, Secret, SystemClock, TenantId,
+    network,
 };
 
 use super::{CommandError, Desk, KeyError, read_content, tenant_id};
@@ -34,6 +36,9 @@ pub(in crate::app) struct Create {
     /// A scope, as `teams:read`. Repeatable; without one the policies for scopes decide.
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
+    /// A network it may be used from, as `192.0.2.0/24`. Repeatable; without one it may be used from everywhere.
+    #[arg(long = "network", value_name = "NETWORK", value_parser = network)]
+    networks: Vec<IpNet>,
     /// When it ends by itself: `90d`, `1y`, `12h`, or a day, as `2027-01-31`. Never, unless given.
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
@@ -66,6 +71,7 @@ impl Create {
             roles: assignments(loaded, organisation, &self.roles)?,
             scopes: self.scopes.iter().map(|text| scope(text)).collect::<Result<_, _>>()?,
             expires: expires.map_err(|error| KeyError::Usage(error.to_string()))?,
+            networks: self.networks.clone(),
             tenant: organisation.id().clone(),
         })
     }

@@ -56,6 +56,10 @@ impl List {
             if !key.scopes.is_empty() {
                 writeln!(out, "{:14}scopes: {}", "", key.scopes.join(" "))?;
             }
+            if !key.networks.is_empty() {
+                let networks: Vec<String> = key.networks.iter().map(ToString::to_string).collect();
+                writeln!(out, "{:14}from: {}", "", networks.join(" "))?;
+            }
         }
         Ok(())
     }

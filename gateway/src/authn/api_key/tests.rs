@@ -18,6 +18,7 @@ fn wish() -> NewApiKey {
         roles: Vec::new(),
         scopes: vec!["teams:read".into()],
         expires: Some(UnixNanos::from_seconds(100)),
+        networks: Vec::new(),
     }
 }
 

@@ -129,6 +129,7 @@ async fn world() -> World {
         roles: Vec::new(),
         scopes: Vec::new(),
         expires: Some(at(5000)),
+        networks: Vec::new(),
     };
     let issued = wish.issue(&pepper, &OsEntropy, at(MADE)).unwrap();
     ApiKeys::create(&*memory, issued.key).await.unwrap();
@@ -203,6 +204,7 @@ async fn refuses_what_is_no_credential_of_ours() {
         roles: Vec::new(),
         scopes: Vec::new(),
         expires: None,
+        networks: Vec::new(),
     };
     let foreign = foreign.issue(&pepper, &OsEntropy, at(MADE)).unwrap();
     let foreign = format!("Bearer {}", foreign.token.expose());
@@ -246,6 +248,7 @@ async fn refuses_another_secret_under_a_known_id() {
         roles: Vec::new(),
         scopes: Vec::new(),
         expires: None,
+        networks: Vec::new(),
     };
     let pepper = Pepper::new(&Secret::new([7; 32]));
     let [kept, forged] =

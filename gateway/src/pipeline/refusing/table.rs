@@ -96,6 +96,12 @@ pub(super) const fn problem(refusal: &Refusal) -> Problem {
             "The credential belongs to another organisation",
             "use a credential of the organisation this host serves",
         ),
+        Refusal::AddressNotAllowed => (
+            StatusCode::FORBIDDEN,
+            "urn:hubgate:problem:address-not-allowed",
+            "The API key may not be used from this address",
+            "use it from one of its networks, or ask who made it to add yours",
+        ),
         Refusal::NotMember => (
             StatusCode::FORBIDDEN,
             "urn:hubgate:problem:not-member",
@@ -358,6 +364,7 @@ mod tests {
             },
             Refusal::Denied { reason: None, hidden: false },
             Refusal::NotMember,
+            Refusal::AddressNotAllowed,
         ]);
         all.extend(dependencies.into_iter().map(Refusal::Unavailable));
         all.extend([

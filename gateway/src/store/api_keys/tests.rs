@@ -43,6 +43,7 @@ fn issue(owner: &str, clock: &ManualClock) -> IssuedApiKey {
         }],
         scopes: vec!["teams:read".into()],
         expires: None,
+        networks: Vec::new(),
     };
     wish.issue(&pepper(), &OsEntropy, clock.now()).unwrap()
 }
