@@ -95,6 +95,10 @@ pub(super) struct ApiClientBody {
     /// Until when the secret before the present one counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     previous_secret_until: Option<String>,
+    /// When it was last used, to the minute; not there if it never was. It is no part of what
+    /// `ETag` names, and only lists and `showApiClient` tell it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used: Option<String>,
 }
 
 /// An API client, with the secret that is shown this once.
@@ -124,7 +128,16 @@ impl ApiClientBody {
             networks,
             disabled,
             previous_secret_until: previous.map(|previous| timestamp(previous.until)),
+            last_used: None,
         })
+    }
+
+    /// The same, with its last use where that is known.
+    pub(super) fn used(mut shown: Value, last: Option<&UnixNanos>) -> Value {
+        if let (Some(body), Some(last)) = (shown.as_object_mut(), last) {
+            body.insert("last_used".to_owned(), timestamp(*last).into());
+        }
+        shown
     }
 }
 

@@ -182,8 +182,13 @@ fn check_match(given: &HeaderValue, current: &Value) -> Result<(), Problem> {
 
 /// An item with its tag.
 pub(super) fn item_response(status: StatusCode, item: &Value) -> Response {
-    let mut response = json_response(status, item);
-    if let Ok(tag) = HeaderValue::from_str(&etag(item)) {
+    tagged_response(status, item, &etag(item))
+}
+
+/// What is shown, with a tag that may leave out what changes by itself.
+pub(super) fn tagged_response(status: StatusCode, shown: &Value, tag: &str) -> Response {
+    let mut response = json_response(status, shown);
+    if let Ok(tag) = HeaderValue::from_str(tag) {
         response.headers_mut().insert(header::ETAG, tag);
     }
     response

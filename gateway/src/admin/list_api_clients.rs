@@ -74,22 +74,25 @@ async fn page(
     let keys = guarded.desk.keys().list(guarded.admitted.tenant()).await;
     let keys = keys.map_err(|_| Problem::not_done())?;
     let now = guarded.desk.now();
-    let mut items = Vec::new();
-    let mut last = None;
+    let mut found: Vec<&ApiKey> = Vec::new();
+    let mut next = None;
     for key in keys.iter().filter(|key| after.as_ref().is_none_or(|after| key.id > *after)) {
-        let shown = ApiClientBody::shown(key, now);
         let fits = status.is_none_or(|status| api_client::status(key, now) == status)
             && scope.is_none_or(|scope| key.scopes.iter().any(|it| it == scope));
         if !fits || !may_see(&ground, view, key) {
             continue;
         }
-        if items.len() == limit {
-            return Ok(ApiClientsBody { items, next: last });
+        if found.len() == limit {
+            next = found.last().map(|last| last.id.to_string());
+            break;
         }
-        last = Some(key.id.to_string());
-        items.push(shown);
+        found.push(key);
     }
-    Ok(ApiClientsBody { items, next: None })
+    let ids = found.iter().map(|key| &key.id);
+    let uses = guarded.desk.keys().uses(guarded.admitted.tenant(), ids).await?;
+    let shown =
+        |key: &&ApiKey| ApiClientBody::used(ApiClientBody::shown(key, now), uses.get(&key.id));
+    Ok(ApiClientsBody { items: found.iter().map(shown).collect(), next })
 }
 
 /// Whether who asks may see a key: on every node it reaches; on the main account where that cannot be asked.

@@ -6,7 +6,8 @@ use axum::response::Response;
 use http::{Request, StatusCode};
 
 use super::api_client::{ApiClientBody, key_id};
-use super::change::item_response;
+use super::change::tagged_response;
+use super::diff::etag;
 use super::guard::{Door, Guarded, Shared};
 use super::list_api_clients::about_seeing;
 use super::operation::SHOW_API_CLIENT;
@@ -33,7 +34,10 @@ pub(super) async fn show_api_client(
     };
     let act = async |guarded: &Guarded<'_>, found: Option<ApiKey>| {
         let key = found.ok_or_else(Problem::not_found)?;
-        Ok(item_response(StatusCode::OK, &ApiClientBody::shown(&key, guarded.desk.now())))
+        let shown = ApiClientBody::shown(&key, guarded.desk.now());
+        let uses = guarded.desk.keys().uses(&key.tenant, std::iter::once(&key.id)).await?;
+        let told = ApiClientBody::used(shown.clone(), uses.get(&key.id));
+        Ok(tagged_response(StatusCode::OK, &told, &etag(&shown)))
     };
     door.asked(&SHOW_API_CLIENT, (&parts, Some(&organisation)), ask, act).await
 }

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -214,6 +215,26 @@ pub struct ApiKey {
     /// The members who were shown a secret of it; empty where that is not known of all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub people: Vec<MemberId>,
+    /// When its last use was noted; every copy knows.
+    #[serde(skip)]
+    pub used: LastUse,
+}
+
+/// When the use of something was last noted.
+#[derive(Clone, Debug, Default)]
+pub struct LastUse(Arc<AtomicU64>);
+
+/// Uses are told by the minute: who looks for keys nobody uses needs no more, and a use costs one look at a number.
+const USES_NOTED_EVERY: u64 = 60;
+
+impl LastUse {
+    /// Whether a use at `now` is to be noted: one caller hears so each minute.
+    pub fn is_news(&self, now: UnixNanos) -> bool {
+        let (now, noted) = (now.seconds(), self.0.load(Ordering::Relaxed));
+        // Also when the clock stepped back.
+        now.abs_diff(noted) >= USES_NOTED_EVERY
+            && self.0.compare_exchange(noted, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
 }
 
 /// A secret that was replaced.
@@ -347,6 +368,7 @@ impl NewApiKey {
             emergency: false,
             networks,
             people: Vec::new(),
+            used: LastUse::default(),
         };
         Ok(IssuedApiKey { key, token: Secret::new(token) })
     }
@@ -408,6 +430,9 @@ pub enum CreateApiKeyError {
 pub trait ApiKeys: Send + Sync + fmt::Debug {
     /// Looks in memory only. `None` says nothing about the store.
     fn cached(&self, id: &KeyId) -> Option<Arc<ApiKey>>;
+
+    /// Notes that a key was used at `now`. It is kept a little later, and lost if the process ends before.
+    fn note_use(&self, key: &ApiKey, now: UnixNanos);
 
     /// Finds a key, in memory first. It may be over: the caller asks [`ApiKey::in_force`].
     ///

@@ -214,6 +214,9 @@ impl Authenticator {
         let proved = token.proof(key.as_deref(), &self.pepper, now);
         let key = key.filter(|key| key.in_force(now)).zip(proved);
         let (key, mac) = key.ok_or(Refusal::CredentialInvalid)?;
+        if key.used.is_news(now) {
+            self.keys.note_use(&key, now);
+        }
         Ok(Authenticated::machine(key, mac))
     }
 }

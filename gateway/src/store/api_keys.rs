@@ -1,6 +1,7 @@
 //! API keys in the store, with copies in memory.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
@@ -18,10 +19,18 @@ use crate::model::{Clock, KeyId, TenantId, UnixNanos};
 pub struct StoredApiKeys {
     store: Arc<dyn StateStore>,
     cache: Cache<KeyId, ApiKey>,
+    /// Uses that wait to be kept.
+    uses: Mutex<BTreeMap<KeyId, (TenantId, UnixNanos)>>,
 }
 
 /// Keys read at once when listing.
 const PAGE: usize = 500;
+
+/// Uses kept in one go: a second's work beside everything else.
+const USES_AT_ONCE: usize = 2_000;
+
+/// Uses that wait at most, some megabytes: a store that does not answer must not fill the memory.
+const USES_WAITING_MAX: usize = 50_000;
 
 /// How often a revocation is tried against other writers of the same key. Few others write one.
 const REVOKE_TRIES: usize = 8;
@@ -29,7 +38,50 @@ const REVOKE_TRIES: usize = 8;
 impl StoredApiKeys {
     /// Keeps keys in `store`.
     pub fn new(store: Arc<dyn StateStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, cache: Cache::new(ENTRIES_MAX, clock) }
+        Self { store, cache: Cache::new(ENTRIES_MAX, clock), uses: Mutex::default() }
+    }
+
+    /// Keeps uses that were noted, at most [`USES_AT_ONCE`] of them. What cannot be kept is left out: the next use is noted
+    /// again.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the first that could not be kept.
+    pub async fn keep_uses(&self) -> Result<(), StoreError> {
+        for _ in 0..USES_AT_ONCE {
+            let Some((id, (tenant, at))) = self.waiting().pop_first() else { return Ok(()) };
+            let place = use_key(&tenant, &id)?;
+            self.store.put(&place, written_use(&place, at)?, None).await?;
+        }
+        Ok(())
+    }
+
+    /// When keys of an organisation were last used; those of which no use is known are left out.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn uses<'k>(
+        &self,
+        tenant: &TenantId,
+        keys: impl Iterator<Item = &'k KeyId>,
+    ) -> Result<BTreeMap<KeyId, UnixNanos>, StoreError> {
+        let ids: Vec<&KeyId> = keys.collect();
+        let mut known = BTreeMap::new();
+        for ids in ids.chunks(PAGE) {
+            let places: Result<Vec<Key>, StoreError> =
+                ids.iter().map(|id| use_key(tenant, id)).collect();
+            let places = places?;
+            let found = self.store.get_all(&places).await?;
+            for ((id, place), found) in ids.iter().zip(&places).zip(found) {
+                let Some(found) = found else { continue };
+                let at = serde_json::from_slice(&found.value);
+                known.insert((*id).clone(), at.map_err(|error| damaged(place, &error))?);
+            }
+        }
+        Ok(known)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, BTreeMap<KeyId, (TenantId, UnixNanos)>> {
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn load(&self, id: &KeyId) -> Result<Option<Arc<ApiKey>>, StoreError> {
@@ -129,12 +181,28 @@ fn read(place: &Key, found: &Versioned) -> Result<ApiKey, StoreError> {
     Ok(key)
 }
 
+fn use_key(tenant: &TenantId, id: &KeyId) -> Result<Key, StoreError> {
+    let key = Key::of(tenant, Kind::ApiKeyUse, id.as_str());
+    key.map_err(|error| StoreError::Damaged { key: id.to_string(), cause: error.to_string() })
+}
+
+fn written_use(place: &Key, at: UnixNanos) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(&at).map_err(|error| damaged(place, &error))
+}
+
 fn written(place: &Key, key: &ApiKey) -> Result<Vec<u8>, StoreError> {
     serde_json::to_vec(key).map_err(|error| damaged(place, &error))
 }
 
 #[async_trait]
 impl ApiKeys for StoredApiKeys {
+    fn note_use(&self, key: &ApiKey, now: UnixNanos) {
+        let mut uses = self.waiting();
+        if uses.len() < USES_WAITING_MAX {
+            uses.insert(key.id.clone(), (key.tenant.clone(), now));
+        }
+    }
+
     fn cached(&self, id: &KeyId) -> Option<Arc<ApiKey>> {
         self.cache.find(id)
     }

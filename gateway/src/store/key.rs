@@ -57,10 +57,12 @@ pub enum Kind {
     PolicyChange,
     /// An organisation the platform created, by id.
     Organisation,
+    /// When an API key was last used, by its public half.
+    ApiKeyUse,
 }
 
 impl Kind {
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 22] = [
         Self::Session,
         Self::ApiKey,
         Self::Login,
@@ -82,6 +84,7 @@ impl Kind {
         Self::Policy,
         Self::PolicyChange,
         Self::Organisation,
+        Self::ApiKeyUse,
     ];
 
     /// The word in the key.
@@ -108,6 +111,7 @@ impl Kind {
             Self::Policy => "policy",
             Self::PolicyChange => "policy-change",
             Self::Organisation => "organisation",
+            Self::ApiKeyUse => "api-key-use",
         }
     }
 }

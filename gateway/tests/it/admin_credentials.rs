@@ -11,6 +11,7 @@ use hubgate_testkit::raw_client::RawAnswer;
 use serde_json::{Value, json};
 
 use crate::feeds::world::{World, head, json_of};
+use crate::support::wait_until;
 
 const CLIENTS: &str = "/v1/organisations/nordvolt/api-clients";
 const ROOT: &str = "client=Operator::nordvolt";
@@ -357,4 +358,33 @@ async fn a_key_with_networks_counts_from_there_alone() {
     let wrong = ["key", "create", "--tenant", "nordvolt", "--name", "x", "--role", ROOT];
     let wrong = it.world.gateway.run(&[&wrong[..], &["--network", "10.1.2.3/8"]].concat());
     assert!(String::from_utf8(wrong.stderr).unwrap().contains("write `10.0.0.0/8`"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_a_key_was_last_used_is_told() {
+    let it = Issuing::start().await;
+    let (place, token) = it.create(&reader()).await;
+    let before = it.send(("GET", &place), &[], &Value::Null).await;
+    assert_eq!(json_of(&before)["last_used"], Value::Null, "never");
+    assert_eq!(it.try_out(&token).await, 200);
+    wait_until("the use", async || {
+        let now = it.send(("GET", &place), &[], &Value::Null).await;
+        // Somebody who changes it meanwhile is not told that somebody else did.
+        assert_eq!(now.field("etag"), before.field("etag"));
+        json_of(&now)["last_used"].is_string()
+    })
+    .await;
+    let listed = json_of(&it.send(("GET", CLIENTS), &[], &Value::Null).await);
+    let id = place.rsplit('/').next().unwrap();
+    let items = listed["items"].as_array().unwrap();
+    let item = items.iter().find(|item| item["id"] == id).unwrap();
+    assert!(item["last_used"].as_str().unwrap() >= item["created"].as_str().unwrap(), "{item}");
+    let listed = it.world.gateway.run(&["key", "list", "--tenant", "nordvolt"]);
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let line = listed.lines().find(|line| line.starts_with(id)).unwrap();
+    assert_eq!(
+        line.matches("202").count() + line.matches("203").count(),
+        2,
+        "made and used: {line}"
+    );
 }

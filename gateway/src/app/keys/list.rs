@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 
 use crate::app::moment;
-use crate::authn::{ApiKey, ApiKeys as _};
+use crate::authn::{ApiKey, ApiKeys as _, StoreUnavailable};
 use crate::config::Places;
 use crate::model::{Clock as _, SystemClock, UnixNanos};
 
@@ -29,8 +29,8 @@ impl List {
         out: &mut dyn Write,
     ) -> Result<(), CommandError> {
         let tenant = tenant_id(&self.tenant)?;
-        let (keys, runtime) = open_keys(places)?;
-        let keys = runtime.block_on(keys.list(&tenant)).map_err(KeyError::from)?;
+        let (stored, runtime) = open_keys(places)?;
+        let keys = runtime.block_on(stored.list(&tenant)).map_err(KeyError::from)?;
         if keys.is_empty() {
             // A misspelt name would otherwise look like an organisation without keys.
             if let Some(known) = known()
@@ -43,13 +43,23 @@ impl List {
             return Ok(());
         }
         let now = SystemClock.now();
+        let last = stored.uses(&tenant, keys.iter().map(|key| &key.id));
+        let last =
+            runtime.block_on(last).map_err(StoreUnavailable::from).map_err(KeyError::from)?;
         let (created, expires) = ("CREATED (UTC)", "EXPIRES (UTC)");
-        writeln!(out, "{:<12}  {:<8}  {created:<16}  {expires:<16}  NAME", "KEY", "STATE")?;
+        let used = "LAST USED (UTC)";
+        writeln!(
+            out,
+            "{:<12}  {:<8}  {created:<16}  {expires:<16}  {used:<16}  NAME",
+            "KEY", "STATE"
+        )?;
         for key in &keys {
             let created = moment::shown(key.created);
             let expires = key.expires.map_or_else(|| "never".to_owned(), moment::shown);
             let (id, state) = (key.id.as_str(), state(key, now));
-            writeln!(out, "{id:<12}  {state:<8}  {created:<16}  {expires:<16}  {}", key.name)?;
+            let used = last.get(&key.id).map_or_else(|| "-".to_owned(), |at| moment::shown(*at));
+            let times = format!("{created:<16}  {expires:<16}  {used:<16}");
+            writeln!(out, "{id:<12}  {state:<8}  {times}  {}", key.name)?;
             for role in &key.roles {
                 writeln!(out, "{:14}{} on {}", "", role.role, role.on)?;
             }

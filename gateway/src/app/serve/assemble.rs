@@ -121,6 +121,7 @@ impl Gateway {
         follow_keys(core, &signer, settings.places.secrets_directory.clone());
         shrink_limits(core, &pipeline);
         forget_idle(core, &pipeline);
+        keep_uses(core, &state.keys);
         let metrics = Metrics::new().map_err(|error| ServeError::Metrics(error.to_string()))?;
         let gateway = Self {
             pipeline,
@@ -395,6 +396,9 @@ fn shrink_limits(core: &Handle, pipeline: &Arc<Pipeline>) {
 /// and reading a usual one anew takes milliseconds.
 const IDLE: Duration = Duration::from_mins(15);
 
+/// How long after its use a key is shown as used, at most, besides the minute that uses are told by.
+const USES_KEPT_EVERY: Duration = Duration::from_secs(5);
+
 /// Looks for idle organisations every half minute.
 fn forget_idle(core: &Handle, pipeline: &Arc<Pipeline>) {
     let pipeline = Arc::downgrade(pipeline);
@@ -405,6 +409,21 @@ fn forget_idle(core: &Handle, pipeline: &Arc<Pipeline>) {
             let forgotten = pipeline.forget_idle(IDLE);
             if forgotten > 0 {
                 tracing::debug!(forgotten, "idle organisations forgotten");
+            }
+        }
+    });
+}
+
+/// Keeps when API keys were used, a little later than they are. It fails for a moment while the store does: the next uses
+/// are kept again.
+fn keep_uses(core: &Handle, keys: &Arc<StoredApiKeys>) {
+    let keys = Arc::downgrade(keys);
+    core.spawn(async move {
+        loop {
+            tokio::time::sleep(USES_KEPT_EVERY).await;
+            let Some(keys) = keys.upgrade() else { return };
+            if let Err(error) = keys.keep_uses().await {
+                tracing::warn!(%error, "uses of API keys are not kept");
             }
         }
     });

@@ -20,6 +20,7 @@ struct Memory {
     sessions: Mutex<HashMap<SessionKey, Arc<Session>>>,
     keys: Mutex<HashMap<KeyId, Arc<ApiKey>>>,
     touched: Mutex<Vec<UnixNanos>>,
+    used: Mutex<Vec<UnixNanos>>,
     silent: AtomicBool,
 }
 
@@ -61,6 +62,9 @@ impl Sessions for Memory {
 impl ApiKeys for Memory {
     fn cached(&self, _: &KeyId) -> Option<Arc<ApiKey>> {
         None
+    }
+    fn note_use(&self, _: &ApiKey, now: UnixNanos) {
+        self.used.lock().unwrap().push(now);
     }
     async fn find(&self, id: &KeyId) -> Result<Option<Arc<ApiKey>>, StoreUnavailable> {
         self.answer(self.keys.lock().unwrap().get(id).cloned())
@@ -349,4 +353,23 @@ async fn a_stream_ends_with_its_credential() {
     world.memory.revoke(&tenant(), &id, at(MADE)).await.unwrap();
     Sessions::remove(&*world.memory, &world.session.key()).await.unwrap();
     assert!(!valid(&machine, MADE).await && !valid(&person, MADE).await);
+}
+
+#[tokio::test]
+async fn a_use_is_noted_once_a_minute_and_only_of_who_has_the_secret() {
+    let world = world().await;
+    let mut wrong = world.bearer();
+    wrong.pop();
+    for (credential, now) in [
+        (world.bearer(), MADE),
+        (world.bearer(), MADE + 59),
+        (wrong, MADE + 60),
+        (world.bearer(), MADE + 61),
+        (world.bearer(), MADE + 62),
+        (world.bearer(), MADE - 100),
+    ] {
+        drop(world.ask(&[(AUTHORIZATION, &credential)], now).await);
+    }
+    let noted = world.memory.used.lock().unwrap().clone();
+    assert_eq!(noted, [at(MADE), at(MADE + 61), at(MADE - 100)], "also when the clock steps back");
 }
