@@ -135,14 +135,22 @@ impl Ground<'_> {
             .any(|member| self.member_may((pdp, organisation, members), member, (action, resource)))
     }
 
-    /// The members who could sign in and do `action` to the organisation as a whole if `pdp` decided.
-    pub fn people_who_may(&self, pdp: &Pdp, members: &Members, action: &ActionId) -> Vec<MemberId> {
-        let Some(organisation) = self.organisation() else { return Vec::new() };
-        let question = (action, organisation.root());
-        let may =
-            |member: &&Member| self.member_may((pdp, organisation, members), member, question);
-        let may = candidates(members, organisation.root()).filter(may);
-        may.map(|member| member.id.clone()).collect()
+    /// The members who could sign in and do `action` to the organisation as a whole if `pdp` decided; each is asked about
+    /// when the one before is not enough.
+    pub fn people_who_may<'a>(
+        &'a self,
+        pdp: &'a Pdp,
+        members: &'a Members,
+        action: &'a ActionId,
+    ) -> impl Iterator<Item = &'a MemberId> {
+        let of = move |organisation: &'a Arc<Organisation>| {
+            let question = (action, organisation.root());
+            let may = move |member: &&Member| {
+                self.member_may((pdp, organisation, members), member, question)
+            };
+            candidates(members, organisation.root()).filter(may)
+        };
+        self.organisation().into_iter().flat_map(of).map(|member| &member.id)
     }
 
     fn member_may(
