@@ -86,7 +86,7 @@ impl Turn {
 /// Organisations whose turns are remembered before those that ended are forgotten: a few kilobytes.
 const TURNS_KEPT: usize = 100;
 
-/// Checks that what was pushed fits the files: of every organisation, except those that are `before` as they are
+/// Checks that what was pushed or created fits the files: of every organisation, except those that are `before` as they are
 /// now. Nothing is kept: they are read when they are first asked about. Blocks.
 ///
 /// # Errors
@@ -100,7 +100,8 @@ pub fn check_pushed(
     let before = before.filter(|before| before.pdp().schema().digest() == digest);
     for organisation in parts.directory.organisations() {
         let tenant = organisation.id();
-        if pushed.version(tenant)? == NOTHING {
+        // What was created is in no file that was checked.
+        if pushed.version(tenant)? == NOTHING && organisation.created().is_none() {
             continue;
         }
         let version = parts.source.version(organisation)?;

@@ -164,9 +164,14 @@ impl Shelf {
 
     /// The same shelf, with another place for one organisation.
     pub(super) fn with(&self, tenant: &TenantId, slot: Slot) -> Self {
-        let mut slots = self.0.clone();
-        slots.insert(tenant.clone(), Arc::new(slot));
-        Self(slots)
+        let mut all = self.clone();
+        all.put(tenant.clone(), slot);
+        all
+    }
+
+    /// Puts one organisation in its place.
+    pub(super) fn put(&mut self, tenant: TenantId, slot: Slot) {
+        self.0.insert(tenant, Arc::new(slot));
     }
 
     /// Lets go of what is not `wanted`.

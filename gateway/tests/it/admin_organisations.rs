@@ -208,6 +208,7 @@ async fn what_cannot_be_created_says_why() {
         (with("id", json!("Fjord Kraft")), "id"),
         (with("name", json!(" ")), "name"),
         (with("root", json!("fjordkraft")), "root"),
+        (with("root", json!("Nothing::fjordkraft")), "root"),
         (with("attributes", json!({})), "attributes"),
         (with("hosts", json!(["nobody.example"])), "hosts[0]"),
         (with("hosts", json!([HOST, HOST])), "hosts[1]"),

@@ -86,6 +86,9 @@ impl NewOrganisationBody {
             (None, None) => return Err(Problem::not_done()),
         };
         let uid = uid.map_err(|error| wrong("root", &error))?;
+        if !ground.snapshot().schema().kinds().any(|kind| kind == uid.kind()) {
+            return Err(wrong("root", &format!("the schema has no type `{}`", uid.kind())));
+        }
         let name = name.trim().to_owned();
         Ok(Creation { tenant, uid, written: OrganisationWritten { name, hosts, attributes } })
     }

@@ -92,7 +92,7 @@ impl Snapshot {
             let version = parts.source.version(organisation)?;
             // Should it be administered otherwise by now, it will be seen to have moved on.
             let slot = Slot::empty(super::Version { managed: name, ..version });
-            places = places.with(tenant, slot);
+            places.put(tenant.clone(), slot);
             served.push(managed);
         }
         places.retain(|tenant| parts.directory.organisation(tenant).is_some());
