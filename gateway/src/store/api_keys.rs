@@ -41,7 +41,7 @@ impl StoredApiKeys {
         Self { store, cache: Cache::new(ENTRIES_MAX, clock), uses: Mutex::default() }
     }
 
-    /// Keeps uses that were noted, at most [`USES_AT_ONCE`] of them. What cannot be kept is left out: the next use is noted
+    /// Keeps uses that were noted, at most a second's work of them. What cannot be kept is left out: the next use is noted
     /// again.
     ///
     /// # Errors
