@@ -26,6 +26,7 @@ mod refusing;
 mod rendered;
 mod sign_in;
 mod snapshot;
+mod unsent;
 
 pub use admission::{Pipeline, PipelineParts};
 pub use answer::{Answer, PageKind, STYLE_PATH};

@@ -4,6 +4,7 @@
 //! sealed ([`KeyRing`]). In front of the store stand memory caches that a change empties exactly: at once in
 //! the process that made it, and through the change feed ([`watch()`]) in every other.
 
+mod answered;
 mod api_keys;
 mod cache;
 #[cfg(test)]
@@ -31,8 +32,9 @@ pub use api_keys::StoredApiKeys;
 pub use error::StoreError;
 pub use feed_head::{FeedHead, Goal, LineError, Upload, UploadMode, UploadState};
 pub use key::{Key, KeyError, Kind, Prefix};
+pub use answered::{ANSWERED_KEPT, Answered};
 pub use managed::{
-    ANSWERED_KEPT, Answered, EVENTS_KEPT, ManagedChange, ManagedHead, ManagedObjects, ManagedState,
+    EVENTS_KEPT, ManagedChange, ManagedHead, ManagedObjects, ManagedState,
     ObjectWrite, PROFILE, Profile, StoredMember, StoredPeople, StoredShape,
 };
 pub use managed_connections::{StoredConnection, StoredDomain};

@@ -25,6 +25,7 @@ use super::sign_in::SignIn;
 use super::snapshot::{
     ChangeError, OrganisationsRefused, PoliciesRefused, Snapshot, SnapshotError, SnapshotParts,
 };
+use super::unsent::Unsent;
 use crate::audit::{AuditEvents, Durability, OutcomeRecord, RecordBody, Recorded, Sink};
 use crate::authn::{AssertionSigner, Authenticator, Statement};
 use crate::authz::{Partition, Permit};
@@ -423,7 +424,7 @@ impl Pipeline {
         let now = self.now();
         let id = self.ids.next(now);
         let tenant = trail.asker.as_ref().and_then(|asker| asker.tenant().cloned());
-        let unsent = Unsent { pipeline: self, decision: Some(id), tenant };
+        let unsent = Unsent::new(self, id, tenant);
         let record = trail.record(id, now, &self.parts.identity, trail.verdict());
         match Recorded::begin(&*self.parts.sink, &record, durability, permit).await {
             Ok(recorded) => Ok((recorded, unsent)),
@@ -555,32 +556,6 @@ impl Pipeline {
         }
         let Some(route) = snapshot.routes().route(binding.route.id()) else { return false };
         binding.allowed(&snapshot, route, (&asker, &partition), now)
-    }
-}
-
-/// Completes an Allow that did not get to the door.
-pub(super) struct Unsent<'g> {
-    pipeline: &'g Pipeline,
-    decision: Option<DecisionId>,
-    tenant: Option<TenantId>,
-}
-
-impl Unsent<'_> {
-    pub(super) fn disarm(mut self) {
-        self.decision = None;
-    }
-}
-
-impl Drop for Unsent<'_> {
-    fn drop(&mut self) {
-        if let Some(decision) = self.decision {
-            let enforcement = Enforcement {
-                tenant: self.tenant.take(),
-                ended_by: Some("unsent"),
-                ..Enforcement::default()
-            };
-            self.pipeline.complete(decision, &enforcement);
-        }
     }
 }
 

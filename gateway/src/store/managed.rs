@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::answered::{ANSWERED_KEPT, Answered};
 use super::error::StoreError;
 use super::key::{Key, Kind, Prefix};
 use super::managed_connections::{StoredConnection, StoredDomain};
@@ -119,27 +120,6 @@ fn shown_as(user: &StoredUser) -> (String, Option<String>) {
         |document| (document.display_name(), document.primary_email().map(str::to_owned)),
     )
 }
-
-/// An answer that is given again when its request is sent again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Answered {
-    /// SHA-256 over what was asked, in hex: the same key with another request is a mistake.
-    pub request: String,
-    /// Its status code.
-    pub status: u16,
-    /// Its body, without what is shown only once.
-    pub body: String,
-    /// Its `Location`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub location: Option<String>,
-    /// Its `ETag`, where it is not the body's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tag: Option<String>,
-}
-
-/// How long a request may be sent again: clients try for minutes, people come back the next day.
-pub const ANSWERED_KEPT: Duration = Duration::from_hours(24);
 
 /// How long audit events are kept: a year, and some weeks for the audit of that year.
 pub const EVENTS_KEPT: Duration = Duration::from_hours(24 * 400);
