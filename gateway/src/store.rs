@@ -28,14 +28,14 @@ mod state;
 mod transactions;
 mod watch;
 
+pub use answered::{ANSWERED_KEPT, Answered};
 pub use api_keys::StoredApiKeys;
 pub use error::StoreError;
 pub use feed_head::{FeedHead, Goal, LineError, Upload, UploadMode, UploadState};
 pub use key::{Key, KeyError, Kind, Prefix};
-pub use answered::{ANSWERED_KEPT, Answered};
 pub use managed::{
-    EVENTS_KEPT, ManagedChange, ManagedHead, ManagedObjects, ManagedState,
-    ObjectWrite, PROFILE, Profile, StoredMember, StoredPeople, StoredShape,
+    EVENTS_KEPT, ManagedChange, ManagedHead, ManagedObjects, ManagedState, ObjectWrite, PROFILE,
+    Profile, StoredMember, StoredPeople, StoredShape,
 };
 pub use managed_connections::{StoredConnection, StoredDomain};
 pub use managed_parts::StoredParts;
