@@ -6,12 +6,17 @@ mod api_key;
 mod assertion;
 mod authenticator;
 mod cookies;
+#[cfg(test)]
+mod memory;
+mod pepper;
 mod session;
 mod sign_in;
+mod token_family;
+mod token_text;
+mod tokens;
 
 pub use api_key::{
-    ApiKey, ApiKeyToken, ApiKeys, CreateApiKeyError, IssueError, IssuedApiKey, KeyMac, NewApiKey,
-    Pepper, TokenError,
+    ApiKey, ApiKeyToken, ApiKeys, CreateApiKeyError, IssueError, IssuedApiKey, NewApiKey,
 };
 pub use assertion::{
     ASSERTION_LIFE, AssertionError, AssertionKeys, AssertionSigner, SigningKey, SigningKeyError,
@@ -23,6 +28,7 @@ pub use cookies::{
     clear_transaction_cookie, forwardable_cookies, is_gateway_cookie, open_transactions,
     session_cookie, set_session_cookie, set_transaction_cookie, transaction_cookie,
 };
+pub use pepper::{KeyMac, Pepper};
 pub use session::{
     NewSession, Session, SessionId, SessionKey, SessionKeyError, SessionLimits, Sessions,
     StoreUnavailable, TOUCH_INTERVAL,
@@ -31,3 +37,6 @@ pub use sign_in::{
     AuthorizationRequest, CodeExchange, EndSession, Identity, LOGIN_LIFETIME, LoginTransaction,
     LoginTransactions, RelyingParty, SignInError,
 };
+pub use token_family::{KeepFamilyError, TokenFamilies, TokenFamily, TokenLifetimes, TokenPair};
+pub use token_text::TokenError;
+pub use tokens::{Issued, NoTokens, ProvedClient, TokenState, Tokens, TokensParts, Welcome};

@@ -20,6 +20,7 @@ mod places;
 mod platform;
 mod policies;
 mod problem;
+mod quotas;
 mod reference;
 mod resource;
 mod resources;
@@ -35,6 +36,7 @@ mod survey;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 pub use gateway::Settings;
 pub use guards::{
@@ -68,3 +70,4 @@ pub use source::FileSource;
 pub use suggest::nearest_name;
 pub use survey::Sizes;
 pub use tenants::{FileProblem, TenantData, Variables, read_tenant, read_tenants};
+pub use tokens::{IssuerSettings, TokensSettings};

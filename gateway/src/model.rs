@@ -20,13 +20,15 @@ pub use connection::{Connection, ConnectionKey};
 pub use entity::{Change, EntityRecord, EntityUid, EntityUidError, RoleAssignment};
 pub use entropy::{Entropy, EntropyError, OsEntropy};
 pub use ids::{
-    ActionId, ConnectionId, DecisionId, IdError, KeyId, MemberId, RouteId, ServiceId, SnapshotId,
-    TenantId,
+    ActionId, ConnectionId, DecisionId, FamilyId, IdError, KeyId, MemberId, RouteId, ServiceId,
+    SnapshotId, TenantId,
 };
 pub use network::{NetworkError, lies_in, network};
 pub use policy::PolicySource;
 pub use principal::{AuthMethod, PersonId, Principal};
-pub use refusal::{Dependency, ErrorStyle, Malformed, Refusal};
+pub use refusal::{Dependency, ErrorStyle, Malformed, Refusal, TokenRefusal};
 pub use scopes::{ScopeError, Scopes};
-pub use secret::Secret;
+pub use secret::{
+    ACCESS_TOKEN_PREFIX, API_KEY_PREFIX, CREDENTIAL_PREFIXES, REFRESH_TOKEN_PREFIX, Secret,
+};
 pub use source::Source;

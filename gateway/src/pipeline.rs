@@ -21,12 +21,17 @@ mod navigation;
 mod operation;
 mod organisations;
 mod outcome;
+mod parameters;
+mod quotas;
 mod recording;
 mod refusing;
 mod rendered;
 mod sign_in;
 mod snapshot;
+mod tokens;
 mod unsent;
+mod walk;
+mod wording;
 
 pub use admission::{Pipeline, PipelineParts};
 pub use answer::{Answer, PageKind, STYLE_PATH};
@@ -39,6 +44,7 @@ pub use operation::{
 };
 pub use organisations::{Content, OrganisationSource, SourceError, Version};
 pub use outcome::{Arrival, BodySource, Enforcement, Forward, Help, Outcome, Refused, Reply};
+pub use quotas::Counting;
 pub use recording::Identity;
 pub use rendered::Rendered;
 pub use sign_in::{
@@ -48,3 +54,5 @@ pub use sign_in::{
 pub use snapshot::{
     ChangeError, OrganisationsRefused, PoliciesRefused, Snapshot, SnapshotError, SnapshotParts,
 };
+pub use tokens::{Issuer, Issuing};
+pub use wording::Wording;

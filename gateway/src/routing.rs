@@ -30,6 +30,8 @@ pub use head_limits::HeadLimits;
 pub use named::{AlsoRule, BodyIds, FURTHER_MAX, Further, NamedIds, Occurs};
 pub use request::{CanonicalRequest, Protocol, Upgrade};
 pub use resource::{Matched, Parameters, Place};
-pub use route::{BodyRule, Denials, LogClass, ResourceRule, Route, RouteSettings, Stream};
+pub use route::{
+    BodyRule, Denials, LogClass, OwnAnswer, ResourceRule, Route, RouteSettings, Stream,
+};
 pub use table::{RouteError, RouteTable};
-pub use template::{is_gateway_path, parameters};
+pub use template::{is_gateway_path, is_token_path, parameters};

@@ -20,11 +20,13 @@ mod organisations;
 mod policies;
 mod provisioning;
 mod pushed;
+mod quota_counts;
 mod record;
 mod seal;
 mod sessions;
 mod sqlite;
 mod state;
+mod token_families;
 mod transactions;
 mod watch;
 
@@ -47,6 +49,7 @@ pub use provisioning::{
     membership_id,
 };
 pub use pushed::StoredResources;
+pub use quota_counts::StoredCounts;
 pub use seal::{KeyRing, KeyRingError, SealKey, SealedError};
 pub use sessions::{SessionNote, StoredSessions};
 pub use sqlite::{OpenError, SqliteStore};
@@ -54,5 +57,6 @@ pub use state::{
     BATCH_MAX, Batch, CHANGES_KEPT, Change, Changes, Entry, Put, StateStore, Swap, VALUE_BYTES_MAX,
     Versioned,
 };
+pub use token_families::StoredTokenFamilies;
 pub use transactions::StoredTransactions;
 pub use watch::{Follower, POLL_INTERVAL, TRUST_MAX, Watcher, watch};

@@ -162,11 +162,12 @@ impl Change for Moved {
         if old == new {
             return Ok(Plan::nothing(answer));
         }
-        let write = ObjectWrite::put(Kind::ApiKey, after.id.as_str(), after)?;
+        let after = ApiKey { changed: Some(now), ..after.clone() };
+        let write = ObjectWrite::put(Kind::ApiKey, after.id.as_str(), &after)?;
         let event = EventDraft {
             action: EventAction::Updated,
-            item: item(after),
-            parent: parent(after).or_else(|| parent(before)),
+            item: item(&after),
+            parent: parent(&after).or_else(|| parent(before)),
             before: Some(old),
             after: Some(new),
         };

@@ -12,8 +12,8 @@ use http_body_util::Limited;
 use super::guard::{Door, Shared, finished, peer};
 use super::problem::Problem;
 use super::server::REQUEST_ID;
-use crate::model::{DecisionId, ErrorStyle, Malformed, Refusal};
-use crate::pipeline::{Arrival, BodySource, Outcome, Refused, Rendered};
+use crate::model::{DecisionId, Malformed, Refusal};
+use crate::pipeline::{Arrival, BodySource, Outcome, Refused, Rendered, Wording};
 use crate::routing::{CanonicalRequest, HeadLimits, Protocol, RawHead};
 
 /// Fields of one connection: what `hyper` read of them is not the request's.
@@ -89,7 +89,7 @@ pub(super) fn host_of(parts: &Parts) -> Option<&str> {
 }
 
 fn refuse(refused: &Refused) -> Response {
-    sent(Rendered::refused(refused, ErrorStyle::Problem), refused.decision)
+    sent(Rendered::refused(refused, &Wording::default()), refused.decision)
 }
 
 fn sent(mut rendered: Rendered, id: DecisionId) -> Response {

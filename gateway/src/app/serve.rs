@@ -2,6 +2,7 @@
 
 mod assemble;
 mod convert;
+mod counting;
 mod feeding;
 mod reloading;
 mod stop;
@@ -198,6 +199,7 @@ fn run(gateway: &Gateway, loaded: &Loaded, open: Open) -> Result<(), ServeError>
         "serving"
     );
     server.run(RunArgs { shutdown_signal: Box::new(StopWatch::new(readiness)) });
+    gateway.keep_counts();
     Ok(())
 }
 

@@ -25,12 +25,20 @@ pub enum EventAction {
     SignedIn,
     /// A person signed out, or was signed out.
     SignedOut,
+    /// A refresh token was used a second time, or by another client: its tokens are taken back.
+    TokenReused,
 }
 
 impl EventAction {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Created, Self::Updated, Self::Deleted, Self::SignedIn, Self::SignedOut];
+    pub const ALL: [Self; 6] = [
+        Self::Created,
+        Self::Updated,
+        Self::Deleted,
+        Self::SignedIn,
+        Self::SignedOut,
+        Self::TokenReused,
+    ];
 
     /// Its name in events and filters.
     pub const fn name(self) -> &'static str {
@@ -40,6 +48,7 @@ impl EventAction {
             Self::Deleted => "deleted",
             Self::SignedIn => "signed_in",
             Self::SignedOut => "signed_out",
+            Self::TokenReused => "token_reused",
         }
     }
 }

@@ -21,6 +21,14 @@ pub enum Event {
     SignInFailed,
     /// A person signed out.
     SignOut,
+    /// An API client was given tokens for its secret.
+    TokensIssued,
+    /// It was given new ones for a refresh token.
+    TokensRefreshed,
+    /// It gave tokens back.
+    TokensRevoked,
+    /// A refresh token was used a second time, or by another client: its tokens were taken back.
+    TokenReused,
     /// An API key was made.
     KeyCreated,
     /// An API key was revoked.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use serde::Serializer;
 use serde::ser::SerializeSeq as _;
 
-use crate::model::{AuthMethod, EntityUid, KeyId, Scopes};
+use crate::model::{AuthMethod, CREDENTIAL_PREFIXES, EntityUid, KeyId, Scopes};
 
 /// Longest path kept. Longer ones are legal (8 KiB) but tell a reader nothing more.
 pub(super) const PATH_BYTES_MAX: usize = 1024;
@@ -90,7 +90,9 @@ pub(super) fn shown<T: Display, S: Serializer>(id: &Option<T>, s: S) -> Result<S
 /// A Cedar entity as a client named it. Its type bounds its length.
 pub(super) fn resource<S: Serializer>(uid: &Option<&EntityUid>, s: S) -> Result<S::Ok, S::Error> {
     match uid {
-        Some(uid) if uid.id().contains(KEY_MARK) => s.serialize_str(&redact(&uid.to_string())),
+        Some(uid) if CREDENTIAL_PREFIXES.into_iter().any(|mark| uid.id().contains(mark)) => {
+            s.serialize_str(&redact(&uid.to_string()))
+        }
         _ => shown(uid, s),
     }
 }
@@ -201,24 +203,28 @@ fn cut<S: Serializer>(text: &str, bytes_max: usize, s: S) -> Result<S::Ok, S::Er
     s.collect_str(&format_args!("{kept}…"))
 }
 
-/// How our API keys begin.
-const KEY_MARK: &str = "hg_";
-
-/// Replaces what looks like one of our API keys, which people do paste into paths.
+/// Replaces what looks like one of our API keys or tokens, which people do paste into paths.
 fn redact(text: &str) -> Cow<'_, str> {
-    if !text.contains(KEY_MARK) {
-        return Cow::Borrowed(text);
+    let mut clean = Cow::Borrowed(text);
+    for mark in CREDENTIAL_PREFIXES {
+        if clean.contains(mark) {
+            clean = Cow::Owned(without(&clean, mark));
+        }
     }
+    clean
+}
+
+fn without(text: &str, mark: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once(KEY_MARK) {
+    while let Some((before, after)) = rest.split_once(mark) {
         clean.push_str(before);
         clean.push_str("[key]");
         let is_key = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         rest = after.trim_start_matches(is_key);
     }
     clean.push_str(rest);
-    Cow::Owned(clean)
+    clean
 }
 
 #[cfg(test)]
@@ -243,6 +249,8 @@ mod tests {
         };
         assert_eq!(shown("team-harbour"), "\"Team::team-harbour\"");
         assert_eq!(shown("hg_abc_SECRET"), "\"Team::[key]\"");
+        assert_eq!(shown("x.hga_abc_SECRET"), "\"Team::x.[key]\"");
+        assert_eq!(shown("hgr_abc_SECRET"), "\"Team::[key]\"");
     }
 
     #[test]

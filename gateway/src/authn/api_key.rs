@@ -1,9 +1,7 @@
 //! API keys: the token a machine presents, the record kept of it, and how one is made.
 //!
-//! `hg_<key id>_<secret><checksum>`: 12 characters of `a-z0-9`, 43 of base64url (256 random bits), and
-//! 6 of base64url, the start of SHA-256 over everything before them. The checksum lets a typing error or a
-//! secret scanner's false hit be told without any look-up; it protects nothing. Of the token only
-//! HMAC-SHA-256 under the pepper is kept, so a stolen store opens no door.
+//! `hg_<key id>_<secret><checksum>`, the key id 12 characters of `a-z0-9`. Of the token only HMAC-SHA-256 under the pepper
+//! is kept, so a stolen store opens no door.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,18 +10,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
-use zeroize::Zeroize as _;
 
+use super::pepper::{KeyMac, Pepper};
 use super::session::StoreUnavailable;
+use super::token_text::{TokenError, TokenText};
 use crate::model::{
-    Entropy, EntropyError, KeyId, MemberId, RoleAssignment, Secret, TenantId, UnixNanos, lies_in,
+    API_KEY_PREFIX, Entropy, EntropyError, KeyId, MemberId, RoleAssignment, Secret, TenantId,
+    UnixNanos, lies_in,
 };
 
 /// A well-formed token, not yet known to be anybody's.
@@ -33,22 +28,8 @@ pub struct ApiKeyToken<'a> {
     whole: Redacted<'a>,
 }
 
-/// Why a text is no token. Says nothing of the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
-    /// Another form, length or alphabet.
-    #[error("not of the form of an API key")]
-    Form,
-    /// A typing error, or not a key at all.
-    #[error("the checksum of the API key does not fit")]
-    Checksum,
-}
-
-const PREFIX: &str = "hg_";
-/// 60 bits: two of a million keys share an id with a chance of 1 in 2 million; creation notices.
-const ID_CHARS: usize = 12;
-const SECRET_CHARS: usize = 43;
-const CHECKSUM_CHARS: usize = 6;
+/// 60 bits of id: two of a million keys share one with a chance of 1 in 2 million; creation notices.
+const TEXT: TokenText = TokenText { prefix: API_KEY_PREFIX, id_chars: 12 };
 
 impl<'a> ApiKeyToken<'a> {
     /// Reads a token.
@@ -56,19 +37,7 @@ impl<'a> ApiKeyToken<'a> {
     /// # Errors
     /// [`TokenError`] when it cannot have been made by [`NewApiKey::issue`].
     pub fn parse(text: &'a str) -> Result<Self, TokenError> {
-        let rest = text.strip_prefix(PREFIX).ok_or(TokenError::Form)?;
-        let (id, rest) = rest.split_once('_').ok_or(TokenError::Form)?;
-        let (_, checksum) = rest.split_at_checked(SECRET_CHARS).ok_or(TokenError::Form)?;
-        let id_fits = id.len() == ID_CHARS
-            && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        let rest_fits = rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        if !id_fits || !rest_fits || checksum.len() != CHECKSUM_CHARS {
-            return Err(TokenError::Form);
-        }
-        let summed = text.strip_suffix(checksum).ok_or(TokenError::Form)?;
-        if checksum_of(summed).as_bytes() != checksum.as_bytes() {
-            return Err(TokenError::Checksum);
-        }
+        let id = TEXT.id(text)?;
         let id = KeyId::parse(id).map_err(|_| TokenError::Form)?;
         Ok(Self { id, whole: Redacted(text) })
     }
@@ -90,12 +59,11 @@ impl<'a> ApiKeyToken<'a> {
 
 /// Whether `mac` is of a secret that counts for `key` at `now`, in time that does not tell.
 fn counts(key: Option<&ApiKey>, mac: &KeyMac, now: UnixNanos) -> bool {
-    const NOBODY: KeyMac = KeyMac([0; 32]);
-    let kept = key.map_or(&NOBODY, |key| &key.mac);
+    let kept = key.map_or(&KeyMac::NOBODY, |key| &key.mac);
     let previous = key.and_then(|key| key.previous.as_ref());
-    let before = previous.map_or(&NOBODY, |previous| &previous.mac);
+    let before = previous.map_or(&KeyMac::NOBODY, |previous| &previous.mac);
     let still = u8::from(previous.is_some_and(|previous| now < previous.until));
-    let equal = mac.0.ct_eq(&kept.0) | (mac.0.ct_eq(&before.0) & subtle::Choice::from(still));
+    let equal = mac.is(kept) | (mac.is(before) & subtle::Choice::from(still));
     bool::from(equal) & key.is_some()
 }
 
@@ -104,74 +72,6 @@ struct Redacted<'a>(&'a str);
 impl fmt::Debug for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[secret]")
-    }
-}
-
-fn checksum_of(summed: &str) -> String {
-    let digest: [u8; 32] = Sha256::digest(summed.as_bytes()).into();
-    let mut text = URL_SAFE_NO_PAD.encode(digest);
-    text.truncate(CHECKSUM_CHARS);
-    text
-}
-
-/// The key of the HMAC that API keys are kept under. It lives outside the store, so that who reads the
-/// store can neither use nor guess a key.
-#[derive(Clone)]
-pub struct Pepper(Hmac<Sha256>);
-
-impl Pepper {
-    /// Takes 256 bits. The key schedule is done once, here.
-    pub fn new(secret: &Secret<[u8; 32]>) -> Self {
-        // RFC 2104 §2: a key shorter than the block is filled up with zeros.
-        let mut block = [0_u8; 64];
-        for (filled, byte) in block.iter_mut().zip(secret.expose()) {
-            *filled = *byte;
-        }
-        let hmac = Hmac::new(&block.into());
-        block.zeroize();
-        Self(hmac)
-    }
-
-    fn mac(&self, token: &str) -> KeyMac {
-        let mut hmac = self.0.clone();
-        hmac.update(token.as_bytes());
-        KeyMac(hmac.finalize().into_bytes().into())
-    }
-}
-
-impl fmt::Debug for Pepper {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pepper([secret])")
-    }
-}
-
-/// HMAC-SHA-256 of a whole token under the pepper. Compared in constant time by
-/// [`ApiKeyToken::proof`] and [`ApiKey::counts`] and nowhere else: it has no equality of its own.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct KeyMac([u8; 32]);
-
-impl From<KeyMac> for String {
-    fn from(mac: KeyMac) -> Self {
-        URL_SAFE_NO_PAD.encode(mac.0)
-    }
-}
-
-impl TryFrom<String> for KeyMac {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let mut mac = [0_u8; 32];
-        match URL_SAFE_NO_PAD.decode_slice(&text, &mut mac) {
-            Ok(32) => Ok(Self(mac)),
-            _ => Err("a key's MAC is 43 characters of base64url".into()),
-        }
-    }
-}
-
-impl fmt::Debug for KeyMac {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KeyMac([hidden])")
     }
 }
 
@@ -192,6 +92,9 @@ pub struct ApiKey {
     pub scopes: Vec<String>,
     /// When it was made.
     pub created: UnixNanos,
+    /// When it was changed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<UnixNanos>,
     /// When it ends by itself.
     pub expires: Option<UnixNanos>,
     /// When it was revoked.
@@ -259,6 +162,11 @@ impl ApiKey {
         self.networks.is_empty() || lies_in(address, &self.networks)
     }
 
+    /// Whether the secret with this MAC counts for `key` at `now`. The same work is done without one.
+    pub fn proves(key: Option<&Self>, mac: &KeyMac, now: UnixNanos) -> bool {
+        counts(key, mac, now)
+    }
+
     /// Whether the secret with this MAC still counts at `now`.
     pub fn counts(&self, mac: &KeyMac, now: UnixNanos) -> bool {
         counts(Some(self), mac, now)
@@ -276,7 +184,8 @@ impl ApiKey {
     ) -> Result<IssuedApiKey, EntropyError> {
         let token = new_token(self.id.as_str(), entropy)?;
         let previous = PreviousSecret { mac: self.mac, until: now.plus(overlap) };
-        let key = Self { mac: pepper.mac(&token), previous: Some(previous), ..self.clone() };
+        let (mac, changed) = (pepper.mac(&token), Some(now));
+        let key = Self { mac, changed, previous: Some(previous), ..self.clone() };
         Ok(IssuedApiKey { key, token: Secret::new(token) })
     }
 }
@@ -345,7 +254,7 @@ impl NewApiKey {
         now: UnixNanos,
     ) -> Result<IssuedApiKey, IssueError> {
         self.check(now)?;
-        let id = random_id(entropy)?;
+        let id = TEXT.random_id(entropy)?;
         let token = new_token(&id, entropy)?;
         let id = KeyId::parse(&id).map_err(|_| EntropyError)?;
         let mac = pepper.mac(&token);
@@ -360,6 +269,7 @@ impl NewApiKey {
             roles,
             scopes,
             created,
+            changed: None,
             expires,
             revoked,
             disabled,
@@ -396,22 +306,7 @@ impl NewApiKey {
 }
 
 fn new_token(id: &str, entropy: &dyn Entropy) -> Result<String, EntropyError> {
-    let mut token = format!("{PREFIX}{id}_{}", entropy.token()?);
-    let checksum = checksum_of(&token);
-    token.push_str(&checksum);
-    Ok(token)
-}
-
-/// Twelve characters of an alphabet of 32: five random bits each, without bias.
-fn random_id(entropy: &dyn Entropy) -> Result<String, EntropyError> {
-    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let mut bytes = [0_u8; ID_CHARS];
-    entropy.fill(&mut bytes)?;
-    Ok(bytes
-        .iter()
-        .filter_map(|byte| ALPHABET.get(usize::from(byte & 31)))
-        .map(|letter| char::from(*letter))
-        .collect())
+    Ok(TEXT.write(id, &entropy.token()?))
 }
 
 /// Why a key was not kept.

@@ -1,6 +1,6 @@
 //! Who asks: reads the one credential of a request and says whose it is, or refuses.
 //!
-//! `Authorization: Bearer hg_…` (RFC 6750 §2.1) or `Cookie: __Host-hubgate=…`, never both. A credential that
+//! `Authorization: Bearer` (RFC 6750 §2.1) with an API key or an access token, or `Cookie: __Host-hubgate=…`, never both. A credential that
 //! fails ends the request: it never falls through to another scheme or to [`Principal::Anonymous`].
 
 use std::sync::Arc;
@@ -8,16 +8,19 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-use super::api_key::{ApiKey, ApiKeyToken, ApiKeys, KeyMac, Pepper};
+use super::api_key::{ApiKey, ApiKeyToken, ApiKeys};
 use super::cookies::{Presented, session_cookie};
+use super::pepper::{KeyMac, Pepper};
 use super::session::{
     Session, SessionId, SessionLimits, Sessions, StoreUnavailable, TOUCH_INTERVAL,
 };
+use super::tokens::{Bearer, ProvedClient, Tokens};
 use crate::model::{
     AuthMethod, Dependency, KeyId, Malformed, MemberId, Principal, Refusal, TenantId, UnixNanos,
 };
 
-/// Proves who asks. Only [`Authenticator::authenticate`] makes one.
+/// Proves who asks. Only [`Authenticator::authenticate`] makes one, and for a client that asks for tokens,
+/// [`Authenticated::of_client`].
 #[derive(Clone, Debug)]
 pub struct Authenticated {
     principal: Principal,
@@ -30,6 +33,8 @@ enum Proof {
     Session(Arc<Session>),
     /// The key as it was found, and the secret that was proved.
     ApiKey(Arc<ApiKey>, KeyMac),
+    /// An access token, with the key as it may be used by it.
+    AccessToken(Bearer),
 }
 
 impl Authenticated {
@@ -43,6 +48,17 @@ impl Authenticated {
     fn machine(key: Arc<ApiKey>, mac: KeyMac) -> Self {
         let principal = Principal::ApiClient { tenant: key.tenant.clone(), key: key.id.clone() };
         Self { principal, proof: Proof::ApiKey(key, mac) }
+    }
+
+    /// An API client that proved itself by what it asks for tokens with.
+    pub fn of_client(client: &ProvedClient) -> Self {
+        Self::machine(Arc::clone(&client.key), client.secret)
+    }
+
+    fn bearer(bearer: Bearer) -> Self {
+        let key = &bearer.key;
+        let principal = Principal::ApiClient { tenant: key.tenant.clone(), key: key.id.clone() };
+        Self { principal, proof: Proof::AccessToken(bearer) }
     }
 
     /// The one who asks. A person's membership is `None` until [`Authenticated::with_member`].
@@ -66,6 +82,7 @@ impl Authenticated {
             Proof::Nothing => AuthMethod::None,
             Proof::Session(_) => AuthMethod::Session,
             Proof::ApiKey(..) => AuthMethod::ApiKey,
+            Proof::AccessToken(_) => AuthMethod::AccessToken,
         }
     }
 
@@ -73,15 +90,39 @@ impl Authenticated {
     pub const fn session(&self) -> Option<&Arc<Session>> {
         match &self.proof {
             Proof::Session(session) => Some(session),
-            Proof::Nothing | Proof::ApiKey(..) => None,
+            Proof::Nothing | Proof::ApiKey(..) | Proof::AccessToken(_) => None,
         }
     }
 
-    /// The API key, where there is one.
+    /// The API key, where there is one; of an access token the key it was given for, as far as the token goes.
     pub const fn api_key(&self) -> Option<&Arc<ApiKey>> {
         match &self.proof {
-            Proof::ApiKey(key, _) => Some(key),
+            Proof::ApiKey(key, _) | Proof::AccessToken(Bearer { key, .. }) => Some(key),
             Proof::Nothing | Proof::Session(_) => None,
+        }
+    }
+
+    /// Whether the very same value of the same credential proves both. A secret and its successor are two proofs of one
+    /// key: a stream that was opened by one does not go on by the other.
+    pub fn is_proved_as(&self, other: &Self) -> bool {
+        match (&self.proof, &other.proof) {
+            (Proof::Session(one), Proof::Session(other)) => Arc::ptr_eq(one, other),
+            (Proof::ApiKey(one, mac), Proof::ApiKey(other, others)) => {
+                Arc::ptr_eq(one, other) && bool::from(mac.is(others))
+            }
+            (Proof::AccessToken(one), Proof::AccessToken(other)) => {
+                Arc::ptr_eq(&one.key, &other.key) && bool::from(one.token.is(&other.token))
+            }
+            _ => false,
+        }
+    }
+
+    /// Tells most proofs of one key apart; [`Authenticated::is_proved_as`] tells all.
+    pub fn proof_hint(&self) -> u64 {
+        match &self.proof {
+            Proof::Nothing | Proof::Session(_) => 0,
+            Proof::ApiKey(_, mac) => mac.hint(),
+            Proof::AccessToken(bearer) => bearer.token.hint(),
         }
     }
 
@@ -91,7 +132,7 @@ impl Authenticated {
         match &self.proof {
             Proof::Nothing => String::new(),
             Proof::Session(session) => session.key.to_string(),
-            Proof::ApiKey(key, _) => key.id.to_string(),
+            Proof::ApiKey(key, _) | Proof::AccessToken(Bearer { key, .. }) => key.id.to_string(),
         }
     }
 }
@@ -102,6 +143,7 @@ pub struct Authenticator {
     sessions: Arc<dyn Sessions>,
     keys: Arc<dyn ApiKeys>,
     pepper: Pepper,
+    tokens: Arc<Tokens>,
     limits: SessionLimits,
 }
 
@@ -110,10 +152,10 @@ impl Authenticator {
     pub fn new(
         sessions: Arc<dyn Sessions>,
         keys: Arc<dyn ApiKeys>,
-        pepper: Pepper,
+        (pepper, tokens): (Pepper, Arc<Tokens>),
         limits: SessionLimits,
     ) -> Self {
-        Self { sessions, keys, pepper, limits }
+        Self { sessions, keys, pepper, tokens, limits }
     }
 
     /// Says who asks, from `Authorization` and `Cookie`.
@@ -164,6 +206,9 @@ impl Authenticator {
                 let same = found.tenant == key.tenant && found.in_force(now);
                 (same && found.counts(mac, now)).then(|| Authenticated::machine(found, *mac))
             }
+            Proof::AccessToken(bearer) => {
+                self.tokens.renewed(bearer, now).await.map(Authenticated::bearer)
+            }
         }
     }
 
@@ -206,7 +251,10 @@ impl Authenticator {
 
     async fn machine(&self, value: &str, now: UnixNanos) -> Result<Authenticated, Refusal> {
         let token = bearer(value).ok_or(Refusal::CredentialInvalid)?;
-        let token = ApiKeyToken::parse(token).map_err(|_| Refusal::CredentialInvalid)?;
+        let Ok(token) = ApiKeyToken::parse(token) else {
+            let bearer = self.tokens.bearer(token, now).await.map_err(unavailable)?;
+            return bearer.map(Authenticated::bearer).ok_or(Refusal::CredentialInvalid);
+        };
         let key = match self.keys.cached(token.id()) {
             Some(key) => Some(key),
             None => self.keys.find(token.id()).await.map_err(unavailable)?,

@@ -82,6 +82,16 @@ pub struct Pdp {
     access_cache: AccessCache,
 }
 
+fn written(rule: &Rule) -> Written<'_> {
+    Written {
+        id: &rule.id,
+        permits: rule.effect == Effect::Permit,
+        file: &rule.place.file,
+        line: rule.place.line(),
+        text: rule.place.policy(),
+    }
+}
+
 impl Pdp {
     /// Loads policies: the base set, and each organisation's own.
     ///
@@ -146,13 +156,13 @@ impl Pdp {
 
     /// The base policies as they are written, in load order.
     pub fn written(&self) -> impl Iterator<Item = Written<'_>> {
-        self.base.rules().map(|rule| Written {
-            id: &rule.id,
-            permits: rule.effect == Effect::Permit,
-            file: &rule.place.file,
-            line: rule.place.line(),
-            text: rule.place.policy(),
-        })
+        self.base.rules().map(written)
+    }
+
+    /// The quotas the policies name (`@quota`), those of all organisations included, each with the policy.
+    pub fn quotas(&self) -> impl Iterator<Item = (&str, Written<'_>)> {
+        let rules = self.base.rules().chain(self.own.iter().flat_map(RuleSet::rules));
+        rules.filter_map(|rule| Some((rule.obligations.quota.as_deref()?, written(rule))))
     }
 
     /// Answers a question on one organisation's entities. `tenant` names the organisation whose own

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::limits::Plans;
 use crate::model::TenantId;
-use crate::routing::{RouteSettings, RouteTable};
+use crate::routing::{RouteSettings, RouteTable, is_token_path};
 
 use super::document::{Document, KeyPath};
 use super::guards::{
@@ -23,9 +25,11 @@ use super::origin::Origin;
 use super::places::{LogFile, Places, PolicyFile, PolicyPlaces, SecretsFile, StateFile};
 use super::platform::PlatformFile;
 use super::problem::{ConfigErrors, Problem};
+use super::quotas::QuotaFile;
 use super::route::{RouteFile, Usual};
 use super::section::Section;
 use super::service::{ServiceFile, ServiceSettings};
+use super::tokens::{TokensFile, TokensSettings};
 use super::{route_errors, shape, suggest};
 
 /// The settings of a gateway. Relative paths start from the folder of this file.
@@ -41,9 +45,11 @@ pub(super) struct GatewayFile {
     sign_in: SignInFile,
     navigation: NavigationFile,
     platform: PlatformFile,
+    tokens: TokensFile,
     outbound: OutboundFile,
     limits: LimitsFile,
     telemetry: TelemetryFile,
+    quota: Vec<QuotaFile>,
     service: Vec<ServiceFile>,
     route: Vec<RouteFile>,
 }
@@ -63,10 +69,14 @@ pub struct Settings {
     pub navigation: Option<NavigationSettings>,
     /// The organisation whose administrators run the platform, if there is one.
     pub platform: Option<TenantId>,
+    /// The tokens API clients get.
+    pub tokens: TokensSettings,
     /// Which addresses the gateway itself may call.
     pub outbound: OutboundSettings,
     /// How many requests are let in.
     pub limits: LimitsSettings,
+    /// How much one credential may ask.
+    pub quotas: Plans,
     /// What the gateway tells about itself.
     pub telemetry: TelemetrySettings,
     /// The backends.
@@ -235,17 +245,26 @@ impl<'p> Reader<'p> {
         let navigation =
             self.section("navigation", |file: NavigationFile, at| file.settings(at)).flatten();
         let platform = self.section("platform", |file: PlatformFile, at| file.settings(at));
+        let tokens = self.section("tokens", |file: TokensFile, at| file.settings(at)).flatten();
         let outbound = self.section("outbound", |file: OutboundFile, at| file.settings(at));
         let limits = self.section("limits", |file: LimitsFile, at| file.settings(at)).flatten();
         let telemetry = self.section("telemetry", |file: TelemetryFile, at| file.settings(at));
         let services = self.items("service", ServiceFile::settings);
+        let quotas = self.items("quota", QuotaFile::settings).into_iter();
+        let quotas = Plans::new(quotas.map(|(_, plan)| plan));
         let usual = Usual {
             body_bytes_max: listen.as_ref().map_or(u64::MAX, |listen| listen.body_bytes_max),
             denials: services.iter().map(|(_, it)| (it.name.clone(), it.denials)).collect(),
+            quotas: services
+                .iter()
+                .filter_map(|(_, it)| Some((it.name.clone(), Arc::clone(it.quota.as_ref()?))))
+                .collect(),
         };
         self.declare(&services, &usual);
         self.check_names();
         self.check_errors(&services);
+        self.check_quotas(&quotas, &services);
+        self.check_issuer(tokens.as_ref());
         self.check_hosts(listen.as_ref().and_then(|listen| listen.admin_host.as_deref()));
         match route_errors::compile(&self.declared) {
             Ok(table) => self.routes = Some(table),
@@ -262,8 +281,10 @@ impl<'p> Reader<'p> {
             sign_in: sign_in?,
             navigation,
             platform: platform?,
+            tokens: tokens?,
             outbound: outbound.flatten()?,
             limits: limits?,
+            quotas,
             telemetry: telemetry.flatten()?,
             services: services.into_iter().map(|(_, service)| service).collect(),
             routes: self.declared.iter().map(|declared| declared.route.clone()).collect(),
@@ -277,6 +298,49 @@ impl<'p> Reader<'p> {
                 let message = "this is `admin_host`: no route can be on it".to_owned();
                 self.problems.push(self.parsed.route_problem(origin, "host", message));
             }
+        }
+    }
+
+    /// Services and routes name quotas there are.
+    fn check_quotas(&mut self, quotas: &Plans, services: &[(usize, ServiceSettings)]) {
+        let declared = self.declared("quota", "name");
+        self.check_unique("quota", "name", declared.into_iter());
+        let unknown = |name: &str| format!("there is no `[[quota]]` of the name `{name}`");
+        for (index, service) in services {
+            let Some(name) = service.quota.as_deref().filter(|name| !quotas.has(name)) else {
+                continue;
+            };
+            let path = KeyPath::default().key("service").index(*index).key("quota");
+            self.problems.push(self.parsed.document.problem(&path, unknown(name)));
+        }
+        for Declared { origin, route, .. } in &self.declared {
+            let of_service = services
+                .iter()
+                .any(|(_, service)| service.name == route.service && service.quota == route.quota);
+            let named = route.quota.as_deref().filter(|name| !of_service && !quotas.has(name));
+            if let Some(name) = named {
+                self.problems.push(self.parsed.route_problem(origin, "quota", unknown(name)));
+            }
+        }
+    }
+
+    /// The issuer's host serves routes, and none of them has a path of the issuer's.
+    fn check_issuer(&mut self, tokens: Option<&TokensSettings>) {
+        let Some(issuer) = tokens.and_then(|tokens| tokens.issuer.as_ref()) else { return };
+        let mut is_served = false;
+        for Declared { origin, route, .. } in &self.declared {
+            if route.host != issuer.host {
+                continue;
+            }
+            is_served = true;
+            if is_token_path(&route.path) {
+                let message = "this path is the issuer's: `[tokens]` names this host".to_owned();
+                self.problems.push(self.parsed.route_problem(origin, "path", message));
+            }
+        }
+        if !is_served {
+            let message = format!("no route is on the host `{}`", issuer.host);
+            self.problems.push(self.parsed.section_problem("tokens", "issuer", message));
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls::sign::CertifiedKey;
 use sha2::{Digest as _, Sha256};
 
-use crate::authz::PolicySchema;
+use crate::authz::{PolicySchema, Written};
 use crate::model::RouteId;
 use crate::routing::RouteTable;
 
@@ -167,6 +167,7 @@ fn read(
         read.policy.and_then(|places| organisations::read(&places, from, &mut problems, check));
     if let (Some(settings), Some(organisations)) = (&settings, &organisations) {
         problems.extend(platform_problems(&parsed, settings, organisations));
+        problems.extend(quota_problems(settings, organisations));
     }
     let https = settings.as_ref().and_then(|settings| settings.listen.https.as_ref());
     let certificate = listener_certificate(https, &mut problems);
@@ -203,6 +204,19 @@ fn platform_problems(
         problems.push(parsed.section_problem("listen", "admin_host", message));
     }
     problems
+}
+
+/// The quotas that policies name must be there: a request that one of them lets in would be refused.
+fn quota_problems(settings: &Settings, organisations: &Organisations) -> Vec<Problem> {
+    let named = organisations.pdp.quotas();
+    let unknown = named.filter(|(quota, _)| !settings.quotas.has(quota));
+    let problem = |(quota, policy): (&str, Written<'_>)| {
+        let message =
+            format!("the policy `{}` names the quota `{quota}`, which is none", policy.id);
+        let problem = Problem::new(Path::new(policy.file), "", message);
+        problem.with_help(format!("add a `[[quota]]` of the name `{quota}` to the settings"))
+    };
+    unknown.map(problem).collect()
 }
 
 /// The operations of the API documents that no overlay maps: for writing the overlay, so it works while the

@@ -38,7 +38,7 @@ with file, line and key.
 - Relative paths start from the folder of the file.
 - A key that is not listed here is an error, not ignored.
 - Changes are taken over while the gateway serves, as a whole. A file with an error changes nothing.
-  `[listen]` (but for the certificate), `[state]`, `[secrets]` and `[log]` need a restart.
+  `[listen]` (but for the certificate), `[state]`, `[secrets]`, `[log]` and `[tokens]` need a restart.
 ";
 
 struct Page<'s> {

@@ -1,13 +1,14 @@
 //! `[[route]]`: an operation of a service, and what policies are asked about it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{ActionId, RouteId, Scopes, ServiceId};
-use crate::routing::{BodyRule, Denials, LogClass, ResourceRule, RouteSettings, Stream};
+use crate::routing::{BodyRule, Denials, LogClass, OwnAnswer, ResourceRule, RouteSettings, Stream};
 
 use super::named_ids::{self, AlsoFile, BodyIdsFile, Described, NamedFile};
 use super::resource::ResourceFile;
@@ -70,6 +71,40 @@ pub(super) struct RouteFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_099_511_627_776_i64))]
     body_bytes_max: Option<u64>,
+    /// The quota that requests of one credential count against; the service's unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quota: Option<String>,
+    /// Lets the gateway answer, instead of the service: `tokens` and `refresh` give tokens for the `clientId` and
+    /// `clientSecret`, or the `refreshToken`, in a JSON body; `{ credential = { teamIds = "Team" } }` tells what the
+    /// credential is good for, with the ids of its nodes of these Cedar types.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    answer: Option<AnswerFile>,
+}
+
+/// What the gateway answers itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "answer")]
+pub(super) enum AnswerFile {
+    /// Tokens, for `clientId` and `clientSecret`.
+    Tokens,
+    /// New tokens, for `refreshToken`.
+    Refresh,
+    /// What the credential of the one who asks is good for. Names of properties, each with the Cedar type of the nodes
+    /// whose ids it holds; a name that ends in `s` holds a list.
+    Credential(BTreeMap<String, String>),
+}
+
+impl AnswerFile {
+    fn answer(&self) -> OwnAnswer {
+        match self {
+            Self::Tokens => OwnAnswer::Tokens,
+            Self::Refresh => OwnAnswer::Refresh,
+            Self::Credential(ids) => OwnAnswer::Credential {
+                ids: ids.iter().map(|(name, kind)| (name.clone(), kind.clone())).collect(),
+            },
+        }
+    }
 }
 
 /// What holds for a route that does not say otherwise.
@@ -79,6 +114,8 @@ pub(super) struct Usual {
     pub(super) body_bytes_max: u64,
     /// How denials look, service by service.
     pub(super) denials: HashMap<ServiceId, Denials>,
+    /// What requests count against, service by service.
+    pub(super) quotas: HashMap<ServiceId, Arc<str>>,
 }
 
 /// An operation of an API document, as the route it becomes.
@@ -98,6 +135,8 @@ pub(super) struct OperationRoute<'a> {
     pub(super) stream: Option<StreamName>,
     pub(super) body: Option<BodyName>,
     pub(super) body_bytes_max: Option<u64>,
+    pub(super) quota: Option<String>,
+    pub(super) answer: Option<AnswerFile>,
 }
 
 /// A request method.
@@ -187,6 +226,8 @@ impl RouteFile {
             stream: operation.stream,
             body: operation.body,
             body_bytes_max: operation.body_bytes_max,
+            quota: operation.quota,
+            answer: operation.answer,
         })
     }
 
@@ -220,6 +261,8 @@ impl RouteFile {
         let service = service?;
         let denials = self.denied.map(DeniedName::denials);
         let denials = denials.or_else(|| usual.denials.get(&service).copied()).unwrap_or_default();
+        let quota = self.quota.as_deref().map(Arc::from);
+        let quota = quota.or_else(|| usual.quotas.get(&service).cloned());
         let named = named?;
         let reads_body = std::iter::once(&resource)
             .chain(named.also.iter().map(|also| &also.resource))
@@ -242,7 +285,15 @@ impl RouteFile {
             },
             stream: self.stream(),
             body: self.body_rule(),
+            answer: self.answer.as_ref().map(AnswerFile::answer),
+            stated_scopes: self.scopes.clone(),
+            quota,
         };
+        if let Some(OwnAnswer::Tokens | OwnAnswer::Refresh) = &route.answer
+            && route.methods != [Method::POST]
+        {
+            section.wrong("answer", "tokens are given for a POST alone");
+        }
         named_ids::check(section, &mut route, described);
         Some(route)
     }

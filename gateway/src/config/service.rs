@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -53,6 +54,9 @@ pub(super) struct ServiceFile {
     /// The body of a refusal, for programs. All services of a host must say the same.
     #[serde(default)]
     errors: ErrorsName,
+    /// The quota that requests of one credential count against, unless a route names another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    quota: Option<String>,
     /// Whether a request that may safely be repeated is tried once more at another address.
     #[serde(default)]
     retry: Retry,
@@ -188,6 +192,8 @@ pub struct ServiceSettings {
     pub idle_timeout: Duration,
     /// Request fields handed on besides the usual ones.
     pub forward_headers: Vec<HeaderPattern>,
+    /// The quota its requests count against, unless a route names another.
+    pub quota: Option<Arc<str>>,
     /// How a denial looks, unless a route says otherwise.
     pub denials: Denials,
     /// The body of a refusal.
@@ -287,6 +293,7 @@ impl ServiceFile {
             first_byte_timeout: milliseconds(self.first_byte_timeout_ms),
             idle_timeout: milliseconds(self.idle_timeout_ms),
             forward_headers,
+            quota: self.quota.as_deref().map(Arc::from),
             denials: self.denied.denials(),
             errors: self.errors,
             retry: self.retry,

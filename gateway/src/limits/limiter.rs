@@ -1,5 +1,6 @@
 //! The limiter: two limits, one before anybody is known and one after.
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -138,7 +139,7 @@ impl<C: Clock + Clone> Limiter<C> {
     }
 }
 
-const fn network(peer: IpAddr) -> IpAddr {
+pub(super) const fn network(peer: IpAddr) -> IpAddr {
     match peer {
         IpAddr::V4(_) => peer,
         IpAddr::V6(address) => match address.to_ipv4_mapped() {
@@ -150,7 +151,7 @@ const fn network(peer: IpAddr) -> IpAddr {
 
 /// One limit over its keys.
 #[derive(Debug)]
-struct Counted<K: Hash + Eq + Clone, C: Clock> {
+pub(super) struct Counted<K: Hash + Eq + Clone, C: Clock> {
     limit: Limit,
     states: States<K>,
     limiter: RateLimiter<K, States<K>, C, StateInformationMiddleware>,
@@ -166,7 +167,7 @@ const ROOM_EVERY: Duration = Duration::from_secs(1);
 const YEAR: Duration = Duration::from_hours(365 * 24);
 
 impl<K: Hash + Eq + Clone, C: Clock + Clone> Counted<K, C> {
-    fn new(limit: Limit, keys_max: usize, clock: &C) -> Result<Self, LimitError> {
+    pub(super) fn new(limit: Limit, keys_max: usize, clock: &C) -> Result<Self, LimitError> {
         let per_request = limit.window / limit.requests.get();
         let quota = Quota::with_period(per_request).ok_or(LimitError::Window(limit.name))?;
         if per_request.checked_mul(limit.burst.get()).is_none_or(|full| full > YEAR) {
@@ -179,7 +180,7 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Counted<K, C> {
         Ok(Self { limit, states, limiter, started: clock.now(), room_made })
     }
 
-    fn admit(&self, key: &K) -> Result<Remaining, Refusal> {
+    pub(super) fn admit(&self, key: &K) -> Result<Remaining, Refusal> {
         if self.states.has_no_room_for(key) {
             self.make_room();
             if self.states.has_no_room_for(key) {
@@ -198,8 +199,10 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Counted<K, C> {
     }
 
     const fn refusal(&self, retry_after: Duration) -> Refusal {
-        let Limit { name: policy, requests, window, .. } = self.limit;
-        Refusal::TooManyRequests { policy, quota: requests.get(), window, retry_after }
+        let Limit { name, requests, window, .. } = self.limit;
+        let policy = Cow::Borrowed(name);
+        let quota = requests.get();
+        Refusal::TooManyRequests { policy, quota, window, retry_after, fair_use: true }
     }
 
     fn make_room(&self) {
@@ -222,7 +225,7 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Counted<K, C> {
         }
     }
 
-    fn shrink(&self) {
+    pub(super) fn shrink(&self) {
         self.limiter.retain_recent();
         self.limiter.shrink_to_fit();
     }

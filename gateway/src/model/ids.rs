@@ -102,6 +102,10 @@ id!(
     KeyId, "key id", is_slug, SLUG_RULE
 );
 id!(
+    /// The public half of the tokens that follow from one use of a client's secret.
+    FamilyId, "token family id", is_slug, SLUG_RULE
+);
+id!(
     /// A member of an organisation, as its administrator named it.
     MemberId, "member id", is_slug, SLUG_RULE
 );

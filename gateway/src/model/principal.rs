@@ -24,6 +24,8 @@ pub enum AuthMethod {
     Session,
     /// An API key.
     ApiKey,
+    /// An access token that was given for an API key.
+    AccessToken,
 }
 
 impl AuthMethod {
@@ -33,6 +35,7 @@ impl AuthMethod {
             Self::None => "none",
             Self::Session => "session",
             Self::ApiKey => "api_key",
+            Self::AccessToken => "access_token",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Why a request is not served. A refusal is a value; only the doors turn it into a status code.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// A part of the gateway a request could not be decided without.
@@ -64,6 +65,39 @@ pub enum ErrorStyle {
     Problem,
     /// `status`, `message` and `errorCode`: an API's own form, kept for its clients.
     StatusMessageCode,
+    /// `error` and `error_description` (RFC 6749 §5.2), for the issuer's endpoints.
+    OAuth,
+}
+
+/// Why somebody gets no tokens. The first six are those of RFC 6749 §5.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenRefusal {
+    /// A parameter is missing, repeated or malformed.
+    Request,
+    /// The client is unknown, or its secret does not fit: nobody learns which.
+    Client,
+    /// The refresh token does not count.
+    Grant,
+    /// A key of this kind is not exchanged for tokens.
+    Unauthorized,
+    /// Another way to get a token than the two there are.
+    GrantType,
+    /// A scope is asked for that the client does not have.
+    Scope,
+}
+
+impl TokenRefusal {
+    /// The `error` of RFC 6749 §5.2; the reason in records and metrics, too.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Request => "invalid_request",
+            Self::Client => "invalid_client",
+            Self::Grant => "invalid_grant",
+            Self::Unauthorized => "unauthorized_client",
+            Self::GrantType => "unsupported_grant_type",
+            Self::Scope => "invalid_scope",
+        }
+    }
 }
 
 /// Why the gateway does not forward a request. Closed on purpose: a new case must break its readers.
@@ -104,13 +138,15 @@ pub enum Refusal {
     /// The rate limit named `policy` is used up: 429.
     TooManyRequests {
         /// The name of the limit.
-        policy: &'static str,
+        policy: Cow<'static, str>,
         /// The limit's size, requests per window.
         quota: u32,
         /// The window.
         window: Duration,
         /// Time until a request can pass again.
         retry_after: Duration,
+        /// Whether it bounds misuse, and is no allowance.
+        fair_use: bool,
     },
     /// The policies do not allow it: 403, or 404 where the service hides what exists.
     Denied {
@@ -119,6 +155,15 @@ pub enum Refusal {
         /// Answer as if it did not exist.
         hidden: bool,
     },
+    /// The operation accepts scopes of which the API client has none: 403 `insufficient_scope` (RFC 6750 §3.1).
+    ScopeMissing {
+        /// One of these would do, in the form of RFC 6749 §3.3.
+        accepted: String,
+        /// The `@reason` of the deciding policies, as for [`Refusal::Denied`].
+        reason: Option<String>,
+    },
+    /// No tokens: 400 or 401.
+    Tokens(TokenRefusal),
     /// A dependency failed; the gate stays shut: 503.
     Unavailable(Dependency),
     /// The sign-in could not be completed: an error page, 400.
@@ -151,6 +196,8 @@ impl Refusal {
             Self::NotMember => "not_member",
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::Denied { .. } => "denied",
+            Self::ScopeMissing { .. } => "insufficient_scope",
+            Self::Tokens(refusal) => refusal.code(),
             Self::Unavailable(Dependency::Store) => "store_unavailable",
             Self::Unavailable(Dependency::Journal) => "journal_unavailable",
             Self::Unavailable(Dependency::IdentityProvider) => "identity_provider_unavailable",

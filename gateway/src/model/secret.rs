@@ -5,6 +5,17 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
+/// How an API key begins.
+pub const API_KEY_PREFIX: &str = "hg_";
+/// How an access token begins.
+pub const ACCESS_TOKEN_PREFIX: &str = "hga_";
+/// How a refresh token begins.
+pub const REFRESH_TOKEN_PREFIX: &str = "hgr_";
+/// How every credential of the gateway's own begins that clients hold: what begins like this is kept out of queries and
+/// records.
+pub const CREDENTIAL_PREFIXES: [&str; 3] =
+    [API_KEY_PREFIX, ACCESS_TOKEN_PREFIX, REFRESH_TOKEN_PREFIX];
+
 /// A secret value. It has no `Display` and no `serde::Serialize`, so it cannot slip into a log or a page.
 #[derive(Clone, Default)]
 pub struct Secret<T: Zeroize>(T);

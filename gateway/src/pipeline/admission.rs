@@ -6,46 +6,35 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
-use tracing::Instrument as _;
 
-use super::asker::Asker;
-use super::denial::{denied, hides, partition_of, same_site, to_sign_in, usable_from};
+use super::denial::usable_from;
 use super::floods::Floods;
-use super::further;
 use super::help::HELPED_AT_ONCE;
 use super::ids::Ids;
 use super::in_force::{InForce, reader};
-use super::listing::Listing;
 use super::lists::Lists;
 use super::live_binding::LiveBinding;
-use super::operation::{is_bootstrap, only_bootstrap};
-use super::outcome::{Arrival, BodySource, Enforcement, Forward, Outcome, Refused};
+use super::outcome::{Arrival, BodySource, Enforcement, Outcome, Refused};
+use super::quotas::Counting;
 use super::recording::{Identity, Trail};
 use super::sign_in::SignIn;
 use super::snapshot::{
     ChangeError, OrganisationsRefused, PoliciesRefused, Snapshot, SnapshotError, SnapshotParts,
 };
+use super::tokens::Issuing;
 use super::unsent::Unsent;
+use super::walk::stage;
 use crate::audit::{AuditEvents, Durability, OutcomeRecord, RecordBody, Recorded, Sink};
-use crate::authn::{AssertionSigner, Authenticator, Statement};
+use crate::authn::{AssertionSigner, Authenticator};
 use crate::authz::{Partition, Permit};
 use crate::directory::OrganisationData;
 use crate::limits::Limiter;
 use crate::model::{
-    Clock, DecisionId, Dependency, EntityUid, Entropy, EntropyError, PolicySource, Refusal,
-    TenantId, UnixNanos,
+    Clock, DecisionId, Dependency, Entropy, EntropyError, PolicySource, Refusal, TenantId,
+    UnixNanos,
 };
-use crate::routing::{CanonicalRequest, Further, LogClass, Matched, Place, is_gateway_path};
+use crate::routing::{CanonicalRequest, LogClass, is_gateway_path};
 
-/// The span of one stage. Without an exporter nobody wants it, and it costs one look at a flag.
-macro_rules! stage {
-    ($name:literal) => {
-        tracing::debug_span!(target: "hubgate::pipeline", $name)
-    };
-}
-
-/// A body that names the resource is read before the decision; PD-19 bounds it.
-const RESOURCE_BODY_BYTES_MAX: usize = 64 * 1024;
 /// PD-13: a decision that took longer was not one the policies' author meant; it is refused.
 pub(super) const DECISION_TIME_MAX: Duration = Duration::from_millis(50);
 
@@ -76,6 +65,10 @@ pub struct PipelineParts {
     pub admin_host: Option<String>,
     /// The organisation whose administrators run the platform, if there is one.
     pub platform: Option<TenantId>,
+    /// Gives API clients tokens.
+    pub issuing: Issuing,
+    /// Counts against quotas.
+    pub counting: Counting,
 }
 
 /// The way of every request.
@@ -84,9 +77,9 @@ pub struct Pipeline {
     pub(super) parts: PipelineParts,
     pub(super) in_force: Arc<InForce>,
     pub(super) limiter: ArcSwap<Limiter>,
-    ids: Ids,
+    pub(super) ids: Ids,
     floods: Floods,
-    lists: Lists,
+    pub(super) lists: Lists,
     pub(super) helping: Arc<Semaphore>,
     failures: AtomicU64,
 }
@@ -210,6 +203,8 @@ impl Pipeline {
     /// Forgets the limiter's idle keys.
     pub fn shrink_limits(&self) {
         self.limiter.load().shrink();
+        self.parts.issuing.attempts.shrink();
+        self.parts.counting.quotas.shrink(self.now());
     }
 
     /// How many refusals and outcomes could not be recorded since start.
@@ -230,9 +225,10 @@ impl Pipeline {
         }
         let end = if is_gateway_path(request.path()) {
             self.answer(&mut trail, &request, body).await.map(Outcome::Answer)
+        } else if let Some(issuer) = self.issuer_of(&request) {
+            self.oauth(&mut trail, (issuer, &request), body).await.map(Outcome::Answer)
         } else {
-            let forward = self.walk(&mut trail, &request, body).await;
-            forward.map(|forward| Outcome::Forward(Box::new(forward)))
+            self.walk(&mut trail, &request, body).await
         };
         match end {
             Ok(outcome) => outcome,
@@ -283,130 +279,6 @@ impl Pipeline {
         self.refuse(&Trail::new(arrival, Some(request), self.snapshot()), refusal, html)
     }
 
-    /// The stages.
-    async fn walk(
-        &self,
-        trail: &mut Trail<'_>,
-        request: &Arc<CanonicalRequest>,
-        body: &mut dyn BodySource,
-    ) -> Result<Forward, Refusal> {
-        let (matched, asker, partition) = self.routed(trail, request).await?;
-        let snapshot = Arc::clone(&trail.snapshot);
-        let bound = snapshot.directory().organisation_for_host(request.host());
-        let bound = bound.map(|organisation| organisation.id());
-        trail.asker = Some(asker.clone());
-        usable_from(&asker, trail.arrival.peer)?;
-        if is_bootstrap(&asker) {
-            return Err(only_bootstrap());
-        }
-        let tenant = partition_of(bound, &asker)?.cloned();
-        if let Some(tenant) = asker.tenant() {
-            let limiter = self.limiter.load();
-            stage!("limit").in_scope(|| limiter.admit_credential(tenant, asker.credential()))?;
-        }
-        same_site(&matched.route, request, &asker)?;
-        let (resource, further) =
-            named(&snapshot, &matched, request, (tenant.as_ref(), &asker), body).await?;
-        let listing = Listing {
-            snapshot: &snapshot,
-            route: &matched.route,
-            asker: &asker,
-            partition: &partition,
-            tenant: tenant.as_ref(),
-            arrival: trail.arrival,
-        };
-        let parts = (&snapshot, &matched.route, &partition);
-        let (resource, access) = if listing.is_list() {
-            self.lists.work_out(listing, parts, |listing| listing.nodes(resource)).await?
-        } else {
-            (resource, None)
-        };
-        trail.resource = Some(resource.clone());
-        trail.access.clone_from(&access);
-        let binding = LiveBinding {
-            asker: asker.clone(),
-            route: Arc::clone(&matched.route),
-            resource,
-            further,
-            tenant: tenant.clone(),
-            peer: trail.arrival.peer,
-        };
-        let (decision, took) = stage!("authorize").in_scope(|| {
-            timed(|| {
-                binding.decide(&snapshot, &matched.route, (&asker, &partition), trail.arrival.at)
-            })
-        });
-        trail.evaluation = took;
-        trail.decision = Some(decision.clone());
-        if trail.evaluation > DECISION_TIME_MAX {
-            trail.decision = None;
-            return Err(Refusal::Unavailable(Dependency::DecisionPoint));
-        }
-        let hidden = hides(&partition, (&matched.route, &asker), &binding.resource, &decision);
-        let permit = decision
-            .into_permit()
-            .map_err(|denial| denied(request, &asker, denial.decision().reason(), hidden))?;
-        further::ask(trail, &binding, &partition, request)?;
-        if !matched.route.body_ids().is_empty() {
-            let beside = access.map_or(0, |told| told.len());
-            trail.body_access = self
-                .lists
-                .work_out(listing, parts, move |listing| listing.body_ids(beside))
-                .await?;
-        }
-        let (permit, unsent) = self.record(trail, permit).instrument(stage!("record")).await?;
-        let forward = self.forward(trail, Arc::clone(request), permit, binding)?;
-        unsent.disarm();
-        Ok(forward)
-    }
-
-    /// Finds the route and who asks, both under the snapshot that the trail goes on under.
-    async fn routed(
-        &self,
-        trail: &mut Trail<'_>,
-        request: &CanonicalRequest,
-    ) -> Result<(Matched, Asker, Arc<Partition>), Refusal> {
-        let before = Arc::clone(&trail.snapshot);
-        let matched = stage!("route").in_scope(|| before.routes().find(request))?;
-        trail.route = Some(Arc::clone(&matched.route));
-        let (asker, partition) =
-            self.authenticate(trail, request).instrument(stage!("authenticate")).await?;
-        if Arc::ptr_eq(&before, &trail.snapshot) {
-            return Ok((matched, asker, partition));
-        }
-        // The route of the earlier snapshot is nothing to this one.
-        trail.route = None;
-        trail.asker = Some(asker.clone());
-        let matched = trail.snapshot.routes().find(request)?;
-        trail.route = Some(Arc::clone(&matched.route));
-        Ok((matched, asker, partition))
-    }
-
-    /// Tells who asks. The trail goes on under a later snapshot if the organisation has to be read for it.
-    async fn authenticate(
-        &self,
-        trail: &mut Trail<'_>,
-        request: &CanonicalRequest,
-    ) -> Result<(Asker, Arc<Partition>), Refusal> {
-        let now = trail.arrival.at;
-        let authenticated = self.parts.authenticator.authenticate(request.headers(), now).await;
-        let authenticated = authenticated.map_err(|refusal| to_sign_in(refusal, request))?;
-        let of_host = |snapshot: &Snapshot| {
-            let bound = snapshot.directory().organisation_for_host(request.host());
-            bound.map(|organisation| organisation.id().clone())
-        };
-        let bound = of_host(&trail.snapshot);
-        if let Some(tenant) = authenticated.principal().tenant().or(bound.as_ref()) {
-            let at = (reader(&authenticated), now);
-            trail.snapshot = self.in_force.current(Arc::clone(&trail.snapshot), tenant, at).await?;
-        }
-        // The host was given to another organisation while this one was read: nobody is decided on as both.
-        if of_host(&trail.snapshot) != bound {
-            return Err(Refusal::Unavailable(Dependency::DecisionPoint));
-        }
-        trail.snapshot.asker(authenticated, bound.as_ref(), now).await
-    }
-
     /// Records the permit. Until the request is handed to the door, the guard stands for its outcome: an
     /// Allow that never got there says so, whatever ends the way (a panic, a client that left).
     pub(super) async fn record<'g>(
@@ -434,39 +306,6 @@ impl Pipeline {
                 Err(Refusal::Unavailable(Dependency::Journal))
             }
         }
-    }
-
-    fn forward(
-        &self,
-        trail: &Trail<'_>,
-        request: Arc<CanonicalRequest>,
-        permit: Recorded<Permit>,
-        binding: LiveBinding,
-    ) -> Result<Forward, Refusal> {
-        let broken = Refusal::Unavailable(Dependency::DecisionPoint);
-        let (asker, route) = (&binding.asker, &binding.route);
-        let Some(subject) = asker.entity().cloned() else { return Err(broken) };
-        let statement = Statement {
-            audience: route.service().clone(),
-            subject,
-            tenant: binding.tenant.clone(),
-            method: asker.method(),
-            credential: Arc::clone(asker.credential()),
-            roles: Arc::clone(asker.roles()),
-            active: asker.active().cloned(),
-            access: trail.access.clone(),
-            body_access: trail.body_access.clone(),
-            action: route.action().clone(),
-            resource: binding.resource.clone(),
-            snapshot: trail.snapshot.id().clone(),
-        };
-        let assertion = self.parts.signer.sign(statement, permit.decision(), self.now());
-        let assertion = assertion.map_err(|error| {
-            tracing::error!(%error, "no assertion: the request is refused");
-            broken
-        })?;
-        let snapshot = trail.snapshot.settings().clone();
-        Ok(Forward { permit, request, assertion, binding, snapshot })
     }
 
     /// Records a refusal. If even that fails, the refusal stands and is counted.
@@ -569,19 +408,4 @@ pub(super) fn timed<D>(decide: impl Fn() -> D) -> (D, Duration) {
         decision = decide();
     }
     (decision, started.elapsed())
-}
-
-/// The object the request is about, and what else it names.
-async fn named(
-    snapshot: &Snapshot,
-    matched: &Matched,
-    request: &CanonicalRequest,
-    (tenant, asker): (Option<&TenantId>, &Asker),
-    body: &mut dyn BodySource,
-) -> Result<(EntityUid, Vec<Further>), Refusal> {
-    let read =
-        if matched.needs_body() { Some(body.read(RESOURCE_BODY_BYTES_MAX).await?) } else { None };
-    let place = Place { root: snapshot.root(tenant), active: asker.active() };
-    let resource = matched.resource(request, read.as_deref(), place)?;
-    Ok((resource, matched.further(request, read.as_deref(), place)?))
 }

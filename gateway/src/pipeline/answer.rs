@@ -24,6 +24,11 @@ pub enum Answer {
         /// The document.
         body: String,
     },
+    /// A JSON document about tokens, which nobody on the way may keep (RFC 6749 §5.1).
+    Tokens {
+        /// The document.
+        body: String,
+    },
     /// The style sheet of the gateway's pages. May be kept by caches for an hour.
     Style {
         /// The sheet.

@@ -134,17 +134,6 @@ impl Asker {
     pub fn person(&self) -> Option<&Pseudonym> {
         self.0.person.as_ref()
     }
-
-    fn stands_on(&self, other: &Authenticated) -> bool {
-        let own = &self.0.authenticated;
-        let same_session = same(own.session(), other.session());
-        let same_key = same(own.api_key(), other.api_key());
-        same_session || same_key
-    }
-}
-
-fn same<T>(a: Option<&Arc<T>>, b: Option<&Arc<T>>) -> bool {
-    matches!((a, b), (Some(a), Some(b)) if Arc::ptr_eq(a, b))
 }
 
 /// Sixteen locks keep two cores apart.
@@ -160,17 +149,18 @@ pub(super) struct Askers {
     shards: Box<[RwLock<HashMap<Handle, Asker>>]>,
 }
 
-/// Sessions and keys are kept apart by the address of their one shared value.
+/// Sessions and keys are kept apart by the address of their one shared value, and what proves a key by its MAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Handle {
     Session(usize),
-    ApiKey(usize),
+    ApiKey(usize, u64),
 }
 
 impl Handle {
     fn of(authenticated: &Authenticated) -> Option<Self> {
         let session = |session: &Arc<Session>| Self::Session(Arc::as_ptr(session).addr());
-        let key = |key: &Arc<ApiKey>| Self::ApiKey(Arc::as_ptr(key).addr());
+        let proof = authenticated.proof_hint();
+        let key = |key: &Arc<ApiKey>| Self::ApiKey(Arc::as_ptr(key).addr(), proof);
         authenticated.session().map(session).or_else(|| authenticated.api_key().map(key))
     }
 }
@@ -188,7 +178,10 @@ impl Askers {
     pub(super) fn find(&self, authenticated: &Authenticated) -> Option<Asker> {
         let handle = Handle::of(authenticated)?;
         let shard = self.shard(&handle)?.read().unwrap_or_else(PoisonError::into_inner);
-        shard.get(&handle).filter(|asker| asker.stands_on(authenticated)).cloned()
+        shard
+            .get(&handle)
+            .filter(|asker| asker.authenticated().is_proved_as(authenticated))
+            .cloned()
     }
 
     /// Keeps an asker for the next request.

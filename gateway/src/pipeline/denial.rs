@@ -73,7 +73,7 @@ pub(super) fn hides(
 /// Nobody known may sign in or bring a credential; somebody known is denied.
 pub(super) fn denied(
     request: &CanonicalRequest,
-    asker: &Asker,
+    (route, asker): (&Route, &Asker),
     reason: Option<&str>,
     hidden: bool,
 ) -> Refusal {
@@ -84,7 +84,18 @@ pub(super) fn denied(
     if asker.entity().is_none() && !hidden {
         return Refusal::NotMember;
     }
+    if !hidden && lacks_scope(route, asker) {
+        let (accepted, reason) = (route.stated_scopes().join(" "), reason.map(str::to_owned));
+        return Refusal::ScopeMissing { accepted, reason };
+    }
     Refusal::Denied { reason: reason.map(str::to_owned), hidden }
+}
+
+/// Whether an API client has none of the scopes the operation accepts.
+fn lacks_scope(route: &Route, asker: &Asker) -> bool {
+    let Some(key) = asker.authenticated().api_key() else { return false };
+    let given = |scope: &str| key.scopes.iter().any(|given| given == scope);
+    !route.scopes().is_empty() && !route.scopes().names().any(given)
 }
 
 /// A browser is sent to sign in where anybody else gets a 401 (CK-10: scripts get the 401 too).

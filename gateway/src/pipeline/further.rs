@@ -42,7 +42,7 @@ pub(super) fn ask(
         return Ok(());
     };
     let hidden = hides(partition, (route, asker), &denial.resource, &decision);
-    let refusal = denied(request, asker, decision.reason(), hidden);
+    let refusal = denied(request, (route, asker), decision.reason(), hidden);
     trail.also_denied = Some(decision);
     Err(refusal)
 }

@@ -157,7 +157,11 @@ impl Pipeline {
         self.limiter.load().admit_credential(tenant, &credential).map(drop)
     }
 
-    fn record_answer(&self, trail: &Trail<'_>, answer: Answer) -> Result<Reply, Refusal> {
+    pub(super) fn record_answer(
+        &self,
+        trail: &Trail<'_>,
+        answer: Answer,
+    ) -> Result<Reply, Refusal> {
         let now = self.now();
         let id = self.next_id(now);
         // Nothing here reaches an upstream; the record says so by its reason.
@@ -167,7 +171,7 @@ impl Pipeline {
             self.unrecorded(&error);
             Refusal::Unavailable(Dependency::Journal)
         })?;
-        Ok(Reply { answer, decision: id })
+        Ok(Reply { answer, decision: id, fields: self.standings(trail) })
     }
 
     fn record_event(&self, trail: &Trail<'_>, event: &SignInEvent) -> Result<(), Refusal> {

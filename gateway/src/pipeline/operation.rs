@@ -171,8 +171,9 @@ impl Pipeline {
         }
     }
 
-    async fn enter(
-        self: &Arc<Self>,
+    /// Who asks for an operation, if they may ask at all.
+    pub(super) async fn enter(
+        &self,
         trail: &mut Trail<'_>,
         operation: &Operation<'_>,
     ) -> Result<Entered, Refusal> {

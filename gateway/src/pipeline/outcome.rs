@@ -55,6 +55,7 @@ pub struct Forward {
     pub(super) assertion: http::HeaderValue,
     pub(super) binding: LiveBinding,
     pub(super) snapshot: SnapshotId,
+    pub(super) fields: http::HeaderMap,
 }
 
 impl Forward {
@@ -86,6 +87,11 @@ impl Forward {
     /// What a live stream stands on, to be asked about again while it lasts.
     pub fn live_binding(&self) -> LiveBinding {
         self.binding.clone()
+    }
+
+    /// What the answer tells of quotas, whatever the service says of its own.
+    pub const fn fields(&self) -> &http::HeaderMap {
+        &self.fields
     }
 
     /// The signed statement for the service.
@@ -126,6 +132,8 @@ pub struct Reply {
     pub answer: Answer,
     /// The record.
     pub decision: DecisionId,
+    /// What it tells of quotas.
+    pub fields: http::HeaderMap,
 }
 
 /// What became of a decision: the second, linked record.

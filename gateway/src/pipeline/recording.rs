@@ -7,10 +7,12 @@ use super::asker::Asker;
 use super::operation::{Operation, is_emergency};
 use super::outcome::Arrival;
 use super::snapshot::Snapshot;
+use super::tokens::Presented;
 use crate::audit::{
     AccessDigest, Also, DecisionRecord, Effect, QueryKeys, Source, Verdict, What, Who,
 };
 use crate::authz::Decision;
+use crate::limits::Standing;
 use crate::model::{ActionId, DecisionId, EntityUid, Refusal, UnixNanos};
 use crate::routing::{CanonicalRequest, Protocol, Route};
 
@@ -48,6 +50,10 @@ pub(super) struct Trail<'a> {
     /// Whether a policy that decided any of it wants its record on disk first.
     pub(super) also_strict: bool,
     pub(super) evaluation: Duration,
+    /// What the body proved itself with, where that is what the route asks for.
+    pub(super) presented: Option<Presented>,
+    /// How the quotas stand that it was counted against.
+    pub(super) standings: Vec<Standing>,
 }
 
 impl<'a> Trail<'a> {
@@ -73,6 +79,8 @@ impl<'a> Trail<'a> {
             also_denied: None,
             also_strict: false,
             evaluation: Duration::ZERO,
+            presented: None,
+            standings: Vec::new(),
         }
     }
 
@@ -125,7 +133,11 @@ impl<'a> Trail<'a> {
     /// that is what the record says.
     pub(super) fn refusal_verdict<'r>(&'r self, refusal: &'r Refusal) -> Verdict<'r> {
         match (self.deciding(), refusal) {
-            (Some(decision), Refusal::Denied { .. }) if !decision.allowed() => self.verdict(),
+            (Some(decision), Refusal::Denied { .. } | Refusal::ScopeMissing { .. })
+                if !decision.allowed() =>
+            {
+                self.verdict()
+            }
             (_, Refusal::Unavailable(_)) => {
                 Verdict { effect: Effect::Error, ..Verdict::refused(refusal.code()) }
             }

@@ -42,6 +42,11 @@ impl Rendered {
                 content(&mut fields, "application/json");
                 (StatusCode::OK, Bytes::from(body))
             }
+            Answer::Tokens { body } => {
+                content(&mut fields, "application/json");
+                put(&mut fields, header::PRAGMA, "no-cache");
+                (StatusCode::OK, Bytes::from(body))
+            }
             Answer::Style { body } => {
                 content(&mut fields, "text/css; charset=utf-8");
                 put(&mut fields, header::CACHE_CONTROL, "public, max-age=3600");

@@ -11,7 +11,6 @@ mod cookies;
 mod event;
 mod me;
 mod pages;
-mod parameters;
 mod request;
 mod return_to;
 mod sign_out;

@@ -22,6 +22,7 @@ use crate::authz::{
     self, ChangeTable, Partition, Pdp, PolicyBook, PolicySchema, PreparedPrincipal,
 };
 use crate::directory::{Directory, Members, Organisation, principal_entity};
+use crate::limits::Plans;
 use crate::model::{
     Clock, EntityRecord, EntityUid, ErrorStyle, PersonId, PolicySource, Principal, Refusal,
     SnapshotId, TenantId, UnixNanos,
@@ -50,6 +51,8 @@ pub struct SnapshotParts {
     pub source: Arc<dyn OrganisationSource>,
     /// How refusals are written, host by host; the default where a host is not named.
     pub error_styles: HashMap<String, ErrorStyle>,
+    /// The quotas there are.
+    pub plans: Plans,
     /// What menus are made from.
     pub navigation: Option<Navigation>,
     /// Which action makes which change of data: so a person denied can be told whom to ask.
@@ -396,6 +399,11 @@ impl Snapshot {
     /// How refusals are written on a host.
     pub fn error_style(&self, host: &str) -> ErrorStyle {
         self.parts.error_styles.get(host).copied().unwrap_or_default()
+    }
+
+    /// The quotas there are.
+    pub(super) fn plans(&self) -> &Plans {
+        &self.parts.plans
     }
 
     /// What menus are made from.

@@ -20,8 +20,8 @@ use super::spans::Spans;
 use super::watch::{Reused, Watch};
 use super::{arrival, live, reply, tunnel, upstream_head, websocket};
 use crate::authn::is_gateway_cookie;
-use crate::model::{Dependency, ErrorStyle, Malformed, Refusal};
-use crate::pipeline::{Forward, Outcome, Refused};
+use crate::model::{Dependency, Malformed, Refusal};
+use crate::pipeline::{Forward, Outcome, Refused, Wording};
 use crate::routing::Stream;
 
 /// Two tries: one retry, and only where nothing can have happened.
@@ -188,6 +188,9 @@ impl ProxyHttp for Door {
             response.insert_header(header::CACHE_CONTROL, "no-store, private")?;
         }
         response.remove_header("hubgate-assertion");
+        if let Some((forward, _)) = exchange.allowed() {
+            tell_limits(response, forward)?;
+        }
         if let Some(decision) = exchange.decision {
             response.insert_header(upstream_head::REQUEST_ID, decision.to_string())?;
         }
@@ -254,8 +257,8 @@ impl ProxyHttp for Door {
                 help: None,
             };
             session.set_keepalive(None);
-            let style = self.error_style(exchange);
-            error_code = reply::refuse(session, &refused, style).await.unwrap_or(0);
+            let wording = self.wording(exchange);
+            error_code = reply::refuse(session, &refused, &wording).await.unwrap_or(0);
             exchange.enforcement.status = Some(error_code).filter(|code| *code > 0);
             linger(session, exchange).await;
         }
@@ -308,12 +311,9 @@ impl Door {
         })
     }
 
-    /// How the host asked for writes its refusals. Where none was readable, the usual way.
-    fn error_style(&self, exchange: &Exchange) -> ErrorStyle {
-        let request = exchange.request();
-        request.map_or_else(ErrorStyle::default, |request| {
-            self.pipeline.snapshot().error_style(request.host())
-        })
+    /// How refusals of what was asked for are worded.
+    fn wording(&self, exchange: &Exchange) -> Wording {
+        self.pipeline.wording(exchange.request().map(|request| &**request))
     }
 
     async fn send_refusal(
@@ -325,7 +325,7 @@ impl Door {
         exchange.refused(refused.decision);
         exchange.enforcement.ended_by = Some(refused.refusal.code());
         close_after_body(session, exchange);
-        let status = reply::refuse(session, &refused, self.error_style(exchange)).await?;
+        let status = reply::refuse(session, &refused, &self.wording(exchange)).await?;
         exchange.enforcement.status = Some(status);
         linger(session, exchange).await;
         Ok(true)
@@ -414,6 +414,30 @@ fn check_stream(response: &ResponseHeader, exchange: &Exchange) -> pingora::Resu
     }
     Ok(())
 }
+
+/// Where the gateway counts, what the service says of limits is not what counts.
+fn tell_limits(response: &mut ResponseHeader, forward: &Forward) -> pingora::Result<()> {
+    if forward.fields().is_empty() {
+        return Ok(());
+    }
+    for name in LIMIT_FIELDS {
+        response.remove_header(name);
+    }
+    for (name, value) in forward.fields() {
+        response.insert_header(name.clone(), value.clone())?;
+    }
+    Ok(())
+}
+
+/// Every field a limit is told by, in either way.
+const LIMIT_FIELDS: [&str; 6] = [
+    "ratelimit",
+    "ratelimit-policy",
+    "ratelimit-quota",
+    "ratelimit-timewindow",
+    "ratelimit-remaining",
+    "ratelimit-resetsin",
+];
 
 /// A service cannot set or clear the gateway's session.
 fn drop_our_cookies(response: &mut ResponseHeader) {

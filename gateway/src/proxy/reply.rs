@@ -5,8 +5,8 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
 use super::upstream_head::REQUEST_ID;
-use crate::model::{DecisionId, ErrorStyle};
-use crate::pipeline::{Refused, Rendered, Reply};
+use crate::model::DecisionId;
+use crate::pipeline::{Refused, Rendered, Reply, Wording};
 
 /// Sends a refusal; returns its status.
 ///
@@ -15,9 +15,9 @@ use crate::pipeline::{Refused, Rendered, Reply};
 pub(super) async fn refuse(
     session: &mut Session,
     refused: &Refused,
-    style: ErrorStyle,
+    wording: &Wording,
 ) -> pingora::Result<u16> {
-    send(session, Rendered::refused(refused, style), refused.decision).await
+    send(session, Rendered::refused(refused, wording), refused.decision).await
 }
 
 /// Sends one of the gateway's own answers; returns its status.
@@ -25,7 +25,9 @@ pub(super) async fn refuse(
 /// # Errors
 /// Pingora's, when the client is gone.
 pub(super) async fn answer(session: &mut Session, reply: Reply) -> pingora::Result<u16> {
-    send(session, Rendered::of(reply.answer), reply.decision).await
+    let mut wire = Rendered::of(reply.answer);
+    wire.fields.extend(reply.fields);
+    send(session, wire, reply.decision).await
 }
 
 async fn send(

@@ -72,6 +72,21 @@ pub enum Denials {
     Forbidden,
 }
 
+/// What the gateway answers itself, instead of the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnAnswer {
+    /// Tokens, for the id and secret of an API client.
+    Tokens,
+    /// New tokens, for a refresh token.
+    Refresh,
+    /// What the credential of the one who asks is good for.
+    Credential {
+        /// Properties of the answer that hold ids of the nodes it has roles on or below: name and Cedar type. A name that
+        /// ends in `s` holds a list.
+        ids: Vec<(String, String)>,
+    },
+}
+
 /// Where a request says which object it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResourceRule {
@@ -135,6 +150,8 @@ pub struct RouteSettings {
     pub named: NamedIds,
     /// The API scopes of which an API client needs one.
     pub scopes: Scopes,
+    /// The least of them, as whoever described the operation states them.
+    pub stated_scopes: Vec<String>,
     /// How a denial looks.
     pub denials: Denials,
     /// The service it goes to.
@@ -147,6 +164,10 @@ pub struct RouteSettings {
     pub body: BodyRule,
     /// The largest body in bytes.
     pub body_bytes_max: u64,
+    /// What the gateway answers itself, instead of the service.
+    pub answer: Option<OwnAnswer>,
+    /// The quota its requests count against.
+    pub quota: Option<Arc<str>>,
 }
 
 impl RouteSettings {
@@ -251,6 +272,21 @@ impl Route {
     /// The API scopes of which an API client needs one.
     pub const fn scopes(&self) -> &Scopes {
         &self.settings.scopes
+    }
+
+    /// The quota its requests count against.
+    pub const fn quota(&self) -> Option<&Arc<str>> {
+        self.settings.quota.as_ref()
+    }
+
+    /// The least of them, as whoever described the operation states them.
+    pub fn stated_scopes(&self) -> &[String] {
+        &self.settings.stated_scopes
+    }
+
+    /// What the gateway answers itself, instead of the service.
+    pub const fn answer(&self) -> Option<&OwnAnswer> {
+        self.settings.answer.as_ref()
     }
 
     /// How a denial looks.

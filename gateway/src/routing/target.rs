@@ -1,13 +1,12 @@
 //! The request target: a path that is its own canonical form, and a query that parses one way.
 
-use crate::model::Malformed;
+use crate::model::{CREDENTIAL_PREFIXES, Malformed};
 
 use super::bytes::{self, ESCAPED, QUERY, SEGMENT};
 
 /// Query keys in which some clients put a bearer token (RFC 6750 §2.3); ours do not belong there.
-const CREDENTIAL_KEYS: &[&[u8]] = &[b"access_token", b"api_key"];
-/// How every credential of ours begins.
-const CREDENTIAL_PREFIX: &[u8] = b"hg_";
+const CREDENTIAL_KEYS: &[&[u8]] =
+    &[b"access_token", b"api_key", b"refresh_token", b"client_secret"];
 /// The query key by which some frameworks change the method after the decision (PX-28).
 const METHOD_KEY: &[u8] = b"_method";
 
@@ -94,9 +93,8 @@ fn check_pair(pair: &[u8]) -> Result<(), Malformed> {
     }
     let value = value.get(1..).unwrap_or_default();
     let names_credential = CREDENTIAL_KEYS.iter().any(|name| decodes_to(key, name));
-    if names_credential
-        && decode(value).take(CREDENTIAL_PREFIX.len()).eq(CREDENTIAL_PREFIX.iter().copied())
-    {
+    let begins = |prefix: &str| decode(value).take(prefix.len()).eq(prefix.bytes());
+    if names_credential && CREDENTIAL_PREFIXES.into_iter().any(begins) {
         return Err(Malformed::CredentialPlacement);
     }
     Ok(())

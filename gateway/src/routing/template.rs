@@ -83,6 +83,18 @@ pub fn is_gateway_path(path: &str) -> bool {
     path.strip_prefix(GATEWAY_FOLDER).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// Whether a path is one of the issuer's, on its host: those of RFC 6749, 7009, 7662, 8414 and 9728.
+pub fn is_token_path(path: &str) -> bool {
+    let below = |folder: &str| {
+        path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    below("/oauth") || WELL_KNOWN.into_iter().any(below)
+}
+
+/// Where the metadata of the issuer and of the resource are (RFC 8414 §3, RFC 9728 §3).
+const WELL_KNOWN: [&str; 2] =
+    ["/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource"];
+
 struct Parameter<'a> {
     before: &'a str,
     name: &'a str,

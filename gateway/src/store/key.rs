@@ -59,10 +59,14 @@ pub enum Kind {
     Organisation,
     /// When an API key was last used, by its public half.
     ApiKeyUse,
+    /// The tokens that follow from one use of a client's secret, by their public half.
+    TokenFamily,
+    /// How much of a quota is used, by credential and quota.
+    QuotaCount,
 }
 
 impl Kind {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 24] = [
         Self::Session,
         Self::ApiKey,
         Self::Login,
@@ -85,6 +89,8 @@ impl Kind {
         Self::PolicyChange,
         Self::Organisation,
         Self::ApiKeyUse,
+        Self::TokenFamily,
+        Self::QuotaCount,
     ];
 
     /// The word in the key.
@@ -112,6 +118,8 @@ impl Kind {
             Self::PolicyChange => "policy-change",
             Self::Organisation => "organisation",
             Self::ApiKeyUse => "api-key-use",
+            Self::TokenFamily => "token-family",
+            Self::QuotaCount => "quota-count",
         }
     }
 }

@@ -37,4 +37,5 @@ mod streams;
 mod support;
 mod systems;
 mod telemetry;
+mod tokens;
 mod upstreams;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 
+use super::counting::Counter;
 use super::feeding::Feeds;
 use super::{ServeError, convert};
 use crate::admin::{Desk, DeskParts, Feeder, NameServers, Overlay, with_additions};
@@ -16,21 +17,23 @@ use crate::app::secrets::prepare_secrets;
 use crate::app::self_signed::self_signed_certificate;
 use crate::audit::{Event, EventRecord, PseudonymKey, Sink, SinkError};
 use crate::authn::{
-    AssertionKeys, AssertionSigner, Authenticator, Pepper, SessionLimits, SigningKey,
+    AssertionKeys, AssertionSigner, Authenticator, Pepper, SessionLimits, SigningKey, Tokens,
+    TokensParts,
 };
-use crate::config::{self, FileSource, KeptFiles, Loaded, Secrets};
+use crate::config::{self, FileSource, KeptFiles, Loaded, Secrets, TokensSettings};
 use crate::directory::Stored;
 use crate::journal::{Journal, JournalSettings};
-use crate::limits::Limiter;
+use crate::limits::{AttemptLimiter, Limiter};
 use crate::model::{Clock as _, OsEntropy, Secret, SystemClock};
 use crate::oidc::{OpenIdRelyingParty, OutboundSettings};
 use crate::pipeline::{
-    Identity, Pipeline, PipelineParts, SignIn, SignInParts, Snapshot, SnapshotParts, SourceError,
+    Identity, Issuing, Pipeline, PipelineParts, SignIn, SignInParts, Snapshot, SnapshotParts,
+    SourceError,
 };
 use crate::proxy::{CertificateStore, Generations, Listen, Services};
 use crate::store::{
     KeyRing, ManagedObjects, SealKey, SqliteStore, StateStore, StoredApiKeys, StoredSessions,
-    StoredTransactions, Watcher, watch,
+    StoredTokenFamilies, StoredTransactions, Watcher, watch,
 };
 use crate::telemetry::Metrics;
 
@@ -54,6 +57,7 @@ pub(super) struct Gateway {
     pub(super) feeder: Feeder,
     /// Makes changes.
     pub(super) desk: Desk,
+    counter: Counter,
     core: Handle,
 }
 
@@ -62,6 +66,7 @@ struct State {
     store: Arc<dyn StateStore>,
     sessions: Arc<StoredSessions>,
     keys: Arc<StoredApiKeys>,
+    families: Arc<StoredTokenFamilies>,
     transactions: Arc<StoredTransactions>,
     ring: KeyRing,
 }
@@ -87,12 +92,14 @@ impl Gateway {
         let limits = convert::session_limits(&settings.sign_in);
         let relying_party =
             Arc::new(OpenIdRelyingParty::new(outbound(loaded)?, Arc::clone(&clock) as _));
+        let counter = Counter::new(&state.store);
+        let issuing = issuing(&state, &secrets, &settings.tokens)?;
         let pipeline = Pipeline::new(
             PipelineParts {
                 events: Arc::new(ManagedObjects::new(Arc::clone(&state.store))),
                 entropy: Arc::clone(&entropy) as _,
                 snapshot: Arc::new(snapshot),
-                authenticator: authenticator(&state, &secrets, limits),
+                authenticator: authenticator(&state, (&secrets, &issuing.tokens), limits),
                 limiter: Arc::new(Limiter::new(convert::limits(&settings.limits))?),
                 sink: Arc::clone(&journal) as _,
                 signer: Arc::clone(&signer),
@@ -108,6 +115,8 @@ impl Gateway {
                 identity: identity.clone(),
                 admin_host: settings.listen.admin_host.clone(),
                 platform: settings.platform.clone(),
+                issuing,
+                counting: counter.counting(),
             },
             &*entropy,
         )?;
@@ -119,9 +128,7 @@ impl Gateway {
         follow_store(core, &state, &overlay);
         let first = pipeline.snapshot().settings().clone();
         follow_keys(core, &signer, settings.places.secrets_directory.clone());
-        shrink_limits(core, &pipeline);
-        forget_idle(core, &pipeline);
-        keep_uses(core, &state.keys);
+        tidy(core, &pipeline, &state.keys, &counter);
         let metrics = Metrics::new().map_err(|error| ServeError::Metrics(error.to_string()))?;
         let gateway = Self {
             pipeline,
@@ -135,6 +142,7 @@ impl Gateway {
             overlay,
             feeder,
             desk,
+            counter,
             core: core.clone(),
         };
         // Not before nothing can fail any more: a process that serves beside this one may still read what it kept.
@@ -148,6 +156,11 @@ impl Gateway {
     /// [`SinkError`] when it is not in the log.
     pub(super) fn event(&self, event: Event, detail: Option<&str>) -> Result<(), SinkError> {
         record_event(&self.pipeline, &*self.journal, &self.identity, (event, detail))
+    }
+
+    /// Keeps what was counted last. It blocks, for a moment.
+    pub(super) fn keep_counts(&self) {
+        self.counter.keep(&self.core);
     }
 
     /// Counts reloads for the metrics.
@@ -171,11 +184,20 @@ impl Gateway {
     }
 }
 
+/// What is done every few seconds, whoever asks.
+fn tidy(core: &Handle, pipeline: &Arc<Pipeline>, keys: &Arc<StoredApiKeys>, counter: &Counter) {
+    shrink_limits(core, pipeline);
+    forget_idle(core, pipeline);
+    keep_uses(core, keys);
+    counter.keep_on(core);
+}
+
 /// Takes over what other processes change in the store.
 fn follow_store(core: &Handle, state: &State, overlay: &Arc<Overlay>) {
     let followers = vec![
         Arc::clone(&state.sessions) as _,
         Arc::clone(&state.keys) as _,
+        Arc::clone(&state.families) as _,
         Arc::clone(overlay) as _,
     ];
     let watcher = Watcher::new(Arc::clone(&state.store), Arc::new(SystemClock), followers);
@@ -237,6 +259,7 @@ pub(in crate::app) fn snapshot_parts(
         directory: Arc::clone(&read.directory),
         source: Arc::new(source(loaded).with_stored(stored)),
         error_styles: convert::error_styles(&loaded.settings),
+        plans: loaded.settings.quotas.clone(),
         navigation: loaded.settings.navigation.as_ref().map(convert::navigation),
         changes: read.changes.clone(),
         config_digest: loaded.settings.digest(&loaded.file),
@@ -284,9 +307,33 @@ pub(super) fn assertion_keys(secrets: &Secrets) -> Result<AssertionKeys, ServeEr
 }
 
 /// What tells who asks.
-fn authenticator(state: &State, secrets: &Secrets, limits: SessionLimits) -> Authenticator {
+fn authenticator(
+    state: &State,
+    (secrets, tokens): (&Secrets, &Arc<Tokens>),
+    limits: SessionLimits,
+) -> Authenticator {
     let (sessions, keys) = (Arc::clone(&state.sessions) as _, Arc::clone(&state.keys) as _);
-    Authenticator::new(sessions, keys, Pepper::new(&secrets.pepper), limits)
+    let pepper = Pepper::new(&secrets.pepper);
+    Authenticator::new(sessions, keys, (pepper, Arc::clone(tokens)), limits)
+}
+
+/// What gives tokens.
+///
+/// # Errors
+/// [`ServeError`] when limits cannot be kept.
+fn issuing(state: &State, secrets: &Secrets, said: &TokensSettings) -> Result<Issuing, ServeError> {
+    let tokens = Tokens::new(TokensParts {
+        keys: Arc::clone(&state.keys) as _,
+        families: Arc::clone(&state.families) as _,
+        pepper: Pepper::new(&secrets.pepper),
+        entropy: Arc::new(OsEntropy),
+        lifetimes: convert::token_lifetimes(said),
+    });
+    Ok(Issuing {
+        tokens: Arc::new(tokens),
+        attempts: AttemptLimiter::new()?,
+        issuer: said.issuer.as_ref().map(convert::issuer),
+    })
 }
 
 /// What makes changes.
@@ -339,8 +386,9 @@ fn open_state(loaded: &Loaded, secrets: &Secrets) -> Result<State, ServeError> {
         convert::session_limits(&settings.sign_in),
     ));
     let keys = Arc::new(StoredApiKeys::new(Arc::clone(&store), Arc::clone(&clock) as _));
+    let families = Arc::new(StoredTokenFamilies::new(Arc::clone(&store), Arc::clone(&clock) as _));
     let transactions = Arc::new(StoredTransactions::new(Arc::clone(&store), ring.clone(), entropy));
-    Ok(State { store, sessions, keys, transactions, ring })
+    Ok(State { store, sessions, keys, families, transactions, ring })
 }
 
 fn outbound(loaded: &Loaded) -> Result<OutboundSettings, ServeError> {

@@ -9,15 +9,16 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::ServeError;
-use crate::authn::SessionLimits;
+use crate::authn::{SessionLimits, TokenLifetimes};
 use crate::config::{
-    Address, ErrorsName, HeadSettings, HeaderPattern, HttpVersion, LimitSettings as Said,
-    LimitsSettings, LogFormat as SaidFormat, NavigationSettings, Retry,
+    Address, ErrorsName, HeadSettings, HeaderPattern, HttpVersion, IssuerSettings,
+    LimitSettings as Said, LimitsSettings, LogFormat as SaidFormat, NavigationSettings, Retry,
     ServiceSettings as SaidService, Settings, SignInSettings, TelemetrySettings as SaidTelemetry,
+    TokensSettings,
 };
 use crate::limits::{KEYS_MAX, Limit, LimitSettings};
 use crate::model::{ActionId, ErrorStyle, ServiceId};
-use crate::pipeline::{Area, Navigation};
+use crate::pipeline::{Area, Issuer, Navigation};
 use crate::proxy::{DoorLimits, HealthCheck, ServiceSettings, UpstreamTls};
 use crate::routing::{HeadLimits, RouteSettings};
 use crate::telemetry::{LogFormat, TelemetrySettings};
@@ -52,6 +53,17 @@ pub(super) fn door_limits(said: &HeadSettings) -> DoorLimits {
 /// How long sessions live.
 pub(super) fn session_limits(said: &SignInSettings) -> SessionLimits {
     SessionLimits { idle: said.session_idle, absolute: said.session_absolute }
+}
+
+/// How long tokens live.
+pub(super) fn token_lifetimes(said: &TokensSettings) -> TokenLifetimes {
+    let (access, refresh, family) = (said.access, said.refresh, said.family);
+    TokenLifetimes { access, refresh, family, ..TokenLifetimes::default() }
+}
+
+/// Who gives tokens.
+pub(super) fn issuer(said: &IssuerSettings) -> Issuer {
+    Issuer::new(said.url.clone(), said.host.clone())
 }
 
 /// How many requests are let in.

@@ -13,7 +13,7 @@ use crate::audit::{Event, PseudonymKey};
 use crate::authn::AssertionSigner;
 use crate::config::{
     LimitsSettings, ListenSettings, Loaded, OutboundSettings, Places, Secrets, SignInSettings,
-    TelemetrySettings,
+    TelemetrySettings, TokensSettings,
 };
 use crate::journal::Journal;
 use crate::limits::{LimitError, Limiter};
@@ -44,6 +44,7 @@ struct Fixed {
     self_signed: bool,
     listen: ListenSettings,
     platform: Option<TenantId>,
+    tokens: TokensSettings,
     places: Places,
     sign_in: SignInSettings,
     outbound: OutboundSettings,
@@ -61,6 +62,7 @@ impl Fixed {
             self_signed: loaded.certificate.is_none(),
             listen,
             platform: settings.platform,
+            tokens: settings.tokens,
             places: settings.places,
             sign_in: settings.sign_in,
             outbound: settings.outbound,
@@ -78,6 +80,7 @@ impl Fixed {
             (listen.admin != other.listen.admin, "listen.admin"),
             (listen.admin_host != other.listen.admin_host, "listen.admin_host"),
             (self.platform != other.platform, "platform.organisation"),
+            (self.tokens != other.tokens, "tokens"),
             (listen.threads != other.listen.threads, "listen.threads"),
             (listen.grace != other.listen.grace, "listen.grace_seconds"),
             (listen.head != other.listen.head, "listen.head"),

@@ -1,93 +1,14 @@
 //! Tests of the authenticator, over stores in memory.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
-use async_trait::async_trait;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::*;
-use crate::authn::{CreateApiKeyError, NewApiKey, NewSession, SessionKey, set_session_cookie};
-use crate::model::{
-    ConnectionId, EntityUid, Entropy, EntropyError, KeyId, OsEntropy, PersonId, Secret, TenantId,
-};
-
-/// Both traits over maps; `silent` makes every answer a failure.
-#[derive(Debug, Default)]
-struct Memory {
-    sessions: Mutex<HashMap<SessionKey, Arc<Session>>>,
-    keys: Mutex<HashMap<KeyId, Arc<ApiKey>>>,
-    touched: Mutex<Vec<UnixNanos>>,
-    used: Mutex<Vec<UnixNanos>>,
-    silent: AtomicBool,
-}
-
-impl Memory {
-    fn answer<T>(&self, value: T) -> Result<T, StoreUnavailable> {
-        if self.silent.load(Ordering::Relaxed) { Err(StoreUnavailable) } else { Ok(value) }
-    }
-}
-
-#[async_trait]
-impl Sessions for Memory {
-    fn cached(&self, _: &SessionKey) -> Option<Arc<Session>> {
-        None
-    }
-    async fn find(&self, key: &SessionKey) -> Result<Option<Arc<Session>>, StoreUnavailable> {
-        self.answer(self.sessions.lock().unwrap().get(key).cloned())
-    }
-    async fn create(&self, new: NewSession) -> Result<(), StoreUnavailable> {
-        self.sessions.lock().unwrap().insert(new.session.key, Arc::new(new.session));
-        self.answer(())
-    }
-    async fn touch(&self, _: &SessionKey, now: UnixNanos) -> Result<(), StoreUnavailable> {
-        self.touched.lock().unwrap().push(now);
-        self.answer(())
-    }
-    async fn work_in(&self, _: &SessionKey, _: Option<&EntityUid>) -> Result<(), StoreUnavailable> {
-        self.answer(())
-    }
-    async fn remove(&self, key: &SessionKey) -> Result<(), StoreUnavailable> {
-        self.sessions.lock().unwrap().remove(key);
-        self.answer(())
-    }
-    async fn id_token(&self, _: &SessionKey) -> Result<Option<Secret<String>>, StoreUnavailable> {
-        self.answer(None)
-    }
-}
-
-#[async_trait]
-impl ApiKeys for Memory {
-    fn cached(&self, _: &KeyId) -> Option<Arc<ApiKey>> {
-        None
-    }
-    fn note_use(&self, _: &ApiKey, now: UnixNanos) {
-        self.used.lock().unwrap().push(now);
-    }
-    async fn find(&self, id: &KeyId) -> Result<Option<Arc<ApiKey>>, StoreUnavailable> {
-        self.answer(self.keys.lock().unwrap().get(id).cloned())
-    }
-    async fn create(&self, key: ApiKey) -> Result<(), CreateApiKeyError> {
-        self.keys.lock().unwrap().insert(key.id.clone(), Arc::new(key));
-        Ok(())
-    }
-    async fn list(&self, _: &TenantId) -> Result<Vec<ApiKey>, StoreUnavailable> {
-        self.answer(Vec::new())
-    }
-    async fn revoke(
-        &self,
-        _: &TenantId,
-        id: &KeyId,
-        now: UnixNanos,
-    ) -> Result<bool, StoreUnavailable> {
-        let mut keys = self.keys.lock().unwrap();
-        let key = ApiKey::clone(&keys[id]);
-        keys.insert(id.clone(), Arc::new(ApiKey { revoked: Some(now), ..key }));
-        self.answer(true)
-    }
-}
+use crate::authn::memory::Memory;
+use crate::authn::{NewApiKey, NewSession, TokenLifetimes, TokensParts, set_session_cookie};
+use crate::model::{ConnectionId, Entropy, EntropyError, OsEntropy, PersonId, Secret, TenantId};
 
 /// A world with one session and one key, both made at second 1000.
 struct World {
@@ -137,8 +58,19 @@ async fn world() -> World {
     };
     let issued = wish.issue(&pepper, &OsEntropy, at(MADE)).unwrap();
     ApiKeys::create(&*memory, issued.key).await.unwrap();
-    let authenticator =
-        Authenticator::new(memory.clone(), memory.clone(), pepper, SessionLimits::default());
+    let tokens = Arc::new(Tokens::new(TokensParts {
+        keys: memory.clone(),
+        families: memory.clone(),
+        pepper: pepper.clone(),
+        entropy: Arc::new(OsEntropy),
+        lifetimes: TokenLifetimes::default(),
+    }));
+    let authenticator = Authenticator::new(
+        memory.clone(),
+        memory.clone(),
+        (pepper, tokens),
+        SessionLimits::default(),
+    );
     World { memory, authenticator, session: id, token: issued.token.expose().clone() }
 }
 

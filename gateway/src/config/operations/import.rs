@@ -174,6 +174,8 @@ impl Import<'_> {
             stream: mapping.stream,
             body: mapping.body.or(described),
             body_bytes_max: mapping.body_bytes_max,
+            quota: mapping.quota.clone(),
+            answer: mapping.answer.clone(),
         })?;
         let usual = match defaults.body_bytes_max {
             Some(body_bytes_max) => &Usual { body_bytes_max, ..self.usual.clone() },
@@ -186,7 +188,8 @@ impl Import<'_> {
             kinds: &overlay.file.ids,
             unchecked: &overlay.file.unchecked,
         };
-        let route = file.settings(&mut section, usual, Some(&described))?;
+        let mut route = file.settings(&mut section, usual, Some(&described))?;
+        route.stated_scopes.clone_from(&stated);
         Some(Imported {
             origin: Origin::Operation(Arc::new(Entry::new(document, &path))),
             route,

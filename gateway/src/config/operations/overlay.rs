@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::scopes::ScopeRules;
 use crate::config::named_ids::{AlsoFile, BodyIdsFile};
 use crate::config::resource::ResourceFile;
-use crate::config::route::{BodyName, LogName, StreamName};
+use crate::config::route::{AnswerFile, BodyName, LogName, StreamName};
 use crate::config::service::DeniedName;
 
 /// The overlay of an OpenAPI document.
@@ -89,4 +89,10 @@ pub(super) struct OperationFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_099_511_627_776_i64))]
     pub(super) body_bytes_max: Option<u64>,
+    /// The quota that requests of one credential count against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) quota: Option<String>,
+    /// Lets the gateway answer, instead of the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) answer: Option<AnswerFile>,
 }

@@ -31,7 +31,7 @@ fn v4(n: u32) -> IpAddr {
 
 fn refused(policy: &'static str, quota: u32, retry_after: Duration) -> Refusal {
     let window = Duration::from_secs(if policy == "address" { 1 } else { 60 });
-    Refusal::TooManyRequests { policy, quota, window, retry_after }
+    Refusal::TooManyRequests { policy: policy.into(), quota, window, retry_after, fair_use: true }
 }
 
 #[test]

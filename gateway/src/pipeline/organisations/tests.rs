@@ -162,6 +162,7 @@ fn parts(source: &Arc<Counting>) -> SnapshotParts {
         ),
         source: Arc::clone(source) as _,
         error_styles: std::collections::HashMap::new(),
+        plans: crate::limits::Plans::default(),
         navigation: None,
         changes: crate::authz::ChangeTable::default(),
         config_digest: [0; 32],

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::table::{problem, problem_body};
-use crate::model::{DecisionId, ErrorStyle, Refusal};
+use crate::model::{DecisionId, ErrorStyle, Refusal, TokenRefusal};
 
 /// The media type and the body.
 pub(super) fn error_body(
@@ -15,6 +15,7 @@ pub(super) fn error_body(
     match style {
         ErrorStyle::Problem => ("application/problem+json", problem_body(refusal, decision)),
         ErrorStyle::StatusMessageCode => ("application/json", status_message_code(refusal)),
+        ErrorStyle::OAuth => ("application/json", oauth(refusal)),
     }
 }
 
@@ -32,13 +33,45 @@ struct StatusMessageCode<'a> {
 /// `Hubgate-Request-Id`.
 fn status_message_code(refusal: &Refusal) -> String {
     let problem = problem(refusal);
-    let (status, error_code) = words(problem.status);
+    let (status, mut error_code) = words(problem.status);
+    if *refusal == Refusal::Tokens(TokenRefusal::Client) {
+        error_code = String::from("CONSUMER_NOT_FOUND");
+    }
     let readable_message = match refusal {
-        Refusal::Denied { reason, hidden: false } => reason.as_deref(),
+        Refusal::Denied { reason, hidden: false } | Refusal::ScopeMissing { reason, .. } => {
+            reason.as_deref()
+        }
         _ => None,
     };
     let body = StatusMessageCode { status, message: problem.title, error_code, readable_message };
     // A struct of strings always serialises; an empty object would still be a refusal.
+    serde_json::to_string(&body).unwrap_or_else(|_| String::from("{}"))
+}
+
+#[derive(Serialize)]
+struct OAuthError<'a> {
+    error: &'a str,
+    error_description: String,
+}
+
+/// RFC 6749 §5.2, and for what it has no word RFC 6750 §3.1 and the words of its §4.1.2.1.
+fn oauth(refusal: &Refusal) -> String {
+    let problem = problem(refusal);
+    let error = match (refusal, problem.status) {
+        (Refusal::Tokens(refusal), _) => refusal.code(),
+        (Refusal::CredentialMissing | Refusal::CredentialInvalid, _) => "invalid_token",
+        (Refusal::ScopeMissing { .. }, _) => "insufficient_scope",
+        (_, StatusCode::FORBIDDEN) => "access_denied",
+        (_, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {
+            "temporarily_unavailable"
+        }
+        _ => TokenRefusal::Request.code(),
+    };
+    let description = format!("{}: {}", problem.title, problem.detail);
+    // RFC 6749 §5.2: %x20-21 / %x23-5B / %x5D-7E.
+    let allowed = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+    let error_description = description.chars().filter(allowed).collect();
+    let body = OAuthError { error, error_description };
     serde_json::to_string(&body).unwrap_or_else(|_| String::from("{}"))
 }
 

@@ -25,7 +25,10 @@ pub(super) fn refusal_html(refused: &Refused) -> String {
     };
     match refusal_page(page) {
         Answer::Html { body, .. } => body,
-        Answer::Redirect { .. } | Answer::Json { .. } | Answer::Style { .. } => String::new(),
+        Answer::Redirect { .. }
+        | Answer::Json { .. }
+        | Answer::Tokens { .. }
+        | Answer::Style { .. } => String::new(),
     }
 }
 
@@ -142,10 +145,11 @@ mod tests {
     fn a_person_reads_seconds_not_header_names() {
         let retry_after = Duration::from_millis(2_100);
         let busy = Refusal::TooManyRequests {
-            policy: "address",
+            policy: "address".into(),
             quota: 1,
             window: retry_after,
             retry_after,
+            fair_use: true,
         };
         assert!(page(&busy).contains("Try again in 3 seconds."));
         assert!(!page(&Refusal::Unavailable(Dependency::Store)).contains("Retry-After"));

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use crate::model::{DecisionId, Malformed, Refusal};
+use super::super::wording::Wording;
+use super::limits::{ToldLimit, limit_fields};
+use crate::model::{DecisionId, ErrorStyle, Malformed, Refusal, TokenRefusal};
 
 /// A refusal as HTTP says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +129,13 @@ pub(super) const fn problem(refusal: &Refusal) -> Problem {
             "Not found",
             "there is nothing at this path",
         ),
+        Refusal::ScopeMissing { .. } => (
+            StatusCode::FORBIDDEN,
+            "urn:hubgate:problem:insufficient-scope",
+            "The API client has none of the scopes for this",
+            "WWW-Authenticate names the scopes that would do; ask who made the client to add one",
+        ),
+        Refusal::Tokens(refusal) => tokens(*refusal),
         Refusal::Unavailable(_) => (
             StatusCode::SERVICE_UNAVAILABLE,
             "urn:hubgate:problem:unavailable",
@@ -153,6 +162,51 @@ pub(super) const fn problem(refusal: &Refusal) -> Problem {
         ),
     };
     Problem { status, kind, title, detail }
+}
+
+type Row = (StatusCode, &'static str, &'static str, &'static str);
+
+/// The rows about tokens.
+const fn tokens(refusal: TokenRefusal) -> Row {
+    let (status, kind, title, detail) = match refusal {
+        TokenRefusal::Request => (
+            StatusCode::BAD_REQUEST,
+            "urn:hubgate:problem:invalid-request",
+            "The request for a token is malformed",
+            "a parameter is missing, repeated, misplaced or malformed",
+        ),
+        TokenRefusal::Client => (
+            StatusCode::UNAUTHORIZED,
+            "urn:hubgate:problem:invalid-client",
+            "The client id or its secret is not valid",
+            "check both, and that the client is not disabled, expired or removed",
+        ),
+        TokenRefusal::Grant => (
+            StatusCode::BAD_REQUEST,
+            "urn:hubgate:problem:invalid-grant",
+            "The refresh token is not valid",
+            "it is unknown, expired, used before or taken back; ask for a token with the secret",
+        ),
+        TokenRefusal::Unauthorized => (
+            StatusCode::BAD_REQUEST,
+            "urn:hubgate:problem:unauthorized-client",
+            "This key is not exchanged for tokens",
+            "make an API client for this",
+        ),
+        TokenRefusal::GrantType => (
+            StatusCode::BAD_REQUEST,
+            "urn:hubgate:problem:unsupported-grant-type",
+            "There is no such way to get a token",
+            "use client_credentials or refresh_token",
+        ),
+        TokenRefusal::Scope => (
+            StatusCode::BAD_REQUEST,
+            "urn:hubgate:problem:invalid-scope",
+            "A scope is asked for that the client does not have",
+            "leave the parameter out, or name scopes the client was given",
+        ),
+    };
+    (status, kind, title, detail)
 }
 
 const fn malformed_detail(malformed: Malformed) -> &'static str {
@@ -184,16 +238,23 @@ const fn malformed_detail(malformed: Malformed) -> &'static str {
 }
 
 /// The header fields that belong to a refusal.
-pub(super) fn fields(refusal: &Refusal) -> HeaderMap {
+pub(super) fn fields(refusal: &Refusal, wording: &Wording) -> HeaderMap {
     let mut fields = HeaderMap::new();
     match refusal {
-        // RFC 6750 §3.1: no error code when no credential came.
-        Refusal::CredentialMissing => {
-            fields.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
         Refusal::CredentialInvalid => {
-            let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
-            fields.insert(header::WWW_AUTHENTICATE, challenge);
+            challenge(&mut fields, wording, &[("error", "invalid_token")]);
+        }
+        Refusal::ScopeMissing { accepted, .. } => {
+            let parameters = [("error", "insufficient_scope"), ("scope", accepted)];
+            challenge(&mut fields, wording, &parameters);
+        }
+        // RFC 6749 §5.2: the scheme a client may use there; elsewhere it is in the body.
+        Refusal::Tokens(TokenRefusal::Client) if wording.style == ErrorStyle::OAuth => {
+            put(&mut fields, header::WWW_AUTHENTICATE, "Basic realm=\"tokens\"");
+        }
+        // RFC 6750 §3.1: no error code when no credential came.
+        Refusal::CredentialMissing | Refusal::Tokens(TokenRefusal::Client) => {
+            challenge(&mut fields, wording, &[]);
         }
         Refusal::MethodNotAllowed { allow } => put(&mut fields, header::ALLOW, allow),
         Refusal::SignInNeeded { return_to } => {
@@ -202,13 +263,18 @@ pub(super) fn fields(refusal: &Refusal) -> HeaderMap {
                 .finish();
             put(&mut fields, header::LOCATION, &format!("/.hubgate/sign-in?{query}"));
         }
-        Refusal::TooManyRequests { policy, quota, window, retry_after } => {
+        Refusal::TooManyRequests { policy, quota, window, retry_after, fair_use } => {
             let seconds = whole_seconds(*retry_after);
             put(&mut fields, header::RETRY_AFTER, &seconds.to_string());
-            let limit = format!("\"{policy}\";r=0;t={seconds}");
-            put(&mut fields, HeaderName::from_static("ratelimit"), &limit);
-            let rule = format!("\"{policy}\";q={quota};w={}", whole_seconds(*window));
-            put(&mut fields, HeaderName::from_static("ratelimit-policy"), &rule);
+            let told = ToldLimit {
+                policy,
+                quota: *quota,
+                window: whole_seconds(*window),
+                remaining: 0,
+                resets_in: seconds,
+                fair_use: *fair_use,
+            };
+            fields.extend(limit_fields(&[told], wording.style, true));
         }
         Refusal::Unavailable(_) => {
             fields.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -216,6 +282,16 @@ pub(super) fn fields(refusal: &Refusal) -> HeaderMap {
         _ => {}
     }
     fields
+}
+
+/// RFC 6750 §3, RFC 9728 §5.1. The values have no quotes and no backslashes: scopes are none with them.
+fn challenge(fields: &mut HeaderMap, wording: &Wording, parameters: &[(&str, &str)]) {
+    let metadata = wording.resource_metadata.as_deref().map(|url| ("resource_metadata", url));
+    let parameters = parameters.iter().copied().chain(metadata);
+    let parameters: Vec<String> =
+        parameters.map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+    let value = format!("Bearer {}", parameters.join(", "));
+    put(fields, header::WWW_AUTHENTICATE, value.trim_end());
 }
 
 fn put(fields: &mut HeaderMap, name: HeaderName, value: &str) {
@@ -256,12 +332,14 @@ pub(super) const fn visible_code(refusal: &Refusal) -> &'static str {
 pub(super) fn problem_body(refusal: &Refusal, decision: DecisionId) -> String {
     let problem = problem(refusal);
     let reason = match refusal {
-        Refusal::Denied { reason, hidden: false } => reason.as_deref(),
+        Refusal::Denied { reason, hidden: false } | Refusal::ScopeMissing { reason, .. } => {
+            reason.as_deref()
+        }
         _ => None,
     };
     let code = visible_code(refusal);
     let violated_policies = match refusal {
-        Refusal::TooManyRequests { policy, .. } => Some([*policy]),
+        Refusal::TooManyRequests { policy, .. } => Some([&**policy]),
         _ => None,
     };
     let body = ProblemBody {
@@ -283,6 +361,10 @@ mod tests {
     use super::*;
     use crate::model::{Dependency, UnixNanos};
 
+    fn told(refusal: &Refusal) -> HeaderMap {
+        fields(refusal, &Wording::default())
+    }
+
     fn id() -> DecisionId {
         DecisionId::from_parts(UnixNanos::from_seconds(1), [0; 10])
     }
@@ -291,25 +373,45 @@ mod tests {
     fn a_hidden_denial_is_the_same_as_no_route() {
         let denied = Refusal::Denied { reason: Some(String::from("secret")), hidden: true };
         assert_eq!(problem_body(&denied, id()), problem_body(&Refusal::RouteNotFound, id()));
-        assert_eq!(fields(&denied), fields(&Refusal::RouteNotFound));
+        assert_eq!(told(&denied), told(&Refusal::RouteNotFound));
     }
 
     #[test]
     fn a_missing_credential_has_no_error_code_and_an_invalid_one_has() {
-        let challenge = |refusal| fields(&refusal).get("www-authenticate").cloned().unwrap();
+        let challenge = |refusal| told(&refusal).get("www-authenticate").cloned().unwrap();
         assert_eq!(challenge(Refusal::CredentialMissing), "Bearer");
         assert_eq!(challenge(Refusal::CredentialInvalid), "Bearer error=\"invalid_token\"");
     }
 
     #[test]
+    fn a_challenge_names_the_scopes_that_would_do_and_where_the_metadata_are() {
+        let url = "https://api.example.com/.well-known/oauth-protected-resource";
+        let wording = Wording { resource_metadata: Some(url.into()), ..Wording::default() };
+        let challenge = |refusal| fields(&refusal, &wording)["www-authenticate"].clone();
+        let accepted = String::from("teams:read teams:write");
+        let missing = Refusal::ScopeMissing { accepted, reason: None };
+        assert_eq!(
+            challenge(missing),
+            format!(
+                "Bearer error=\"insufficient_scope\", scope=\"teams:read teams:write\", resource_metadata=\"{url}\""
+            )
+        );
+        assert_eq!(
+            challenge(Refusal::CredentialMissing),
+            format!("Bearer resource_metadata=\"{url}\"")
+        );
+    }
+
+    #[test]
     fn retry_after_is_never_too_early() {
         let refusal = Refusal::TooManyRequests {
-            policy: "credential",
+            policy: "credential".into(),
             quota: 10,
             window: Duration::from_mins(1),
             retry_after: Duration::from_millis(1_001),
+            fair_use: true,
         };
-        let fields = fields(&refusal);
+        let fields = told(&refusal);
         assert_eq!(fields["retry-after"], "2");
         assert_eq!(fields["ratelimit"], "\"credential\";r=0;t=2");
         assert_eq!(fields["ratelimit-policy"], "\"credential\";q=10;w=60");
@@ -357,14 +459,22 @@ mod tests {
             Refusal::CredentialInvalid,
             Refusal::OtherTenant,
             Refusal::TooManyRequests {
-                policy: "credential",
+                policy: "credential".into(),
                 quota: 1,
                 window: Duration::from_secs(1),
                 retry_after: Duration::from_secs(1),
+                fair_use: false,
             },
             Refusal::Denied { reason: None, hidden: false },
             Refusal::NotMember,
             Refusal::AddressNotAllowed,
+            Refusal::ScopeMissing { accepted: String::from("teams:read"), reason: None },
+            Refusal::Tokens(TokenRefusal::Request),
+            Refusal::Tokens(TokenRefusal::Client),
+            Refusal::Tokens(TokenRefusal::Grant),
+            Refusal::Tokens(TokenRefusal::Unauthorized),
+            Refusal::Tokens(TokenRefusal::GrantType),
+            Refusal::Tokens(TokenRefusal::Scope),
         ]);
         all.extend(dependencies.into_iter().map(Refusal::Unavailable));
         all.extend([
@@ -387,7 +497,7 @@ mod tests {
         for refusal in all() {
             let problem = problem(&refusal);
             let fields: Vec<String> =
-                fields(&refusal).keys().map(|name| format!("`{name}`")).collect();
+                told(&refusal).keys().map(|name| format!("`{name}`")).collect();
             let _ = writeln!(
                 text,
                 "| `{}` | {} | {} | {} | {} |",
@@ -431,7 +541,7 @@ mod tests {
     fn the_way_back_is_encoded_into_the_sign_in_address() {
         let refusal = Refusal::SignInNeeded { return_to: String::from("/a?b=c&d=\u{e5}") };
         assert_eq!(
-            fields(&refusal)["location"],
+            told(&refusal)["location"],
             "/.hubgate/sign-in?return_to=%2Fa%3Fb%3Dc%26d%3D%C3%A5"
         );
     }

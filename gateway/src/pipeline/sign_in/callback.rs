@@ -11,7 +11,7 @@ use crate::authn::{
 use crate::directory::{Directory, Member, Members, Organisation};
 use crate::model::{Connection, ConnectionId, ConnectionKey, PersonId, Refusal, Secret, TenantId};
 
-use super::parameters::Parameters;
+use super::super::parameters::Parameters;
 use super::request::GatewayRequest;
 use super::start::{hash, is_open, redirect_uri, refuse};
 use super::{

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::authn::{ApiKey, Session};
 use crate::model::{Principal, Refusal};
 
+use super::super::parameters::Parameters;
 use super::Places;
-use super::parameters::Parameters;
 
 /// A request for a path under `/.hubgate/`, after canonicalisation and authentication.
 #[derive(Clone, Copy, Debug)]

@@ -10,9 +10,9 @@ use crate::authn::{AuthorizationRequest, LoginTransaction, SignInError, set_tran
 use crate::directory::{Directory, Organisation};
 use crate::model::{Connection, ConnectionId, Dependency, EntropyError, Refusal, Secret, TenantId};
 
+use super::super::parameters::Parameters;
 use super::cookies;
 use super::pages::{self, Choice};
-use super::parameters::Parameters;
 use super::request::GatewayRequest;
 use super::return_to::ReturnTo;
 use super::{Answer, Answered, SignIn, SignInEvent, failed, no_entropy, store_down};

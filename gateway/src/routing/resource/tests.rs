@@ -30,6 +30,9 @@ fn settings(resource: ResourceRule) -> RouteSettings {
         stream: Stream::None,
         body: BodyRule::ByMethod,
         body_bytes_max: 65_536,
+        answer: None,
+        quota: None,
+        stated_scopes: Vec::new(),
     }
 }
 

@@ -20,6 +20,9 @@ fn settings(id: &str, methods: &[Method], path: &str) -> RouteSettings {
         stream: Stream::None,
         body: BodyRule::ByMethod,
         body_bytes_max: 1024,
+        answer: None,
+        quota: None,
+        stated_scopes: Vec::new(),
     }
 }
 

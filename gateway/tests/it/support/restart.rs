@@ -9,6 +9,12 @@ impl Gateway {
         self.child.wait().unwrap();
     }
 
+    /// `kill -9`, once what was counted against quotas is kept: that is done every second.
+    pub(crate) async fn kill_after_counts(&mut self) {
+        tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+        self.kill();
+    }
+
     /// Starts a process again on the same folder, and on the same addresses unless somebody took one.
     pub(crate) async fn restart(&mut self) {
         for _ in 0..5 {

@@ -348,7 +348,7 @@ impl Browser {
     fn keep(&mut self, answer: &Answer) {
         let cookies = match answer {
             Answer::Redirect { cookies, .. } | Answer::Html { cookies, .. } => cookies.as_slice(),
-            Answer::Json { .. } | Answer::Style { .. } => &[],
+            Answer::Json { .. } | Answer::Tokens { .. } | Answer::Style { .. } => &[],
         };
         for cookie in cookies {
             let attributes: Vec<&str> = cookie.split("; ").collect();
