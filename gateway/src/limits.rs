@@ -9,7 +9,7 @@ mod quotas;
 mod states;
 
 pub use attempts::AttemptLimiter;
-pub use limiter::{Limit, LimitError, LimitSettings, Limiter, Remaining};
+pub use limiter::{Limit, LimitError, LimitSettings, Limiter, Remaining, network};
 pub use plans::{Plan, Plans};
 pub use quotas::{Count, KeptCounts, NoCount, Quota, QuotaKey, Quotas, Standing};
 pub use states::KEYS_MAX;

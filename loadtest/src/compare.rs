@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Args;
 use hubgate_testkit::ports::free_address;
 use hubgate_testkit::stage::{HUB_HOST, Stage};
@@ -62,10 +63,11 @@ pub(crate) async fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode
     let mut gateway = stage.start()?;
     gateway.wait_until_ready().await?;
     let session = sign_in.session(&stage).await?;
+    let token = exchange(&stage, &key).await?;
 
     let mut scenarios = Vec::new();
     let config = stage.authority().client_config(&["http/1.1"])?;
-    for Plan { name, credential, path, expected, through } in plans(&key, &session) {
+    for Plan { name, credential, path, expected, through } in plans(&key, &token, &session) {
         let (address, process) = match through {
             Through::Bare => (bare_address, bare.id()),
             Through::Gateway => (stage.gateway(), gateway.id()),
@@ -100,7 +102,7 @@ struct Plan {
 }
 
 /// The first is what the others are divided by.
-fn plans(key: &str, session: &str) -> Vec<Plan> {
+fn plans(key: &str, token: &str, session: &str) -> Vec<Plan> {
     let plan = |name, credential: (&'static str, String), path, expected, through| Plan {
         name,
         credential: Some(credential),
@@ -109,14 +111,30 @@ fn plans(key: &str, session: &str) -> Vec<Plan> {
         through,
     };
     let bearer = || ("Authorization", format!("Bearer {key}"));
+    let token = ("Authorization", format!("Bearer {token}"));
     let cookie = ("Cookie", format!("__Host-hubgate={session}"));
     let (own, foreign) = ("/api/v1/teams/team-harbour", "/api/v1/teams/team-meadow");
     vec![
         plan("bare Pingora", bearer(), own, 200, Through::Bare),
         plan("API key, decision, record", bearer(), own, 200, Through::Gateway),
+        plan("access token, decision, record", token, own, 200, Through::Gateway),
         plan("session, decision, record", cookie, own, 200, Through::Gateway),
         plan("denied", bearer(), foreign, 404, Through::Gateway),
     ]
+}
+
+/// An access token for the key, got the way its clients get one.
+async fn exchange(stage: &Stage, key: &str) -> anyhow::Result<String> {
+    let id = key.split('_').nth(1).unwrap_or_default();
+    let body = serde_json::json!({"clientId": id, "clientSecret": key}).to_string();
+    let request = http::Request::post(format!("{}/api/v1/auth/token", stage.hub_url()))
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(bytes::Bytes::from(body))?;
+    let answer = stage.client()?.send(request).await?;
+    anyhow::ensure!(answer.status().is_success(), "no token: {}", answer.status());
+    let told: serde_json::Value = serde_json::from_slice(answer.body())?;
+    let token = told.get("accessToken").and_then(serde_json::Value::as_str);
+    Ok(token.context("an answer without a token")?.to_owned())
 }
 
 async fn start_bare(

@@ -14,7 +14,7 @@ pub(super) struct EventBody {
     timestamp: String,
     /// Its id; also a cursor.
     id: String,
-    /// `created`, `updated`, `deleted`, `signed_in` or `signed_out`.
+    /// `created`, `updated`, `deleted`, `signed_in`, `signed_out` or `token_reused`.
     action: &'static str,
     /// Who did it.
     user: UserBody,

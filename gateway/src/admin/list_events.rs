@@ -62,7 +62,7 @@ const LOOKED_AT_MAX: usize = 20_000;
         ("userId" = Option<String>, Query, description = "What this member did."),
         ("entityType" = Option<String>, Query, description = "What was done to this kind of item, as `member`."),
         ("entityId" = Option<String>, Query, description = "What was done to the item with this id."),
-        ("action" = Option<String>, Query, description = "`created`, `updated`, `deleted`, `signed_in` or `signed_out`."),
+        ("action" = Option<String>, Query, description = "`created`, `updated`, `deleted`, `signed_in`, `signed_out` or `token_reused`."),
         ("search" = Option<String>, Query, description = "Those with this in names, ids or changes."),
         ("fromDate" = Option<String>, Query, description = "From this time on (RFC 3339)."),
         ("toDate" = Option<String>, Query, description = "Before this time (RFC 3339)."),

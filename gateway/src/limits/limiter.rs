@@ -139,7 +139,8 @@ impl<C: Clock + Clone> Limiter<C> {
     }
 }
 
-pub(super) const fn network(peer: IpAddr) -> IpAddr {
+/// The network that stands for a peer: a single IPv4 address, of IPv6 the /64.
+pub const fn network(peer: IpAddr) -> IpAddr {
     match peer {
         IpAddr::V4(_) => peer,
         IpAddr::V6(address) => match address.to_ipv4_mapped() {

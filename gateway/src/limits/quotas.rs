@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -83,9 +82,40 @@ const SHARDS: usize = 16;
 /// Counts requests.
 #[derive(Debug)]
 pub struct Quotas {
-    shards: Vec<Mutex<HashMap<QuotaKey, Kept>>>,
+    shards: Shards,
+    /// Of who is not known: whoever fills this table keeps no credential out.
+    strangers: Shards,
     hasher: RandomState,
     started: u64,
+}
+
+type Shards = Vec<Mutex<Shard>>;
+
+#[derive(Debug, Default)]
+struct Shard {
+    counts: HashMap<QuotaKey, Kept>,
+    /// The second it was last searched for blocks that are over: once in each is enough, and a flood of new keys must not
+    /// make every request pay for it.
+    searched: u64,
+}
+
+impl Shard {
+    /// Whether there is room for a key: it is there already, or one more fits.
+    fn has_room(&mut self, counted: &QuotaKey, now: u64) -> bool {
+        const MOST: usize = COUNTS_MAX / SHARDS;
+        if self.counts.contains_key(counted) {
+            return true;
+        }
+        if self.counts.len() >= MOST && self.searched != now {
+            self.searched = now;
+            self.forget(now);
+        }
+        self.counts.len() < MOST
+    }
+
+    fn forget(&mut self, now: u64) {
+        self.counts.retain(|_, kept| kept.changed || kept.until > now);
+    }
 }
 
 #[derive(Debug)]
@@ -99,8 +129,10 @@ struct Kept {
 impl Quotas {
     /// Counts from nothing. `started` is when this process began: earlier blocks may have been counted by another.
     pub fn new(started: UnixNanos) -> Self {
+        let shards = || std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
         Self {
-            shards: std::iter::repeat_with(Mutex::default).take(SHARDS).collect(),
+            shards: shards(),
+            strangers: shards(),
             hasher: RandomState::new(),
             started: started.seconds(),
         }
@@ -111,9 +143,9 @@ impl Quotas {
     pub fn wants_earlier(&self, counted: &QuotaKey, quota: &Quota, now: UnixNanos) -> bool {
         let block = block(quota, now);
         block <= self.started
-            && self
-                .shard(counted)
-                .is_none_or(|shard| shard.get(counted).is_none_or(|kept| kept.count.block != block))
+            && self.shard(counted).is_none_or(|shard| {
+                shard.counts.get(counted).is_none_or(|kept| kept.count.block != block)
+            })
     }
 
     /// Takes over what another process counted, unless this one counted more already.
@@ -127,7 +159,10 @@ impl Quotas {
         let block = block(quota, now);
         let used = earlier.filter(|count| count.block == block).map_or(0, |count| count.used);
         let Some(mut shard) = self.shard(counted) else { return };
-        let kept = shard.entry(counted.clone()).or_insert(Kept {
+        if !shard.has_room(counted, now.seconds()) {
+            return;
+        }
+        let kept = shard.counts.entry(counted.clone()).or_insert(Kept {
             count: Count { block, used: 0 },
             until: 0,
             changed: false,
@@ -155,14 +190,11 @@ impl Quotas {
         let standing =
             |remaining| Standing { quota: quota.clone(), remaining, resets_in: resets_in.max(1) };
         let Some(mut shard) = self.shard(counted) else { return Err(standing(0)) };
-        if !shard.contains_key(counted) && shard.len() >= COUNTS_MAX / SHARDS {
-            shard.retain(|_, kept| kept.changed || kept.until > now.seconds());
-            // To forget one in use would hand out a new allowance: newcomers wait.
-            if shard.len() >= COUNTS_MAX / SHARDS {
-                return Err(standing(0));
-            }
+        // To forget one in use would hand out a new allowance: newcomers wait.
+        if !shard.has_room(counted, now.seconds()) {
+            return Err(standing(0));
         }
-        let kept = shard.entry(counted.clone()).or_insert(Kept {
+        let kept = shard.counts.entry(counted.clone()).or_insert(Kept {
             count: Count { block, used: 0 },
             until: end,
             changed: false,
@@ -175,18 +207,9 @@ impl Quotas {
             return Err(standing(0));
         }
         kept.count.used += 1;
-        kept.changed = true;
+        // What is counted of nobody known is not kept.
+        kept.changed = counted.tenant.is_some();
         Ok(standing(quota.requests.get() - kept.count.used))
-    }
-
-    /// How a quota stands, without counting.
-    pub fn standing(&self, counted: &QuotaKey, quota: &Quota, now: UnixNanos) -> u32 {
-        let block = block(quota, now);
-        let used = self.shard(counted).and_then(|shard| {
-            let kept = shard.get(counted)?;
-            (kept.count.block == block).then_some(kept.count.used)
-        });
-        quota.requests.get().saturating_sub(used.unwrap_or(0))
     }
 
     /// What was counted since it was told last, at most `most` of it, and until when it matters.
@@ -195,7 +218,9 @@ impl Quotas {
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             let left = most - changed.len();
-            for (counted, kept) in shard.iter_mut().filter(|(_, kept)| kept.changed).take(left) {
+            for (counted, kept) in
+                shard.counts.iter_mut().filter(|(_, kept)| kept.changed).take(left)
+            {
                 kept.changed = false;
                 let until = UnixNanos::from_seconds(kept.until);
                 changed.push((counted.clone(), kept.count, until));
@@ -206,16 +231,17 @@ impl Quotas {
 
     /// Forgets blocks that are over.
     pub fn shrink(&self, now: UnixNanos) {
-        for shard in &self.shards {
+        for shard in self.strangers.iter().chain(&self.shards) {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.retain(|_, kept| kept.changed || kept.until > now.seconds());
-            shard.shrink_to_fit();
+            shard.forget(now.seconds());
+            shard.counts.shrink_to_fit();
         }
     }
 
-    fn shard(&self, counted: &QuotaKey) -> Option<MutexGuard<'_, HashMap<QuotaKey, Kept>>> {
+    fn shard(&self, counted: &QuotaKey) -> Option<MutexGuard<'_, Shard>> {
         let index = usize::try_from(self.hasher.hash_one(counted) % SHARDS as u64).unwrap_or(0);
-        let shard = self.shards.get(index)?;
+        let shards = if counted.tenant.is_some() { &self.shards } else { &self.strangers };
+        let shard = shards.get(index)?;
         Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -224,13 +250,6 @@ impl Quotas {
 fn block(quota: &Quota, now: UnixNanos) -> u64 {
     let window = u64::from(quota.window.get());
     now.seconds() / window * window
-}
-
-impl Standing {
-    /// The window as a span.
-    pub fn window(&self) -> Duration {
-        Duration::from_secs(self.quota.window.get().into())
-    }
 }
 
 #[cfg(test)]
@@ -309,12 +328,24 @@ mod tests {
     }
 
     #[test]
+    fn whoever_fills_the_table_keeps_no_credential_out() {
+        let (quotas, quota) = (Quotas::new(at(0)), quota(5));
+        let stranger = |n: u32| QuotaKey { tenant: None, ..counted(&n.to_string()) };
+        let many = u32::try_from(COUNTS_MAX).unwrap() * 2;
+        let let_in = (0..many).filter(|n| quotas.take(&stranger(*n), &quota, at(650)).is_ok());
+        assert!((COUNTS_MAX / 2..=COUNTS_MAX).contains(&let_in.count()));
+        assert!(quotas.take(&counted("one"), &quota, at(650)).is_ok());
+        assert_eq!(quotas.changed(10).len(), 1, "strangers are not kept");
+        assert!(quotas.take(&stranger(many), &quota, at(1_300)).is_ok(), "blocks end");
+    }
+
+    #[test]
     fn blocks_that_are_over_are_forgotten() {
         let quotas = Quotas::new(at(0));
         quotas.take(&counted("one"), &quota(5), at(650)).unwrap();
         quotas.shrink(at(2_000));
         assert_eq!(quotas.changed(10).len(), 1, "not before it is kept");
         quotas.shrink(at(2_000));
-        assert!(quotas.shards.iter().all(|shard| shard.lock().unwrap().is_empty()));
+        assert!(quotas.shards.iter().all(|shard| shard.lock().unwrap().counts.is_empty()));
     }
 }

@@ -8,7 +8,7 @@ use super::admission::Pipeline;
 use super::asker::Asker;
 use super::recording::Trail;
 use super::refusing::{ToldLimit, limit_fields};
-use crate::limits::{KeptCounts, Quota, QuotaKey, Quotas, Standing};
+use crate::limits::{KeptCounts, Quota, QuotaKey, Quotas, Standing, network};
 use crate::model::{Dependency, Refusal};
 
 /// What requests are counted with.
@@ -76,7 +76,7 @@ pub(super) fn quota_of(
     })?;
     let credential = match asker.tenant() {
         Some(_) => Arc::clone(asker.credential()),
-        None => Arc::from(trail.arrival.peer.ip().to_string()),
+        None => Arc::from(network(trail.arrival.peer.ip()).to_string()),
     };
     let (tenant, name) = (asker.tenant().cloned(), Arc::clone(&quota.name));
     Ok((QuotaKey { tenant, credential, quota: name }, quota))

@@ -403,6 +403,7 @@ async fn documents(world: &World, cases: &mut Cases) {
         let answer = world.post(path, &[FORM], "token=x&grant_type=x").await;
         cases.status(40, name, &answer, 401);
     }
+    described_as_it_is(world, &document, cases).await;
     let grants =
         document["grant_types_supported"] == json!(["client_credentials", "refresh_token"]);
     cases.part(40, "what can be granted", grants, || document.to_string());
@@ -412,6 +413,23 @@ async fn documents(world: &World, cases: &mut Cases) {
     let answer =
         world.gateway.ask("GET /.well-known/oauth-authorization-server", &elsewhere, None).await;
     cases.status(40, "on its own host alone", &answer, 404);
+}
+
+/// What the repository describes is there, and nothing that is there is missing in it.
+async fn described_as_it_is(world: &World, document: &Value, cases: &mut Cases) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/oauth.openapi.json");
+    let described: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let described = described["paths"].as_object().unwrap();
+    let endpoints = document.as_object().unwrap().iter();
+    for (name, url) in endpoints.filter(|(name, _)| name.ends_with("_endpoint")) {
+        let path = url.as_str().unwrap().strip_prefix(ISSUER).unwrap();
+        cases.part(40, name, described.contains_key(path), || url.to_string());
+    }
+    for (path, methods) in described {
+        let method = if methods.get("post").is_some() { "POST" } else { "GET" };
+        let status = world.ask(method, path, &[], None).await.status;
+        cases.part(40, path, ![404, 405].contains(&status), || status.to_string());
+    }
 }
 
 /// P41 to P44.
