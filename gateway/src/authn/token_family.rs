@@ -25,9 +25,9 @@ use crate::model::{
 const ACCESS: TokenText = TokenText { prefix: ACCESS_TOKEN_PREFIX, id_chars: 16 };
 const REFRESH: TokenText = TokenText { prefix: REFRESH_TOKEN_PREFIX, id_chars: 16 };
 
-/// How far back a refresh token is known for one that was used: a client and a thief are a few uses apart, and each step
-/// costs a microsecond.
-const STEPS_BACK_MAX: usize = 64;
+/// Uses of refresh tokens in one family: one in twenty minutes for a month. Every one of them is known for one that was used:
+/// each step back costs a microsecond.
+const USES_MAX: u32 = 2_000;
 
 /// How long tokens live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,8 @@ impl Default for TokenLifetimes {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Kept {
     mac: KeyMac,
+    /// When it was given.
+    at: UnixNanos,
     until: UnixNanos,
     /// What an access token was narrowed to; everything its family has, where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,6 +99,9 @@ pub struct TokenFamily {
     refresh: Option<Kept>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     used: Option<Used>,
+    /// How often a refresh token was used.
+    #[serde(default)]
+    uses: u32,
     #[serde(skip)]
     narrowed: Narrowed,
 }
@@ -193,6 +198,7 @@ impl TokenFamily {
         let ends = key_ends.map_or(ends, |end| end.min(ends));
         let keep = |token: &Secret<String>, life| Kept {
             mac: pepper.mac(token.expose()),
+            at: now,
             until: now.plus(life).min(ends),
             scopes: None,
         };
@@ -208,6 +214,7 @@ impl TokenFamily {
             access_before: None,
             refresh: refresh.as_ref().map(|token| keep(token, lifetimes.refresh)),
             used: None,
+            uses: 0,
             narrowed: Narrowed::default(),
         };
         let pair = family.pair(access, refresh);
@@ -225,7 +232,7 @@ impl TokenFamily {
         let Some(current) = &self.refresh else { return Refreshed::Nothing };
         let mac = pepper.mac(token);
         if bool::from(mac.is(&current.mac)) {
-            if now >= current.until || now >= self.ends {
+            if now >= current.until || now >= self.ends || self.uses >= USES_MAX {
                 return Refreshed::Nothing;
             }
             let (access, refresh) = self.successors(pepper, token);
@@ -253,14 +260,23 @@ impl TokenFamily {
         let before = self.access_before.as_ref().filter(is_it);
         let found = before.or_else(|| Some(&self.access).filter(is_it))?;
         let scopes = found.scopes.as_deref().or(self.scopes.as_deref());
-        (now < found.until && now < self.ends).then_some(Access { scopes, until: found.until })
+        (now < found.until && now < self.ends).then_some(Access {
+            scopes,
+            since: found.at,
+            until: found.until,
+        })
     }
 
-    /// Whether `token` is the refresh token of this family at `now`, and until when.
-    pub fn refreshes(&self, token: &str, pepper: &Pepper, now: UnixNanos) -> Option<UnixNanos> {
+    /// Whether `token` is the refresh token of this family at `now`, since when and until when.
+    pub fn refreshes(
+        &self,
+        token: &str,
+        pepper: &Pepper,
+        now: UnixNanos,
+    ) -> Option<(UnixNanos, UnixNanos)> {
         let kept = self.refresh.as_ref()?;
         let is_it = bool::from(pepper.mac(token).is(&kept.mac));
-        (is_it && now < kept.until && now < self.ends).then_some(kept.until)
+        (is_it && now < kept.until && now < self.ends).then_some((kept.at, kept.until))
     }
 
     /// Whether `token` is or was a token of this family: who shows it may end the family.
@@ -316,6 +332,7 @@ impl TokenFamily {
     ) -> Self {
         let keep = |token: &Secret<String>, life, scopes| Kept {
             mac: pepper.mac(token.expose()),
+            at: used.at,
             until: used.at.plus(life).min(self.ends),
             scopes,
         };
@@ -331,6 +348,7 @@ impl TokenFamily {
             access_before: Some(self.access.clone()),
             refresh: Some(keep(refresh, lifetimes.refresh, None)),
             used: Some(used),
+            uses: self.uses.saturating_add(1),
             narrowed: Narrowed::default(),
         }
     }
@@ -345,11 +363,11 @@ impl TokenFamily {
         }
     }
 
-    /// Whether the refresh token of now, or the one before, follows from `token`.
+    /// Whether the refresh token of now follows from `token`.
     fn descends_from(&self, token: &str, pepper: &Pepper) -> bool {
         let Some(current) = &self.refresh else { return false };
         let mut next = self.next(pepper, token);
-        for _ in 0..STEPS_BACK_MAX {
+        for _ in 0..self.uses.min(USES_MAX) {
             if bool::from(pepper.mac(next.expose()).is(&current.mac)) {
                 return true;
             }
@@ -364,6 +382,8 @@ impl TokenFamily {
 pub struct Access<'a> {
     /// What it is narrowed to.
     pub scopes: Option<&'a [String]>,
+    /// When it was given.
+    pub since: UnixNanos,
     /// When it ends.
     pub until: UnixNanos,
 }

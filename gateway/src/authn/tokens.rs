@@ -96,7 +96,7 @@ pub struct TokenState {
     pub client: Arc<ApiKey>,
     /// When it ends.
     pub until: UnixNanos,
-    /// When its family began.
+    /// When it was given.
     pub since: UnixNanos,
     /// Whether it is a refresh token.
     pub refresh: bool,
@@ -108,6 +108,7 @@ pub(super) struct Bearer {
     pub(super) key: Arc<ApiKey>,
     pub(super) family: Arc<TokenFamily>,
     pub(super) token: KeyMac,
+    pub(super) since: UnixNanos,
     pub(super) until: UnixNanos,
 }
 
@@ -285,17 +286,18 @@ impl Tokens {
         now: UnixNanos,
     ) -> Result<Option<TokenState>, StoreUnavailable> {
         if let Some(bearer) = self.bearer(token, now).await? {
-            let (since, until) = (bearer.family.created, bearer.until);
+            let (since, until) = (bearer.since, bearer.until);
             return Ok(Some(TokenState { client: bearer.key, until, since, refresh: false }));
         }
         let Ok(id) = family_of_refresh(token) else { return Ok(None) };
         let Some(family) = self.parts.families.find(&id).await? else { return Ok(None) };
-        let Some(until) = family.refreshes(token, &self.parts.pepper, now) else { return Ok(None) };
+        let found = family.refreshes(token, &self.parts.pepper, now);
+        let Some((since, until)) = found else { return Ok(None) };
         let key = self.parts.keys.find(&family.key).await?;
         let key = key.filter(|key| holds(key, &family, now));
         Ok(key.map(|key| {
             let client = family.narrowed(&key, family.scopes.as_deref());
-            TokenState { client, until, since: family.created, refresh: true }
+            TokenState { client, until, since, refresh: true }
         }))
     }
 
@@ -325,20 +327,21 @@ impl Tokens {
         if key.used.is_news(now) {
             self.parts.keys.note_use(&key, now);
         }
-        let (key, until) = (family.narrowed(&key, access.scopes), access.until);
-        Ok(Some(Bearer { key, family, token: mac, until }))
+        let Access { scopes, since, until } = access;
+        let key = family.narrowed(&key, scopes);
+        Ok(Some(Bearer { key, family, token: mac, since, until }))
     }
 
     /// The same proof as it is now, for requests that live long.
     pub(super) async fn renewed(&self, bearer: &Bearer, now: UnixNanos) -> Option<Bearer> {
         let family = self.parts.families.find(&bearer.family.id).await.ok()??;
-        let Access { scopes, until } = family.admitted(bearer.token, now)?;
+        let Access { scopes, since, until } = family.admitted(bearer.token, now)?;
         let key = self.parts.keys.find(&family.key).await.ok()??;
         if !holds(&key, &family, now) {
             return None;
         }
         let key = family.narrowed(&key, scopes);
-        Some(Bearer { key, token: bearer.token, until, family })
+        Some(Bearer { key, token: bearer.token, since, until, family })
     }
 
     /// Ends a family whose refresh token somebody else may have.

@@ -14,7 +14,7 @@ use governor::clock::{Clock, DefaultClock, Reference as _};
 
 use super::limiter::{Counted, Limit, LimitError, network};
 use super::states::KEYS_MAX;
-use crate::model::Refusal;
+use crate::model::{KeyId, Refusal};
 
 /// How long an address is known to be a client's.
 const KNOWN_FOR: Duration = Duration::from_hours(24);
@@ -27,6 +27,7 @@ const KNOWN_MAX: usize = 65_536;
 pub struct AttemptLimiter<C: Clock = DefaultClock> {
     known_addresses: Counted<u128, C>,
     addresses: Counted<u128, C>,
+    networks: Counted<IpAddr, C>,
     clients: Counted<u128, C>,
     strangers: Counted<(), C>,
     known: Mutex<Known<C::Instant>>,
@@ -67,12 +68,15 @@ impl<C: Clock + Clone> AttemptLimiter<C> {
         let known = limit("token-client-address", 300, 300);
         // Whoever types a secret wrong has twenty tries, and one every three seconds.
         let address = limit("token-client-address", 20, 20);
+        // Whoever tries many clients takes a tenth of what strangers have together; behind one address there may be hundreds.
+        let network = limit("token-address", 600, 600);
         // Against strangers that come from many addresses.
         let client = limit("token-client", 120, 120);
         let strangers = limit("token-strangers", 6_000, 1_000);
         Ok(Self {
             known_addresses: Counted::new(known, KEYS_MAX, &clock)?,
             addresses: Counted::new(address, KEYS_MAX, &clock)?,
+            networks: Counted::new(network, KEYS_MAX, &clock)?,
             clients: Counted::new(client, KEYS_MAX, &clock)?,
             strangers: Counted::new(strangers, 1, &clock)?,
             known: Mutex::new(Known { young: HashMap::new(), old: HashMap::new() }),
@@ -91,6 +95,11 @@ impl<C: Clock + Clone> AttemptLimiter<C> {
             return self.known_addresses.admit(&pair).map(drop);
         }
         self.addresses.admit(&pair)?;
+        self.networks.admit(&network(peer))?;
+        // What cannot be a client takes nothing from those that are.
+        if KeyId::parse(client).is_err() {
+            return Ok(());
+        }
         self.clients.admit(&self.name(&client))?;
         self.strangers.admit(&()).map(drop)
     }
@@ -110,6 +119,7 @@ impl<C: Clock + Clone> AttemptLimiter<C> {
     pub fn shrink(&self) {
         self.known_addresses.shrink();
         self.addresses.shrink();
+        self.networks.shrink();
         self.clients.shrink();
     }
 

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -87,6 +88,8 @@ pub struct Quotas {
     strangers: Shards,
     hasher: RandomState,
     started: u64,
+    /// Where telling begins next.
+    first: AtomicUsize,
 }
 
 type Shards = Vec<Mutex<Shard>>;
@@ -114,7 +117,7 @@ impl Shard {
     }
 
     fn forget(&mut self, now: u64) {
-        self.counts.retain(|_, kept| kept.changed || kept.until > now);
+        self.counts.retain(|_, kept| kept.until > now);
     }
 }
 
@@ -135,6 +138,7 @@ impl Quotas {
             strangers: shards(),
             hasher: RandomState::new(),
             started: started.seconds(),
+            first: AtomicUsize::new(0),
         }
     }
 
@@ -144,7 +148,7 @@ impl Quotas {
         let block = block(quota, now);
         block <= self.started
             && self.shard(counted).is_none_or(|shard| {
-                shard.counts.get(counted).is_none_or(|kept| kept.count.block != block)
+                shard.counts.get(counted).is_none_or(|kept| kept.count.block < block)
             })
     }
 
@@ -167,7 +171,11 @@ impl Quotas {
             until: 0,
             changed: false,
         });
-        if kept.count.block != block {
+        // A later request may have begun the next block meanwhile.
+        if kept.count.block > block {
+            return;
+        }
+        if kept.count.block < block {
             kept.count = Count { block, used: 0 };
         }
         kept.count.used = kept.count.used.max(used);
@@ -215,7 +223,9 @@ impl Quotas {
     /// What was counted since it was told last, at most `most` of it, and until when it matters.
     pub fn changed(&self, most: usize) -> Vec<(QuotaKey, Count, UnixNanos)> {
         let mut changed = Vec::new();
-        for shard in &self.shards {
+        // Each time from another one on, so that under a load that never ends all have their turn.
+        let first = self.first.fetch_add(1, Ordering::Relaxed) % SHARDS;
+        for shard in self.shards.iter().cycle().skip(first).take(SHARDS) {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             let left = most - changed.len();
             for (counted, kept) in
@@ -343,9 +353,9 @@ mod tests {
     fn blocks_that_are_over_are_forgotten() {
         let quotas = Quotas::new(at(0));
         quotas.take(&counted("one"), &quota(5), at(650)).unwrap();
-        quotas.shrink(at(2_000));
-        assert_eq!(quotas.changed(10).len(), 1, "not before it is kept");
-        quotas.shrink(at(2_000));
+        quotas.shrink(at(1_199));
+        assert_eq!(quotas.changed(10).len(), 1, "not before");
+        quotas.shrink(at(1_200));
         assert!(quotas.shards.iter().all(|shard| shard.lock().unwrap().counts.is_empty()));
     }
 }

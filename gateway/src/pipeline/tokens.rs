@@ -75,6 +75,10 @@ impl Pipeline {
         (token, scopes): (&str, Option<Vec<String>>),
         client: Option<&ProvedClient>,
     ) -> Result<Issued, Refusal> {
+        // A token that is used and not told of would look stolen when it is sent again later.
+        if !self.parts.sink.is_writable() {
+            return Err(Refusal::Unavailable(Dependency::Journal));
+        }
         let is_welcome = |key: &ApiKey| welcome(trail, host, key);
         let tokens = &self.parts.issuing.tokens;
         match tokens.refresh((token, scopes), (client, &is_welcome), trail.arrival.at).await {

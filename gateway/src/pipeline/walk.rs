@@ -19,7 +19,7 @@ use crate::audit::Recorded;
 use crate::authn::Statement;
 use crate::authz::{Partition, Permit};
 use crate::model::{Dependency, EntityUid, Refusal, TenantId};
-use crate::routing::{CanonicalRequest, Further, Matched, Place, Route};
+use crate::routing::{CanonicalRequest, Further, Matched, OwnAnswer, Place, Route};
 
 /// The span of one stage. Without an exporter nobody wants it, and it costs one look at a flag.
 macro_rules! stage {
@@ -181,6 +181,12 @@ impl Pipeline {
         trail.asker = Some(asker.clone());
         let matched = trail.snapshot.routes().find(request)?;
         trail.route = Some(Arc::clone(&matched.route));
+        // What the body proved was meant for tokens, and for nothing that a reload made of the route since.
+        let gives_tokens =
+            matches!(matched.route.answer(), Some(OwnAnswer::Tokens | OwnAnswer::Refresh));
+        if trail.presented.is_some() && !gives_tokens {
+            return Err(Refusal::Unavailable(Dependency::DecisionPoint));
+        }
         Ok((matched, asker, partition))
     }
 

@@ -44,17 +44,20 @@ impl StoredTokenFamilies {
         let value = written(&place, family)?;
         // The index first: it claims the id over all organisations, and without its record finds nothing.
         let tenant = family.tenant.as_str().into();
-        let claim = self.store.compare_and_swap(&index, None, tenant, Some(family.ends)).await?;
+        let until = Some(family.kept_until());
+        let claim = self.store.compare_and_swap(&index, None, tenant, until).await?;
         if let Swap::Changed(_) = claim {
             return Ok(claim);
         }
-        self.store.compare_and_swap(&place, None, value, Some(family.kept_until())).await
+        self.store.compare_and_swap(&place, None, value, until).await
     }
 
     async fn write(&self, family: &TokenFamily, version: u64) -> Result<Swap, StoreError> {
-        let (_, place) = located(&family.tenant, Kind::TokenFamily, family.id.as_str())?;
+        let (index, place) = located(&family.tenant, Kind::TokenFamily, family.id.as_str())?;
         let value = written(&place, family)?;
         let until = Some(family.kept_until());
+        // What finds it lives as long as it does: longer, should somebody else be quicker.
+        self.store.put(&index, family.tenant.as_str().into(), until).await?;
         self.store.compare_and_swap(&place, Some(version), value, until).await
     }
 

@@ -53,21 +53,30 @@ impl Counter {
     /// Keeps what was counted last. It blocks, for a moment.
     pub(super) fn keep(&self, core: &Handle) {
         core.block_on(async {
-            let written = tokio::time::timeout(KEPT_WITHIN, write(&self.quotas, &self.kept));
-            if !matches!(written.await, Ok(true)) {
+            let all = async {
+                while let Some(written) = write(&self.quotas, &self.kept).await {
+                    if written == 0 {
+                        return true;
+                    }
+                }
+                false
+            };
+            if !matches!(tokio::time::timeout(KEPT_WITHIN, all).await, Ok(true)) {
                 tracing::warn!("what was counted against quotas last is not kept");
             }
         });
     }
 }
 
-/// Whether all of it was kept.
-async fn write(quotas: &Quotas, kept: &StoredCounts) -> bool {
+/// How much was kept; nothing where the store failed.
+async fn write(quotas: &Quotas, kept: &StoredCounts) -> Option<usize> {
+    let mut written = 0;
     for (counted, count, until) in quotas.changed(AT_ONCE) {
         if let Err(error) = kept.keep(&counted, count, until).await {
             tracing::warn!(%error, "what was counted against a quota is not kept");
-            return false;
+            return None;
         }
+        written += 1;
     }
-    true
+    Some(written)
 }

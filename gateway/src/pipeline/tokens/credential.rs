@@ -56,7 +56,8 @@ pub(super) fn credential(
 fn nodes_of(kind: &str, asker: &Asker, partition: &Partition) -> BTreeSet<EntityUid> {
     let mut found = BTreeSet::new();
     for role in asker.roles().iter() {
-        let mut level = vec![role.on.clone()];
+        let mut level = BTreeSet::from([role.on.clone()]);
+        let mut seen = BTreeSet::new();
         for _ in 0..LEVELS_MAX {
             let here: Vec<EntityUid> =
                 level.iter().filter(|node| node.kind() == kind).cloned().collect();
@@ -65,7 +66,9 @@ fn nodes_of(kind: &str, asker: &Asker, partition: &Partition) -> BTreeSet<Entity
                 break;
             }
             let records = level.iter().filter_map(|node| partition.record(node));
-            level = records.flat_map(|record| record.parents).collect();
+            let above: BTreeSet<EntityUid> = records.flat_map(|record| record.parents).collect();
+            seen.append(&mut level);
+            level = above.difference(&seen).cloned().collect();
         }
     }
     found

@@ -1,5 +1,7 @@
 //! Reads what OAuth clients post: one form, one way to prove who they are (RFC 6749 §2.3, §3.2).
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -81,10 +83,20 @@ fn half(text: &str) -> String {
     pairs.next().map(|(name, _)| name.into_owned()).unwrap_or_default()
 }
 
-/// The scopes of a `scope` parameter (RFC 6749 §3.3).
-pub(super) fn scopes(form: &Parameters) -> Option<Vec<String>> {
-    let text = form.value("scope")?;
-    Some(text.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect())
+/// A client has no more to ask for; they are kept with its tokens.
+const SCOPES_MAX: usize = 64;
+
+/// The scopes of a `scope` parameter (RFC 6749 §3.3), each once.
+///
+/// # Errors
+/// `invalid_scope` for none, and for too many.
+pub(super) fn scopes(form: &Parameters) -> Result<Option<Vec<String>>, Refusal> {
+    let Some(text) = form.value("scope") else { return Ok(None) };
+    let scopes: BTreeSet<&str> = text.split(' ').filter(|scope| !scope.is_empty()).collect();
+    if scopes.is_empty() || scopes.len() > SCOPES_MAX {
+        return Err(Refusal::Tokens(TokenRefusal::Scope));
+    }
+    Ok(Some(scopes.into_iter().map(str::to_owned).collect()))
 }
 
 /// A parameter that must be there.

@@ -58,7 +58,7 @@ impl Pipeline {
         let client = forms::client(request, &form)?;
         let grant = forms::required(&form, "grant_type")?;
         let client = self.proved(trail, (request.host(), &client)).await?;
-        let scopes = forms::scopes(&form);
+        let scopes = forms::scopes(&form)?;
         let issued = match grant {
             // RFC 6749 §4.4.3: without a refresh token.
             "client_credentials" => self.give(trail, &client, (scopes, false)).await?,
